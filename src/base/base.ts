@@ -1,0 +1,34 @@
+/**
+ * Floor 0: what every other folder stands on. Logger and 2.x message levels (error.h, errlevel.h),
+ * clocks (otime.h), error tree, link addresses (socket.h), packet batches (buffer.h, mtu.h).
+ * Nothing here does I/O; real clocks and log sinks are passed in from floor 5.
+ */
+export {
+  ADDRESS_WORDS,
+  type AddressFamily,
+  addressFromWords,
+  addressKey,
+  addressToWords,
+  formatAddress,
+  formatIp,
+  isIp,
+  type LinkAddress,
+  parseIp,
+  parseIpBytes,
+  sameAddressWords,
+  wordsKey,
+} from './address.ts';
+export { type Clock, ManualClock } from './clock.ts';
+export {
+  ApiMisuseError,
+  AuthFailedError,
+  CryptoError,
+  LinkError,
+  ManagementError,
+  OpenVpnError,
+  OptionsError,
+  TlsError,
+  TunError,
+} from './errors.ts';
+export { type Logger, MemoryLogger, nullLogger } from './log.ts';
+export { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from './packet-batch.ts';

@@ -1,0 +1,67 @@
+/**
+ * Header of reliable/ (2.x reliable.h, session_id.h, ssl_pkt.h, tls_crypt.h): the control channel
+ * below TLS. Packet codec, wraps (none, tls-auth, tls-crypt), acknowledgements, send and receive
+ * windows, the stateless cookie handshake of UDP servers. Pure: bytes and times in, bytes out.
+ *
+ *   prefix : u8 opcode<<3|key_id || u8[8] own session id
+ *   [wrap] : nothing | HMAC, replay id, time | replay id, time, tag
+ *   inner  : u8 ack_count || u32 ack_id * ack_count || [u8[8] peer session id] || [u32 message id] || payload
+ */
+
+/** Why a packet was dropped. Counted by the caller and logged at 2.x's level. */
+export type DropReason =
+  | 'too-short'
+  | 'bad-opcode'
+  | 'bad-key-id'
+  | 'bad-acks'
+  | 'bad-session-id'
+  | 'bad-hmac'
+  | 'replay'
+  | 'bad-cookie'
+  | 'window'
+  | 'unroutable'
+  | 'rate-limit'
+  | 'wrong-role';
+
+/** One parsed control packet. Views point into the packet given to the reader. */
+export interface ControlPacket {
+  readonly opcode: number;
+  readonly keyId: number;
+  /** The sender's session id, 8 bytes. */
+  readonly sessionId: Uint8Array;
+  readonly acks: readonly number[];
+  /** The receiver's session id as the sender knows it; present exactly when acks is not empty. */
+  readonly peerSessionId: Uint8Array | undefined;
+  /** undefined for P_ACK_V1. */
+  readonly messageId: number | undefined;
+  readonly payload: Uint8Array;
+}
+
+/** Wrapping keys of one configuration: made once, shared by all peers. */
+export interface ControlWrap {
+  readonly name: 'none' | 'tls-auth' | 'tls-crypt';
+  /** Bytes that wrapping adds to a packet. */
+  readonly overheadBytes: number;
+  /** Replay ids and window of one session. `nextPacketId` is the first id sent (1; 2 after a stateless reset). */
+  createSession(options?: { nextPacketId?: number }): WrapSession;
+  /** Unwraps without replay check and state, for the first packets of an unknown peer. */
+  unwrapStateless(packet: Uint8Array): ControlPacket | DropReason;
+  /** Wraps a stateless answer with replay id 1. */
+  wrapStateless(packet: ControlPacket, wallSec: number): Uint8Array;
+}
+
+export interface WrapSession {
+  /** Every call uses a fresh replay id. `wallSec` is Unix time in seconds. */
+  wrap(packet: ControlPacket, wallSec: number): Uint8Array;
+  /** Checks, decrypts, parses; a replayed id is a drop. */
+  unwrap(packet: Uint8Array, wallSec: number): ControlPacket | DropReason;
+}
+
+export { readControlPacket, writeControlPacket } from './control-packet.ts';
+export { CookieHandshake } from './cookie.ts';
+export * as op from './opcodes.ts';
+export { AckList, ReliableReceive, ReliableSend } from './reliable-window.ts';
+export { isZeroSessionId, sessionIdHex } from './session-id.ts';
+export { createTlsAuthWrap } from './tls-auth.ts';
+export { createTlsCryptWrap } from './tls-crypt.ts';
+export { createNoWrap } from './wrap-none.ts';

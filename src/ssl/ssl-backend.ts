@@ -1,0 +1,94 @@
+/**
+ * The TLS engine interface (2.x ssl_backend.h). An engine works on bytes: ciphertext in and out,
+ * plaintext in and out. It may answer later (node:tls does): whenever anything became readable, the
+ * handshake ended or failed, it calls `wake()` once, outside of any call into it, and the owner
+ * drains it with the poll methods.
+ */
+export interface TlsEngineConfig {
+  readonly role: 'client' | 'server';
+  /** PEM texts. */
+  readonly ca?: readonly string[];
+  /** Own certificate followed by its chain, PEM. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly keyPassphrase?: string;
+  readonly pkcs12?: Uint8Array;
+  readonly crl?: readonly string[];
+  readonly extraCerts?: string;
+  /** DH parameters PEM, 'auto', or undefined for none. */
+  readonly dh?: string;
+  readonly minVersion?: '1.0' | '1.1' | '1.2' | '1.3';
+  readonly maxVersion?: '1.0' | '1.1' | '1.2' | '1.3';
+  /** OpenSSL cipher list for TLS <= 1.2. */
+  readonly ciphers?: string;
+  readonly ciphersuites?: string;
+  readonly groups?: string;
+  readonly certProfile?: 'insecure' | 'legacy' | 'preferred' | 'suiteb';
+  /** Server: ask for a client certificate. */
+  readonly requestCert: boolean;
+}
+
+/** One certificate of the peer's chain, leaf first. */
+export interface PeerCertificate {
+  /** 0 = leaf. */
+  readonly depth: number;
+  readonly der: Uint8Array;
+  /** 2.x one-line form: `C=DE, O=Example, CN=client1`. */
+  readonly subject: string;
+  readonly issuer: string;
+  readonly commonName: string | undefined;
+  /** Decimal text. */
+  readonly serial: string;
+  readonly notBefore: number;
+  /** Unix milliseconds. */
+  readonly notAfter: number;
+  /** Lower-case hex without colons. */
+  readonly sha1: string;
+  readonly sha256: string;
+  /** Key usage bits as in X.509 (digitalSignature = 0x80 ...), undefined when the extension is absent. */
+  readonly keyUsage: number | undefined;
+  /** OIDs of the extended key usage extension, undefined when absent. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
+}
+
+/** The engine's own judgement of the peer's chain against `ca`: undefined = good. */
+export interface ChainProblem {
+  /** OpenSSL's text, e.g. `certificate has expired`. */
+  readonly reason: string;
+  /** Depth of the offending certificate when known, else 0. */
+  readonly depth: number;
+}
+
+export interface SslSession {
+  /** Gives the engine bytes from the peer. Never throws; a bad record shows up as failure(). */
+  writeCiphertext(bytes: Uint8Array): void;
+  /** Next bytes for the peer, or undefined. Repeat after every write and every wake until undefined. */
+  readCiphertext(): Uint8Array | undefined;
+  /** Queues one plaintext record (<= 2048 bytes each, see key method 2). */
+  writePlaintext(bytes: Uint8Array): void;
+  /** Next decrypted chunk, or undefined. */
+  readPlaintext(): Uint8Array | undefined;
+  readonly handshakeDone: boolean;
+  /** Why the engine gave up, in OpenSSL's words; undefined while it is fine. */
+  failure(): string | undefined;
+  /** Leaf first; empty when the peer sent none. Valid once handshakeDone. */
+  peerChain(): readonly PeerCertificate[];
+  chainProblem(): ChainProblem | undefined;
+  /** RFC 5705 exporter without context. */
+  exportKeyingMaterial(label: string, length: number): Uint8Array;
+  /** The tail of 2.x's line "Control Channel: TLSv1.3, cipher TLSv1.3 TLS_AES_256_GCM_SHA384, peer certificate: ...". */
+  describe(): string;
+  close(): void;
+}
+
+export interface SslContext {
+  createSession(wake: () => void): SslSession;
+  /** Frees what all sessions share. */
+  close(): void;
+}
+
+export interface SslBackend {
+  readonly name: string;
+  /** Throws OptionsError or TlsError in 2.x's words when a certificate, key or cipher can't be used. */
+  createContext(config: TlsEngineConfig): SslContext;
+}

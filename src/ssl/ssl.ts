@@ -1,0 +1,214 @@
+/**
+ * Header of ssl/ (2.x ssl.h, ssl_common.h, ssl_ncp.h, ssl_verify.h): TlsMulti > TlsSession > KeyState.
+ * One TlsMulti per peer owns the whole control channel: it unwraps packets, runs reliability, feeds
+ * the TLS engine, exchanges key method 2, and holds the data keys. It does no I/O and keeps no timer.
+ *
+ * How to drive it: after every handle*() call, after every `wake`, and at nextTimeout(), call
+ * pollTransmit() until undefined and pollEvent() until undefined.
+ */
+import type { Clock, LinkAddress, Logger } from '../base/base.ts';
+import type {
+  CipherInfo,
+  CryptoBackend,
+  DigestInfo,
+  OpeningKey,
+  PacketIdRec,
+  SealingKey,
+} from '../crypto/crypto.ts';
+import type { ControlWrap, WrapSession } from '../reliable/reliable.ts';
+import type { PeerCertificate, SslContext } from './ssl-backend.ts';
+
+export type {
+  ChainProblem,
+  PeerCertificate,
+  SslBackend,
+  SslContext,
+  SslSession,
+  TlsEngineConfig,
+} from './ssl-backend.ts';
+
+/** Checks of the peer's certificate that 2.x makes after the chain (ssl_verify.c). */
+export interface VerifyPolicy {
+  /** Chain verification by CA; false with --peer-fingerprint and no CA. */
+  readonly chain: boolean;
+  /** --remote-cert-ku masks; empty = only presence demanded; undefined = no check. */
+  readonly remoteCertKu?: readonly number[];
+  readonly remoteCertEku?: string;
+  readonly nsCertType?: 'client' | 'server';
+  readonly verifyX509Name?: { readonly name: string; readonly type: 'subject' | 'name' | 'name-prefix' };
+  /** SHA-256 fingerprints, lower-case hex without colons; undefined = no check. */
+  readonly peerFingerprints?: readonly string[];
+  /** Server: 'none' | 'optional' | 'require'. */
+  readonly clientCert: 'none' | 'optional' | 'require';
+  readonly x509UsernameField?: readonly string[];
+}
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Configuration of one peer's control channel. One object may serve all peers of a server. */
+export interface TlsMultiConfig {
+  readonly role: 'client' | 'server';
+  /** True with --pull or --mode server: data keys wait for generateDataKeys(). */
+  readonly p2mp: boolean;
+  readonly crypto: CryptoBackend;
+  readonly ssl: SslContext;
+  readonly wrap: ControlWrap;
+  readonly verify: VerifyPolicy;
+  readonly localOptions: string;
+  readonly remoteOptions: string;
+  /** --disable-occ turns off sending and checking the options string. */
+  readonly occ: boolean;
+  /** IV_/UV_ lines for the key method 2 message; '' sends none. */
+  readonly peerInfo: () => string;
+  /** Client: what to log in with, read anew for every key; undefined without --auth-user-pass. */
+  readonly credentials?: () => Credentials | undefined;
+  /** Server: whether username and password must be there. */
+  readonly needCredentials: boolean;
+  /** Server: emit 'authenticate' and wait for handleAuthResult() even without credentials. */
+  readonly deferAuth: boolean;
+  /** Emit 'verify' for every certificate (tls-verify script) and wait for handleVerifyResult(). */
+  readonly deferVerify: boolean;
+  readonly tlsTimeoutMs: number;
+  readonly handWindowMs: number;
+  readonly transitionWindowMs: number;
+  /** 0 disables. */
+  readonly renegMs: number;
+  readonly renegBytes: number;
+  readonly renegPackets: number;
+  readonly tlsMtu: number;
+  /** IP + UDP header bytes counted into tlsMtu: 28 or 48. */
+  readonly linkOverheadBytes: number;
+  readonly tcp: boolean;
+  readonly singleSession: boolean;
+  /** --replay-window: packets and seconds. */
+  readonly replayWindow: number;
+  readonly replaySec: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What negotiation (NCP, PUSH_REPLY) decided; kept for all later keys of the session. */
+export interface DataChannelParams {
+  readonly cipher: CipherInfo;
+  readonly digest: DigestInfo | undefined;
+  /** 24 bits, or -1 for P_DATA_V1. */
+  readonly peerId: number;
+  readonly tlsEkm: boolean;
+  readonly dynTlsCrypt: boolean;
+  readonly ccExit: boolean;
+}
+
+/** Keys of one KeyState that reached GENERATED_KEYS. */
+export interface DataKeys {
+  readonly keyId: number;
+  readonly seal: SealingKey;
+  readonly open: OpeningKey;
+  readonly replay: PacketIdRec;
+  /** Counted by the data path; --reneg-bytes and --reneg-pkts look at them. */
+  bytes: number;
+  packets: number;
+}
+
+/** What the peer told about itself, once its key method 2 message was read. */
+export interface PeerIdentity {
+  readonly commonName: string;
+  readonly username: string;
+  /** Raw text of IV_/UV_ lines. */
+  readonly peerInfo: string;
+  /** The peer's options string. */
+  readonly options: string;
+  /** Leaf first. */
+  readonly chain: readonly PeerCertificate[];
+}
+
+export type TlsEvent =
+  /** First packet of a new session. */
+  | { readonly type: 'session'; readonly from: LinkAddress; readonly sessionId: Uint8Array }
+  /** A certificate waits for a tls-verify answer: handleVerifyResult(id, ok). Depth goes from CA to leaf. */
+  | { readonly type: 'verify'; readonly id: number; readonly certificate: PeerCertificate }
+  /** Server: a login waits for handleAuthResult(id, ...). Password is the caller's to forget. */
+  | {
+      readonly type: 'authenticate';
+      readonly id: number;
+      readonly keyId: number;
+      readonly credentials: Credentials | undefined;
+      readonly identity: PeerIdentity;
+    }
+  /** Key method 2 done both ways, everything acknowledged, peer authenticated. `first` on key_id 0 of a session. */
+  | {
+      readonly type: 'active';
+      readonly keyId: number;
+      readonly first: boolean;
+      readonly identity: PeerIdentity;
+    }
+  /** Server: the login failed; 2.x answers AUTH_FAILED and closes after 5 s. */
+  | { readonly type: 'auth-failed'; readonly keyId: number; readonly reason: string | undefined }
+  /** Data keys of this key id can be used. */
+  | { readonly type: 'keys'; readonly keyId: number }
+  /** One control message, without its NUL: `PUSH_REQUEST`, `PUSH_REPLY,...`, `AUTH_FAILED`, ... */
+  | { readonly type: 'message'; readonly text: string }
+  /** The session can't go on (handshake failed or timed out): a client restarts, a server drops the instance. */
+  | { readonly type: 'error'; readonly reason: 'tls-error'; readonly text: string };
+
+/** One peer's control channel. See the file comment for how to drive it. */
+export interface TlsMulti {
+  /** Client: sends the first hard reset. */
+  start(nowMs: number): void;
+  /**
+   * Server after a cookie handshake: continues with both resets done, then handles `packet`, the one
+   * that proved the address. `wrap` has sent replay id 1 already.
+   */
+  startFromCookie(
+    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
+    packet: Uint8Array,
+    from: LinkAddress,
+    nowMs: number,
+  ): void;
+  /** One control packet (opcode other than P_DATA_*). Copies what it keeps. */
+  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): void;
+  /** Due timers: retransmission, handshake window, renegotiation, lame-duck expiry. Extra calls are harmless. */
+  handleTimeout(nowMs: number): void;
+  /** Drains the TLS engine after its wake(). */
+  handleTlsOutput(nowMs: number): void;
+  handleVerifyResult(id: number, ok: boolean, nowMs: number): void;
+  /** `username` may replace the one given (override-username, token). */
+  handleAuthResult(
+    id: number,
+    result: { readonly ok: boolean; readonly reason?: string; readonly username?: string },
+    nowMs: number,
+  ): void;
+  /** Absolute, same clock as nowMs; undefined = nothing to wait for. */
+  nextTimeout(): number | undefined;
+  pollTransmit(): { readonly packet: Uint8Array; readonly to: LinkAddress } | undefined;
+  pollEvent(): TlsEvent | undefined;
+
+  /** Queues one control message (NUL is added). False before a key is active. */
+  sendMessage(text: string, nowMs: number): boolean;
+  /** Makes the data keys of the newest active key state; later keys follow by themselves with the same parameters. */
+  generateDataKeys(params: DataChannelParams, nowMs: number): void;
+  /** Starts a renegotiation now. */
+  softReset(nowMs: number): void;
+  /** The key to seal with, by 2.x's overlap rule; undefined while there is none. Cheap enough for each batch. */
+  sealKeys(nowMs: number): DataKeys | undefined;
+  /** The keys that open packets with this key id; undefined = drop. */
+  openKeys(keyId: number): DataKeys | undefined;
+  /** Where control packets go; set by the newest session, or by floating. */
+  remote: LinkAddress | undefined;
+  readonly identity: PeerIdentity | undefined;
+  readonly params: DataChannelParams | undefined;
+  /** Whether all reliable messages sent so far were acknowledged (exit notification waits for it). */
+  readonly allAcked: boolean;
+  /** Drops by reason, for counters and tests. */
+  readonly drops: ReadonlyMap<string, number>;
+  /** Zeroes keys, closes TLS engines. */
+  close(): void;
+}
+
+export { defaultPeerInfo, type PeerInfo, parsePeerInfo } from './peer-info.ts';
+export { negotiateServerCipher, pickClientCipher } from './ssl-ncp.ts';
+export { createTlsMulti } from './tls-multi.ts';
+/** Kept here so that tests and multi/ can name it. */
+export type { ControlWrap, WrapSession };
