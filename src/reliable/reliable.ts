@@ -42,6 +42,8 @@ export interface ControlWrap {
   readonly name: 'none' | 'tls-auth' | 'tls-crypt';
   /** Bytes that wrapping adds to a packet. */
   readonly overheadBytes: number;
+  /** The 256-byte key2 behind the wrap, mixed into dynamic tls-crypt keys; undefined for 'none'. */
+  readonly key2: Uint8Array | undefined;
   /** Replay ids and window of one session. `nextPacketId` is the first id sent (1; 2 after a stateless reset). */
   createSession(options?: { nextPacketId?: number }): WrapSession;
   /** Unwraps without replay check and state, for the first packets of an unknown peer. */

@@ -201,14 +201,37 @@ export interface TlsMulti {
   readonly params: DataChannelParams | undefined;
   /** Whether all reliable messages sent so far were acknowledged (exit notification waits for it). */
   readonly allAcked: boolean;
+  /** RFC 5705 export from the newest active key's TLS session (P2P peer id); undefined while none is active. */
+  exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array | undefined;
   /** Drops by reason, for counters and tests. */
   readonly drops: ReadonlyMap<string, number>;
   /** Zeroes keys, closes TLS engines. */
   close(): void;
 }
 
-export { defaultPeerInfo, type PeerInfo, parsePeerInfo } from './peer-info.ts';
-export { negotiateServerCipher, pickClientCipher } from './ssl-ncp.ts';
+export {
+  COMP_STUB_LINES,
+  defaultPeerInfo,
+  IV_PROTO_CC_EXIT_NOTIFY,
+  IV_PROTO_DATA_V2,
+  IV_PROTO_DYN_TLS_CRYPT,
+  IV_PROTO_NCP_P2P,
+  IV_PROTO_REQUEST_PUSH,
+  IV_PROTO_TLS_KEY_EXPORT,
+  type PeerInfo,
+  type PeerInfoOptions,
+  parsePeerInfo,
+} from './peer-info.ts';
+export {
+  type CipherChoice,
+  negotiateP2p,
+  negotiateServerCipher,
+  optionsCipher,
+  P2P_PEER_ID,
+  type P2pNegotiation,
+  peerTakesCipher,
+  pickClientCipher,
+} from './ssl-ncp.ts';
 export { createTlsMulti } from './tls-multi.ts';
 /** Kept here so that tests and multi/ can name it. */
 export type { ControlWrap, WrapSession };
