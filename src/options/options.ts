@@ -1,0 +1,64 @@
+/**
+ * Header of options/ (2.x options.h, options_parse.c, options_string.c, helper.c, push/pull filter):
+ * from words and config text to one typed `Options` object, and back to the texts that peers compare.
+ *
+ *   argv --> parseArgv() --+
+ *   text --> parseConfig() +--> lexer --> option table (one row per directive) --> Options
+ *                               helpers, defaults, sanity checks, file checks (postprocess.ts)
+ *   PUSH_REPLY --> applyPulledOptions()      CCD, client-connect --> parseClientConfig()
+ *
+ * Pure: files are reached through `ConfigFileSystem` (config-files-node.ts is the real one). Bad
+ * configuration throws OptionsError, whose text formatOptionsError() turns into 2.x's exact output.
+ */
+
+/** parseClientConfig(text, label, base): { options, messages }; the context-D options over a clone of `base`. */
+export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
+export type { ConfigFileSystem, FileStat } from './config-files.ts';
+/** cloneOptions(options): Options; a deep copy, one per client of a server. */
+export { cloneOptions, defaultOptions } from './defaults.ts';
+export { type LexedLine, splitCommand, splitConfigLine } from './lexer.ts';
+export type {
+  CompressOptions,
+  ConnectionEntry,
+  DevType,
+  DnsOptions,
+  DnsServer,
+  FileOrInline,
+  GenkeyOptions,
+  IfconfigIpv6,
+  IfconfigPair,
+  IrouteOption,
+  KeyDirection,
+  Mssfix,
+  Options,
+  PrePull,
+  ProtoName,
+  PullFilter,
+  RedirectGateway,
+  RouteIpv6Option,
+  RouteOption,
+  TlsVersion,
+  ToolMode,
+  Topology,
+} from './option-types.ts';
+/**
+ * optionsString({ options, ce, remote }): string; `remote: true` gives what the peer is expected to send.
+ * optionsWarnings(expected, actual): LogLine[]; optionsStringCipher(text): string | undefined.
+ */
+export { optionsString, optionsStringCipher, optionsWarnings } from './options-string.ts';
+/**
+ * parseArgv(argv, env): ParseResult; argv without the program's name. parseConfig(text, env?): ParseResult.
+ * OptionsError when the configuration can't be used; `env.messages` and `env.options` have what came before.
+ */
+export { type LogLine, type ParseEnvironment, type ParseResult, parseArgv, parseConfig } from './parse.ts';
+/** devTypeOf(options), isUdp(proto), isTcp(proto), protoFamily(proto): 0 | 4 | 6, portNumber(text). */
+export { devTypeOf, isTcp, isUdp, portNumber, protoFamily } from './proto.ts';
+/**
+ * applyPulledOptions(options, items): PullResult; items are the comma-separated parts of PUSH_REPLY,
+ * already without `PUSH_REPLY` itself. restorePrePull(options) before each new connection.
+ */
+export { applyPulledOptions, type PullResult, restorePrePull, savePrePull } from './pull.ts';
+/** pushRemove(options, prefix), pushReset(options): what push-remove and push-reset do to a client's list. */
+export { pushRemove, pushReset } from './push-list.ts';
+/** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */
+export { formatHelp, formatOptionsError, formatVersion, OPENVPN_VERSION, type VersionInfo } from './usage.ts';
