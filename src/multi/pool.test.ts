@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { IfconfigPool } from './pool.ts';
+
+const ip = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+const ipv6Base = Uint8Array.from([0xfd, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0]);
+
+function subnetPool(start = '10.8.0.2', end = '10.8.0.4'): IfconfigPool {
+  return new IfconfigPool({
+    ipv4: { type: 'individual', start: ip(start), end: ip(end) },
+    ipv6Base,
+    duplicateCn: false,
+  });
+}
+
+describe('IfconfigPool', () => {
+  it('hands out addresses in order, with IPv6 at the same index', () => {
+    const pool = subnetPool();
+    const first = pool.acquire('a');
+    const second = pool.acquire('b');
+    expect(first?.remote4).toBe(ip('10.8.0.2'));
+    expect(Buffer.from(first!.remote6!).toString('hex')).toBe('fd000008000000000000000000001000');
+    expect(second?.remote4).toBe(ip('10.8.0.3'));
+    expect(Buffer.from(second!.remote6!).toString('hex')).toBe('fd000008000000000000000000001001');
+  });
+
+  it('gives a returning name its old address and others the one free longest', () => {
+    const pool = subnetPool();
+    const a = pool.acquire('a')!;
+    const b = pool.acquire('b')!;
+    pool.release(b.handle, 10);
+    pool.release(a.handle, 20);
+    expect(pool.acquire('c')?.remote4).toBe(ip('10.8.0.4'));
+    expect(pool.acquire('a')?.handle).toBe(a.handle);
+    expect(pool.acquire('d')?.handle).toBe(b.handle);
+    expect(pool.acquire('e')).toBeUndefined();
+  });
+
+  it('splits net30 into four-address blocks with server and client ends', () => {
+    const pool = new IfconfigPool({
+      ipv4: { type: 'net30', start: ip('10.8.0.4'), end: ip('10.8.0.251') },
+      duplicateCn: true,
+    });
+    expect(pool.size).toBe(62);
+    const first = pool.acquire(undefined)!;
+    expect([first.local4, first.remote4]).toEqual([ip('10.8.0.5'), ip('10.8.0.6')]);
+    const second = pool.acquire(undefined)!;
+    expect([second.local4, second.remote4]).toEqual([ip('10.8.0.9'), ip('10.8.0.10')]);
+  });
+
+  it('restores persisted names and keeps fixed ones for their owner', () => {
+    const pool = subnetPool();
+    expect(pool.restore('a', ip('10.8.0.2'), undefined, true)).toBe(true);
+    expect(pool.restore('x', ip('10.9.0.2'), undefined, true)).toBe(false);
+    expect(pool.acquire('b')?.remote4).toBe(ip('10.8.0.3'));
+    expect(pool.acquire('c')?.remote4).toBe(ip('10.8.0.4'));
+    expect(pool.acquire('d')).toBeUndefined();
+    expect(pool.acquire('a')?.remote4).toBe(ip('10.8.0.2'));
+    expect([...pool.remembered()].map((entry) => entry.commonName)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('serves an IPv6-only pool', () => {
+    const pool = new IfconfigPool({ ipv6Base, duplicateCn: false });
+    pool.acquire('a');
+    const lease = pool.acquire('b')!;
+    expect(lease.remote4).toBeUndefined();
+    expect(lease.remote6![15]).toBe(1);
+    const again = new IfconfigPool({ ipv6Base, duplicateCn: false });
+    expect(again.restore('b', undefined, lease.remote6, false)).toBe(true);
+    expect(again.acquire('b')?.handle).toBe(1);
+  });
+});
