@@ -1,17 +1,88 @@
 /**
  * Header of script/ (2.x run_command.h, env_set.h, argv.h): user scripts, their environment and
  * arguments. A script never blocks the loop: its end is an answer that comes later.
+ *
+ * Backend of ScriptRunner: script-runner-node.ts (execve-like child processes). ScriptHooks knows what
+ * each hook gets: script_type, positional arguments, temporary files, and how its answer is read.
  */
 export interface ScriptResult {
-  /** Exit status; 127 = could not be executed; undefined = ended by a signal. */
+  /** Exit status; 127 = could not be executed; undefined = ended by a signal or never started. */
   readonly status: number | undefined;
+  /** Why it never started: script-security forbids it, or the system refused a new process. */
+  readonly failure?: 'disallowed' | 'fork';
 }
 
 /** Runs one hook. `command` is the configured text, split by the 2.x tokenizer; `args` are appended. */
 export interface ScriptRunner {
   readonly name: string;
+  /** `env` is the whole environment of the child. Never rejects: failures are results. */
   run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<ScriptResult>;
 }
 
+/** Configured command texts; a missing one means that the hook isn't run and counts as a success. */
+export interface HookCommands {
+  readonly up?: string;
+  readonly down?: string;
+  readonly routeUp?: string;
+  readonly routePreDown?: string;
+  readonly ipchange?: string;
+  readonly tlsVerify?: string;
+  readonly tlsCryptV2Verify?: string;
+  readonly clientConnect?: string;
+  readonly clientDisconnect?: string;
+  readonly clientCrresponse?: string;
+  readonly learnAddress?: string;
+  readonly authUserPassVerify?: { readonly command: string; readonly via: 'env' | 'file' };
+}
+
+/** What up, down and route-pre-down tell about the device. */
+export interface UpDownContext {
+  readonly dev: string;
+  readonly devType: 'tun' | 'tap' | 'null';
+  readonly tunMtu: number;
+  /** `ifconfig` words; undefined or '' drop out of the arguments. */
+  readonly ifconfigLocal?: string;
+  /** Remote address (p2p, net30) or netmask. */
+  readonly ifconfigRemote?: string;
+  readonly context: 'init' | 'restart';
+  /** Reason such as `sigterm` or `ping-restart`; for down and route-pre-down. */
+  readonly signal?: string;
+}
+
+/** Timing of scripts that answer through files. */
+export interface DeferOptions {
+  /** How long a deferred answer may take, ms; then it counts as a failure. */
+  readonly deadlineMs: number;
+  /** Stops waiting; the promise then resolves as a failure and the files are removed. */
+  readonly signal?: AbortSignal;
+  /** Told once when the script defers. */
+  readonly onDeferred?: () => void;
+}
+
+/** What a script asked for in auth_pending_file. */
+export interface PendingAuth {
+  readonly timeoutSec: number;
+  /** Has to be in the client's IV_SSO. */
+  readonly method: string;
+  readonly extra: string;
+}
+
+export interface AuthDeferOptions extends DeferOptions {
+  /** Whether the client supports the method, and if so the place to send INFO_PRE/AUTH_PENDING. */
+  readonly onPending?: (pending: PendingAuth) => boolean;
+}
+
+export interface AuthScriptAnswer {
+  readonly ok: boolean;
+  /** Client reason for AUTH_FAILED, as written by the script. */
+  readonly reason?: string;
+}
+
+export interface ClientConnectAnswer {
+  readonly ok: boolean;
+  /** Text that the script wrote: options with context letter D. '' when it wrote nothing. */
+  readonly config: string;
+}
+
 export { EnvSet } from './env-set.ts';
-export { ScriptHooks } from './script-hooks.ts';
+export { type HookOptions, ScriptHooks, scriptSecurityNote } from './script-hooks.ts';
