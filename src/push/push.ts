@@ -1,0 +1,39 @@
+/**
+ * Header of push/ (2.x push.h, push_util.c): messages over the control channel after the handshake.
+ *
+ *   server: PushList + pushReplyParameters() -> buildPushReplies() -> TlsMulti.sendMessage()
+ *           PushResponder says when
+ *   client: PushRequester sends PUSH_REQUEST; readControlMessage() reads; PushCollector joins the parts
+ *
+ * Pure: texts and times in, texts and events out.
+ */
+
+/** readControlMessage(text): ControlMessage; never throws. sanitizeControlMessage(text, showKeys): for logs. */
+export {
+  type AuthFailedMessage,
+  type ControlMessage,
+  readControlMessage,
+  sanitizeControlMessage,
+} from './control-message.ts';
+/**
+ * pulledOptionsDigest(options, { tunMtuDefined }, hash): hex; equal digests keep tun open on reconnect.
+ * PushCollector.add(message): 'more' | 'done' | 'bad'; options then has all parts.
+ */
+export { PushCollector, pulledOptionsDigest } from './push-collector.ts';
+/** The server's list of pushed options. */
+export { PushList } from './push-list.ts';
+/** buildPushReplies(items, limit?): string[] | undefined; undefined = one option is too long. */
+export {
+  addressPushItems,
+  buildPushReplies,
+  type PushAddresses,
+  type PushReplyInput,
+  pushReplyItems,
+  pushReplyParameters,
+} from './push-reply.ts';
+/** Client: when to send PUSH_REQUEST and when to give up. */
+export { PushRequester, type PushRequesterEvent } from './push-requester.ts';
+/** Server: when to answer PUSH_REQUEST. */
+export { PushResponder } from './push-responder.ts';
+/** Server: AUTH_FAILED, AUTH_PENDING texts. */
+export { authFailedMessage, authPendingMessages } from './server-messages.ts';
