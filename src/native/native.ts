@@ -1,0 +1,200 @@
+/**
+ * The one loader of the C++ addon, with its types written by hand. The addon moves and encrypts
+ * packets by the batch; what a batch means is decided in TypeScript (tun/tun-linux.ts,
+ * socket/udp-native.ts, crypto/crypto-native.ts). It is built by scripts/install.mjs into
+ * build/Release/, two folders above this file in the source tree and in dist/ alike.
+ *
+ * Conventions of every class: batch arguments are the arrays of one PacketBatch, checked against the
+ * slab on each call; a broken rule throws a RangeError or TypeError with code ERR_OVPN_API_MISUSE; a
+ * failed system call of a constructor throws an Error with `code`, `errno` (positive) and `syscall`.
+ */
+import { createRequire } from 'node:module';
+
+/** Bits of `NativePollable.poll()` and of the readiness callback. */
+export const NATIVE_READABLE = 1;
+export const NATIVE_WRITABLE = 2;
+
+/**
+ * Errors that a batch call met without stopping: word 0 counts the pairs behind it, each pair is
+ * (operation, errno). The reader sets word 0 back to 0; pairs beyond the array's end are lost.
+ */
+export type NativeErrorLog = Int32Array;
+export const NATIVE_ERROR_WORDS = 1 + 2 * 16;
+/** Operation words in a NativeErrorLog. */
+export const NATIVE_OP_READ = 0;
+export const NATIVE_OP_WRITE = 1;
+/** An ICMP error or a local one taken from the socket's error queue. */
+export const NATIVE_OP_QUEUED = 2;
+
+/** A file descriptor watched by libuv. `close()` is idempotent; no callback comes after it. */
+export interface NativePollable {
+  /** The descriptor, or -1 after close(). */
+  readonly fd: number;
+  /** Watches for NATIVE_READABLE and/or NATIVE_WRITABLE (level-triggered); 0 stops. Throws after close(). */
+  poll(events: number): void;
+  /** Whether watching keeps the process alive: it does until unref(). */
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+export interface NativeTun extends NativePollable {
+  readonly name: string;
+  /** Reads into slots 0.. behind the headroom; returns the packets read, 0 = would block or error (see the log). */
+  readBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    headroom: number,
+    tailroom: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    limit: number,
+  ): number;
+  /** Writes slots first..end-1, passing over length 0; returns the packets written. */
+  writeBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    first: number,
+    end: number,
+  ): number;
+  /** Sets the transmit queue length; returns 0 or an errno. */
+  setTxQueueLength(packets: number): number;
+  /** Packets dropped: longer than a slot (read) or refused by the kernel (write). */
+  readonly dropped: number;
+}
+
+export interface NativeUdp extends NativePollable {
+  /** Writes the bound address into words 0..7, laid out as in base/address.ts. */
+  localAddress(words: Int32Array): void;
+  /** Receives into slots 0.. behind the headroom, source addresses into `addresses`; 0 = would block. */
+  recvBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    headroom: number,
+    tailroom: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    addresses: Int32Array,
+    limit: number,
+  ): number;
+  /** Sends slots first..end-1 to their addresses; returns the slots handled, fewer = would block. */
+  sendBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    addresses: Int32Array,
+    first: number,
+    end: number,
+  ): number;
+  /** Sends one datagram to address words 0..7; false = not sent. */
+  send(packet: Uint8Array, words: Int32Array): boolean;
+  /** Datagrams dropped on receive: empty or longer than a slot's packet. */
+  readonly dropped: number;
+  /** recvmmsg, sendmmsg and sendto calls made so far. */
+  readonly syscalls: number;
+}
+
+export interface NativeAeadSealer {
+  readonly nextPacketId: number;
+  sealBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    first: number,
+    end: number,
+  ): number;
+  destroy(): void;
+}
+
+export interface NativeAeadOpener {
+  readonly failures: number;
+  openBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    status: Int32Array,
+    packetIds: Uint32Array,
+    first: number,
+    end: number,
+  ): void;
+  destroy(): void;
+}
+
+export interface NativeAddon {
+  /** Opens `node` and attaches to `dev`; `tun` and `tap` alone let the kernel take the lowest free unit. */
+  readonly Tun: new (
+    node: string,
+    dev: string,
+    tap: boolean,
+    errors: NativeErrorLog,
+    onReady: (events: number) => void,
+  ) => NativeTun;
+  /** A bound UDP socket; `bind` are address words, `sndbuf`/`rcvbuf` 0 keeps the kernel's default. */
+  readonly Udp: new (
+    bind: Int32Array,
+    ipv6Only: boolean,
+    sndbuf: number,
+    rcvbuf: number,
+    errors: NativeErrorLog,
+    onReady: (events: number) => void,
+  ) => NativeUdp;
+  /**
+   * `cipher` is an OpenVPN AEAD name in upper case; `implicitIv` the 8 bytes behind the packet id in the nonce;
+   * `peerId` -1 for P_DATA_V1. Throws when Node's OpenSSL lacks the cipher. `firstPacketId` is 1 outside tests.
+   */
+  readonly AeadSealer: new (
+    cipher: string,
+    key: Uint8Array,
+    implicitIv: Uint8Array,
+    keyId: number,
+    peerId: number,
+    firstPacketId: number,
+  ) => NativeAeadSealer;
+  readonly AeadOpener: new (cipher: string, key: Uint8Array, implicitIv: Uint8Array) => NativeAeadOpener;
+  /** Whether AeadSealer and AeadOpener take this cipher name. */
+  supportsAead(cipher: string): boolean;
+  /** The C library's text of an errno, e.g. 111 is `Connection refused`. */
+  errorText(errno: number): string;
+  /** chroot(2); returns 0 or an errno. */
+  chroot(path: string): number;
+  /** mlockall(2) for present and future pages; returns 0 or an errno. */
+  lockMemory(): number;
+}
+
+let addon: NativeAddon | undefined;
+let reason: string | undefined;
+
+/**
+ * The addon, loaded at the first call, or undefined where it isn't built, doesn't load, or
+ * OPENVPN_TS_NATIVE=0 turns it off; nativeMissingReason() then says why.
+ */
+export function loadNative(): NativeAddon | undefined {
+  if (addon !== undefined || reason !== undefined) return addon;
+  if (process.env.OPENVPN_TS_NATIVE === '0') {
+    reason = 'turned off by OPENVPN_TS_NATIVE=0';
+    return undefined;
+  }
+  try {
+    addon = createRequire(import.meta.url)('../../build/Release/openvpn_native.node') as NativeAddon;
+  } catch (error) {
+    reason = reasonText(error);
+  }
+  return addon;
+}
+
+/** Why loadNative() gave undefined, in one line; undefined when it gave the addon. */
+export function nativeMissingReason(): string | undefined {
+  loadNative();
+  return reason;
+}
+
+function reasonText(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'MODULE_NOT_FOUND') return 'the C++ addon is not built (run: node scripts/install.mjs)';
+  return `the C++ addon does not load: ${message.split('\n', 1)[0]}`;
+}
