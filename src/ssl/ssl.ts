@@ -88,6 +88,8 @@ export interface TlsMultiConfig {
   readonly replaySec: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Called, never from inside a call into TlsMulti, when handleTlsOutput() has something to drain. */
+  readonly wake: () => void;
 }
 
 /** What negotiation (NCP, PUSH_REPLY) decided; kept for all later keys of the session. */

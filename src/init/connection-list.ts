@@ -1,0 +1,119 @@
+/**
+ * Which server to try next and how long to pause before (2.x next_connection_entry() and
+ * socket_restart_pause() of init.c). All addresses of a profile are tried, then the next profile;
+ * after a completed initialisation the same address is tried first.
+ */
+import type { AddressFamily } from '../base/base.ts';
+import { type ConnectionEntry, isTcp, type Options } from '../options/options.ts';
+
+export interface ResolvedAddress {
+  readonly family: AddressFamily;
+  readonly address: string;
+}
+
+/** 2.x: the exponent of the back-off ends here. */
+const MAX_BACKOFF_SHIFT = 15;
+/** Attempts a profile gets before the pause starts to double. */
+const ATTEMPTS_BEFORE_BACKOFF = 4;
+/** Pause of auth-retry nointeract, seconds. */
+export const AUTH_RETRY_PAUSE_SEC = 10;
+
+export class ConnectionList {
+  readonly #entries: readonly ConnectionEntry[];
+  readonly #retryMax: number;
+  #index = -1;
+  #addresses: readonly ResolvedAddress[] = [];
+  #addressIndex = 0;
+  #keep = false;
+  #advanceRemote = false;
+  #attempts = 0;
+  /** Seconds that a server's AUTH_FAILED,TEMP asked for; raises the next pause once. */
+  serverBackoffSec = 0;
+
+  /** `random` returns 0..1 and shuffles the profiles once when --remote-random is set. */
+  constructor(options: Options, random: () => number) {
+    const entries = options.connectionList.filter((entry) => !entry.disabled);
+    if (options.remoteRandom) shuffle(entries, random);
+    this.#entries = entries;
+    this.#retryMax = options.connectRetryMax;
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Attempts since the last completed initialisation. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Whether connect-retry-max rounds went by without success. */
+  get exhausted(): boolean {
+    return this.#retryMax > 0 && this.#attempts >= this.#retryMax * this.#entries.length;
+  }
+
+  /**
+   * The profile for the next attempt. `address` is set when the profile's addresses are known and one
+   * of them is left; else the caller resolves and calls useAddresses().
+   */
+  next(): { readonly entry: ConnectionEntry; readonly address: ResolvedAddress | undefined } | undefined {
+    if (this.#entries.length === 0) return undefined;
+    this.#attempts++;
+    if (this.#keep) {
+      this.#keep = false;
+    } else if (!this.#advanceRemote && this.#addressIndex + 1 < this.#addresses.length) {
+      this.#addressIndex++;
+    } else {
+      this.#index = (this.#index + 1) % this.#entries.length;
+      this.#addresses = [];
+      this.#addressIndex = 0;
+    }
+    this.#advanceRemote = false;
+    return { entry: this.#entries[this.#index]!, address: this.#addresses[this.#addressIndex] };
+  }
+
+  /** The resolved addresses of the profile that next() gave; returns the first. */
+  useAddresses(addresses: readonly ResolvedAddress[]): ResolvedAddress | undefined {
+    this.#addresses = addresses;
+    this.#addressIndex = 0;
+    return addresses[0];
+  }
+
+  /** "Initialization Sequence Completed": start over with this address. */
+  succeeded(): void {
+    this.#attempts = 0;
+    this.#keep = true;
+  }
+
+  /** The next attempt stays with this profile and address (auth-retry, RESTART without [N]). */
+  stay(): void {
+    this.#keep = true;
+  }
+
+  /** The next attempt leaves this profile, whatever addresses it has left. */
+  advance(): void {
+    this.#keep = false;
+    this.#advanceRemote = true;
+  }
+
+  /** Seconds to wait before the next attempt after one with `entry`. */
+  pauseSec(entry: ConnectionEntry, options: Options, authFailed: boolean): number {
+    let seconds = entry.connectRetry;
+    if (isTcp(entry.proto) || options.tlsClient) {
+      const backoff = Math.floor(this.#attempts / Math.max(1, this.#entries.length)) - ATTEMPTS_BEFORE_BACKOFF;
+      if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);
+      seconds = Math.min(seconds, entry.connectRetryMaxDelay);
+    }
+    if (authFailed && options.authRetry === 'nointeract') seconds = AUTH_RETRY_PAUSE_SEC;
+    seconds = Math.max(seconds, this.serverBackoffSec);
+    this.serverBackoffSec = 0;
+    return seconds;
+  }
+}
+
+function shuffle<T>(items: T[], random: () => number): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+}
