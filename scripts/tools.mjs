@@ -1,0 +1,95 @@
+/**
+ * Runs the project's TypeScript tools (compat tests, bench, fuzz) on Node 20, which can't read TypeScript:
+ * translates test-kit/, compat-tests/, bench/ and fuzz/ file by file into node_modules/.cache and starts
+ * the asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
+ * newer than their translation. The tools load no product code: they start the product as a program.
+ *
+ *   node scripts/tools.mjs compat-tests/main.ts --filter udp
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const FOLDERS = ['test-kit', 'compat-tests', 'bench', 'fuzz'];
+const outRoot = join(root, 'node_modules', '.cache', 'openvpn-ts-tools');
+
+/** Translates what is out of date and returns the path of the translated `entry`. */
+export async function buildTools(entry) {
+  const sources = FOLDERS.flatMap((folder) => listSources(join(root, folder)));
+  const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
+  removeOrphans(sources);
+  if (stale.length > 0) {
+    const { default: ts } = await import('typescript');
+    for (const source of stale) translate(ts, source);
+    writeFileSync(join(outRoot, 'package.json'), '{"type":"module"}\n');
+  }
+  return targetOf(join(root, entry));
+}
+
+/** Starts a translated tool with inherited terminal and returns its exit code; signals are passed on. */
+export async function runTool(entry, args) {
+  const program = await buildTools(entry);
+  const child = spawn(process.execPath, [program, ...args], { cwd: root, stdio: 'inherit' });
+  const forward = (signal) => child.kill(signal);
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', forward);
+  return new Promise((resolve) => {
+    child.on('exit', (code, signal) => {
+      process.off('SIGTERM', forward);
+      resolve(signal ? 1 : (code ?? 1));
+    });
+  });
+}
+
+function translate(ts, source) {
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    verbatimModuleSyntax: true,
+    rewriteRelativeImportExtensions: true,
+    inlineSourceMap: true,
+  };
+  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
+    compilerOptions,
+    fileName: source,
+  });
+  mkdirSync(dirname(targetOf(source)), { recursive: true });
+  writeFileSync(targetOf(source), outputText);
+}
+
+function targetOf(source) {
+  return join(outRoot, relative(root, source)).replace(/\.ts$/, '.js');
+}
+
+function isFresh(source, target) {
+  return existsSync(target) && statSync(target).mtimeMs >= statSync(source).mtimeMs;
+}
+
+function removeOrphans(sources) {
+  const wanted = new Set(sources.map(targetOf));
+  for (const folder of FOLDERS) {
+    for (const old of listFiles(join(outRoot, folder), '.js')) if (!wanted.has(old)) rmSync(old);
+  }
+}
+
+function listSources(folder) {
+  return listFiles(folder, '.ts').filter((path) => !path.endsWith('.test.ts'));
+}
+
+function listFiles(folder, ending) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, String(name)))
+    .filter((path) => path.endsWith(ending) && !path.includes(`${sep}results${sep}`));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [entry, ...args] = process.argv.slice(2);
+  if (!entry) {
+    process.stderr.write('usage: node scripts/tools.mjs FOLDER/main.ts [ARGUMENTS]\n');
+    process.exit(2);
+  }
+  process.exitCode = await runTool(entry, args);
+}

@@ -1,0 +1,77 @@
+/**
+ * The child that works inside a namespace for the tests: hashed TCP transfers, the UDP relay, floods of
+ * bad datagrams. One JSON request per line on stdin, one JSON answer per line on stdout, in any order:
+ *
+ *   {"id":1,"do":"serve","host":"10.8.0.1","port":5000}   ->  {"id":1,"ok":true,"value":...}
+ *                                                         or  {"id":1,"ok":false,"error":"text"}
+ *
+ * It ends when stdin closes, so it can't outlive its starter. Use it through transfer.ts.
+ */
+import { createSocket } from 'node:dgram';
+import { createInterface } from 'node:readline';
+import { createPrng } from './prng.ts';
+import { serveTransfers, transferTo } from './transfer-peer.ts';
+import { createUdpRelay, type RelayOptions, type UdpRelay } from './udp-relay.ts';
+
+/** What an agent can be asked to do. */
+export type AgentRequest =
+  | { readonly do: 'serve'; readonly host: string; readonly port: number }
+  | { readonly do: 'transfer'; readonly host: string; readonly port: number; readonly bytes: number }
+  | { readonly do: 'relay'; readonly options: RelayOptions }
+  | { readonly do: 'rebind' }
+  | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
+  | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
+
+let relay: UdpRelay | undefined;
+
+if (process.argv[1]?.includes('agent')) listen();
+
+function listen(): void {
+  const input = createInterface({ input: process.stdin });
+  input.on('line', (line) => {
+    void answer(line);
+  });
+  input.on('close', () => process.exit(0));
+}
+
+async function answer(line: string): Promise<void> {
+  const request = JSON.parse(line) as AgentRequest & { id: number };
+  try {
+    const value = await perform(request);
+    process.stdout.write(`${JSON.stringify({ id: request.id, ok: true, value: value ?? null })}\n`);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ id: request.id, ok: false, error: String(error) })}\n`);
+  }
+}
+
+async function perform(request: AgentRequest): Promise<unknown> {
+  switch (request.do) {
+    case 'serve':
+      return serveTransfers(request.host, request.port);
+    case 'transfer':
+      return transferTo(request.host, request.port, request.bytes);
+    case 'relay':
+      relay = await createUdpRelay(request.options);
+      return undefined;
+    case 'rebind':
+      return relay?.rebind();
+    case 'replay':
+      return relay?.replay(request.count, request.lengthBytes);
+    case 'flood':
+      return flood(request.host, request.port, request.count);
+  }
+}
+
+/** Random bytes of random length; a third begin with a valid opcode and key id, a third are cut to 0 to 3 bytes. */
+async function flood(host: string, port: number, count: number): Promise<void> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  const random = createPrng(count);
+  for (let i = 0; i < count; i++) {
+    const length = i % 3 === 2 ? Math.floor(random() * 4) : 1 + Math.floor(random() * 1400);
+    const packet = Buffer.alloc(length);
+    for (let at = 0; at < length; at++) packet[at] = Math.floor(random() * 256);
+    if (i % 3 === 0) packet[0] = ((1 + (i % 11)) << 3) | (i & 7);
+    await new Promise<void>((resolve) => socket.send(packet, port, host, () => resolve()));
+  }
+  socket.close();
+}

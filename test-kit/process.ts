@@ -1,0 +1,234 @@
+/**
+ * Programs under test: started in a network namespace, their output collected line by line, waited for by
+ * pattern, stopped by their own pid and killed after a grace time.
+ *
+ * Invariants: no program outlives this process (see onProcessEnd); every wait has a time limit and its
+ * error holds the last lines of the program's log.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** How a program ended. */
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface ProgramOptions {
+  /** Name in error texts. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** Namespace to start in; undefined for the present one. */
+  readonly ns?: string | undefined;
+  readonly cwd?: string | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
+const running = new Set<ChildProcess>();
+const endActions = new Set<() => void>();
+let installed = false;
+
+/** Runs `action` once when this process ends: normally, by an uncaught error, SIGINT, SIGTERM or SIGHUP. */
+export function onProcessEnd(action: () => void): void {
+  endActions.add(action);
+  if (installed) return;
+  installed = true;
+  process.on('exit', runEndActions);
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+    ['SIGHUP', 1],
+  ] as const) {
+    process.on(signal, () => process.exit(128 + number));
+  }
+}
+
+/** A started program. */
+export class Program {
+  readonly name: string;
+  /** Every line of stdout and stderr so far, in the order of arrival. */
+  readonly lines: string[] = [];
+  readonly exited: Promise<ExitStatus>;
+  #child: ChildProcess;
+  #ended: ExitStatus | undefined;
+  #watchers = new Set<() => void>();
+  #mark = 0;
+
+  constructor(options: ProgramOptions) {
+    onProcessEnd(killAll);
+    this.name = options.name;
+    const inNs = options.ns === undefined ? [] : ['ip', 'netns', 'exec', options.ns];
+    const [file, ...args] = [...inNs, ...options.argv];
+    const env = { ...process.env, ...options.env };
+    this.#child = spawn(file!, args, { cwd: options.cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+    running.add(this.#child);
+    this.#child.stdin?.on('error', () => undefined);
+    const pending = [
+      collectLines(this.#child.stdout, this.#add),
+      collectLines(this.#child.stderr, this.#add),
+    ];
+    this.exited = this.#ending(pending);
+  }
+
+  /** Process id; -1 when the program could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  get ended(): ExitStatus | undefined {
+    return this.#ended;
+  }
+
+  /** Later waits look only at lines after this point. */
+  mark(): void {
+    this.#mark = this.lines.length;
+  }
+
+  /** Lines since the last mark. */
+  get recent(): readonly string[] {
+    return this.lines.slice(this.#mark);
+  }
+
+  has(pattern: RegExp): boolean {
+    return this.recent.some((line) => pattern.test(line));
+  }
+
+  /** Resolves with the first line since the mark that matches. Rejects at the time limit or when the program ends. */
+  async waitFor(pattern: RegExp, timeoutMs = 15_000): Promise<string> {
+    let found: string | undefined;
+    const look = () => {
+      found = this.recent.find((line) => pattern.test(line));
+      return found !== undefined || this.#ended !== undefined;
+    };
+    await this.#until(look, timeoutMs);
+    if (found !== undefined) return found;
+    const why = this.#ended ? `ended (${describeExit(this.#ended)})` : `${timeoutMs / 1000} s passed`;
+    throw new Error(`${this.name}: ${why} before ${pattern}\n${this.tail()}`);
+  }
+
+  /** Resolves with the exit status. Rejects at the time limit. */
+  async waitForExit(timeoutMs = 10_000): Promise<ExitStatus> {
+    await this.#until(() => this.#ended !== undefined, timeoutMs);
+    if (this.#ended) return this.#ended;
+    throw new Error(`${this.name}: still runs after ${timeoutMs / 1000} s\n${this.tail()}`);
+  }
+
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (!this.#ended) this.#child.kill(signal);
+  }
+
+  /** Asks the program to end, kills it after `graceMs`. A kill that was needed shows as signal SIGKILL. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 5_000): Promise<ExitStatus> {
+    this.signal(signal);
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    const status = await this.exited;
+    clearTimeout(timer);
+    return status;
+  }
+
+  /** The last lines, for error texts. */
+  tail(count = 25): string {
+    return this.lines
+      .slice(-count)
+      .map((line) => `    ${this.name}| ${line}`)
+      .join('\n');
+  }
+
+  #add = (line: string): void => {
+    this.lines.push(line);
+    for (const watcher of this.#watchers) watcher();
+  };
+
+  async #ending(pending: readonly Promise<void>[]): Promise<ExitStatus> {
+    const status = await new Promise<ExitStatus>((resolve) => {
+      this.#child.on('exit', (code, signal) => resolve({ code, signal }));
+      this.#child.on('error', (error) => {
+        this.#add(`can't start: ${error.message}`);
+        resolve({ code: 127, signal: null });
+      });
+    });
+    running.delete(this.#child);
+    // A grandchild that keeps the pipe open must not hold up the test.
+    await Promise.race([Promise.all(pending), sleep(300)]);
+    this.#ended = status;
+    for (const watcher of this.#watchers) watcher();
+    return status;
+  }
+
+  #until(done: () => boolean, timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        resolve();
+      };
+      const look = () => {
+        if (done()) finish();
+      };
+      const timer = setTimeout(finish, timeoutMs);
+      this.#watchers.add(look);
+      look();
+    });
+  }
+}
+
+/** Starts a program and waits for its end. Rejects when it takes longer than `timeoutMs` (it is killed then). */
+export async function runProgram(options: ProgramOptions, timeoutMs = 30_000): Promise<Program> {
+  const program = new Program(options);
+  try {
+    await program.waitForExit(timeoutMs);
+  } finally {
+    program.signal('SIGKILL');
+  }
+  return program;
+}
+
+/** Resident memory of a process in KiB. */
+export function residentKib(pid: number): number {
+  const line = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return Number(line?.[1] ?? 0);
+}
+
+/** CPU seconds (user and system, all threads) that a process has used. Clock ticks are 1/100 s on Linux. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Exit status in words, for error texts. */
+export function describeExit(status: ExitStatus): string {
+  return status.signal ? `signal ${status.signal}` : `exit code ${status.code}`;
+}
+
+async function collectLines(
+  stream: NodeJS.ReadableStream | null,
+  add: (line: string) => void,
+): Promise<void> {
+  if (!stream) return;
+  let rest = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    const parts = (rest + chunk).split(/\r?\n/);
+    rest = parts.pop() ?? '';
+    for (const line of parts) add(line);
+  }
+  if (rest !== '') add(rest);
+}
+
+function killAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+function runEndActions(): void {
+  for (const action of endActions) action();
+  endActions.clear();
+}
