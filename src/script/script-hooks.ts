@@ -20,6 +20,7 @@ import type {
   ScriptRunner,
   UpDownContext,
 } from './script.ts';
+import { splitCommand } from './split-command.ts';
 import { createTempFile, readTextFile, removeFile } from './temp-files.ts';
 
 export interface HookOptions {
@@ -40,8 +41,8 @@ const SECURITY_WARNING =
   "WARNING: External program may not be called unless '--script-security 2' or higher is enabled. See --help text or man page for detailed info.";
 
 /** The start-up note of 2.x for levels 2 and 3 with user scripts configured; undefined otherwise. */
-export function scriptSecurityNote(scriptSecurity: number, commands: HookCommands): string | undefined {
-  if (scriptSecurity < 2 || Object.values(commands).every((command) => command === undefined)) return undefined;
+export function scriptSecurityNote(scriptSecurity: number, userScriptUsed: boolean): string | undefined {
+  if (scriptSecurity < 2 || !userScriptUsed) return undefined;
   return 'NOTE: the current --script-security setting may allow this configuration to call user-defined scripts';
 }
 
@@ -90,10 +91,7 @@ export class ScriptHooks {
     if (command === undefined) return true;
     const args = [String(depth), subject];
     const ok = await this.#simple('tls-verify', '--tls-verify script', command, args, env);
-    this.#options.log.log(
-      D_HANDSHAKE,
-      `VERIFY SCRIPT ${ok ? 'OK' : 'ERROR'}: depth=${depth}, ${subject}`,
-    );
+    this.#options.log.log(D_HANDSHAKE, `VERIFY SCRIPT ${ok ? 'OK' : 'ERROR'}: depth=${depth}, ${subject}`);
     return ok;
   }
 
@@ -126,12 +124,16 @@ export class ScriptHooks {
     const config = this.commands.authUserPassVerify;
     if (config === undefined) return { ok: true };
     const { log, tmpDir } = this.#options;
-    const loginFile =
-      config.via === 'file' ? await this.#tempFile('up', `${login.username}\n${login.password}\n`) : undefined;
-    if (config.via === 'file' && loginFile === undefined) return { ok: false };
+    const loginFile = config.viaFile
+      ? await this.#tempFile('up', `${login.username}\n${login.password}\n`)
+      : undefined;
+    if (config.viaFile && loginFile === undefined) return { ok: false };
     const files = await AuthControlFiles.create(tmpDir, log);
     if (files === undefined) {
-      log.log(D_TLS_ERRORS, 'TLS Auth Error (verify_user_pass_script): could not create deferred auth control file');
+      log.log(
+        D_TLS_ERRORS,
+        'TLS Auth Error (verify_user_pass_script): could not create deferred auth control file',
+      );
       if (loginFile !== undefined) await removeFile(loginFile);
       return { ok: false };
     }
@@ -139,7 +141,13 @@ export class ScriptHooks {
     env.set('username', login.username);
     files.exportTo(env);
     if (loginFile === undefined) env.set('password', login.password);
-    const run = this.#run('--auth-user-pass-verify', config.command, loginFile ? [loginFile] : [], env, [2]);
+    const run = this.#run(
+      '--auth-user-pass-verify',
+      config.command,
+      loginFile ? [loginFile] : [],
+      env,
+      isExitCode,
+    );
     env.delete('password');
     const result = await run;
     if (loginFile !== undefined) await removeFile(loginFile);
@@ -213,7 +221,8 @@ export class ScriptHooks {
     if (command === undefined) return true;
     const { dev, tunMtu, ifconfigLocal, ifconfigRemote } = context;
     const args = [dev, String(tunMtu), '0', ifconfigLocal ?? '', ifconfigRemote ?? '', context.context];
-    this.#options.log.log(M_INFO, [command, ...args].filter((word) => word !== '').join(' '));
+    const words = [...(splitCommand(command) ?? [command]), ...args].filter((word) => word !== '');
+    this.#options.log.log(M_INFO, words.join(' '));
     return this.#simple(type, '--up/--down', command, args, env);
   }
 
@@ -226,17 +235,17 @@ export class ScriptHooks {
   ): Promise<boolean> {
     if (command === undefined) return true;
     env.set('script_type', type);
-    const result = await this.#run(hook, command, args, env, []);
+    const result = await this.#run(hook, command, args, env, isZero);
     return result.status === 0;
   }
 
-  /** `quiet` statuses besides 0 that aren't failures. The environment is taken before the first await. */
+  /** Statuses that aren't `fine` are logged as failures. The environment is taken before the first await. */
   async #run(
     hook: string,
     command: string,
     args: readonly string[],
     env: EnvSet,
-    quiet: readonly number[],
+    fine: (status: number | undefined) => boolean,
   ): Promise<ScriptResult> {
     const { scriptSecurity, runner, log } = this.#options;
     if (scriptSecurity < 2) {
@@ -247,7 +256,7 @@ export class ScriptHooks {
     }
     const words = args.filter((word) => word !== '');
     const result = await runner.run(command, words, env.snapshot(scriptSecurity));
-    if (result.status !== 0 && !quiet.includes(result.status ?? -1)) this.#logFailure(hook, result);
+    if (!fine(result.status)) this.#logFailure(hook, result);
     return result;
   }
 
@@ -264,7 +273,8 @@ export class ScriptHooks {
     if (status !== 2) return files.failure();
     const pending = await files.readPending();
     if (pending === 'bad') return { ok: false };
-    if (pending !== undefined && !(defer.onPending?.(pending) ?? false)) {
+    const deadlineMs = pending === undefined ? defer.deadlineMs : (defer.onPending?.(pending) ?? 0);
+    if (pending !== undefined && deadlineMs === 0) {
       const { log } = this.#options;
       log.log(M_INFO, `Client does not supported auth pending method '${pending.method}'`);
       return {
@@ -273,7 +283,6 @@ export class ScriptHooks {
       };
     }
     defer.onDeferred?.();
-    const deadlineMs = pending === undefined ? defer.deadlineMs : pending.timeoutSec * 1000;
     const first = await this.#watch(files.control, ['0', '1'], { ...defer, deadlineMs });
     return first === '1' ? { ok: true } : files.failure();
   }
@@ -304,6 +313,15 @@ export class ScriptHooks {
   #tempFile(prefix: string, content: string | Uint8Array): Promise<string | undefined> {
     return createTempFile(this.#options.tmpDir, prefix, content, this.#options.log);
   }
+}
+
+function isZero(status: number | undefined): boolean {
+  return status === 0;
+}
+
+/** With S_EXITCODE every status but 255 is an answer of the script, not a failure to run it. */
+function isExitCode(status: number | undefined): boolean {
+  return status !== undefined && status < 255 && status !== 127;
 }
 
 /** 2.x system_error_message() of run_command.c. */

@@ -19,20 +19,23 @@ export interface ScriptRunner {
   run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<ScriptResult>;
 }
 
-/** Configured command texts; a missing one means that the hook isn't run and counts as a success. */
+/**
+ * Configured command texts; a missing one means that the hook isn't run and counts as a success.
+ * Names and types are those of `Options`, so that an Options object can be passed as it is.
+ */
 export interface HookCommands {
-  readonly up?: string;
-  readonly down?: string;
-  readonly routeUp?: string;
-  readonly routePreDown?: string;
-  readonly ipchange?: string;
-  readonly tlsVerify?: string;
-  readonly tlsCryptV2Verify?: string;
-  readonly clientConnect?: string;
-  readonly clientDisconnect?: string;
-  readonly clientCrresponse?: string;
-  readonly learnAddress?: string;
-  readonly authUserPassVerify?: { readonly command: string; readonly via: 'env' | 'file' };
+  readonly up?: string | undefined;
+  readonly down?: string | undefined;
+  readonly routeUp?: string | undefined;
+  readonly routePreDown?: string | undefined;
+  readonly ipchange?: string | undefined;
+  readonly tlsVerify?: string | undefined;
+  readonly tlsCryptV2Verify?: string | undefined;
+  readonly clientConnect?: string | undefined;
+  readonly clientDisconnect?: string | undefined;
+  readonly clientCrresponse?: string | undefined;
+  readonly learnAddress?: string | undefined;
+  readonly authUserPassVerify?: { readonly command: string; readonly viaFile: boolean } | undefined;
 }
 
 /** What up, down and route-pre-down tell about the device. */
@@ -41,12 +44,12 @@ export interface UpDownContext {
   readonly devType: 'tun' | 'tap' | 'null';
   readonly tunMtu: number;
   /** `ifconfig` words; undefined or '' drop out of the arguments. */
-  readonly ifconfigLocal?: string;
+  readonly ifconfigLocal?: string | undefined;
   /** Remote address (p2p, net30) or netmask. */
-  readonly ifconfigRemote?: string;
+  readonly ifconfigRemote?: string | undefined;
   readonly context: 'init' | 'restart';
   /** Reason such as `sigterm` or `ping-restart`; for down and route-pre-down. */
-  readonly signal?: string;
+  readonly signal?: string | undefined;
 }
 
 /** Timing of scripts that answer through files. */
@@ -54,7 +57,7 @@ export interface DeferOptions {
   /** How long a deferred answer may take, ms; then it counts as a failure. */
   readonly deadlineMs: number;
   /** Stops waiting; the promise then resolves as a failure and the files are removed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told once when the script defers. */
   readonly onDeferred?: () => void;
 }
@@ -68,8 +71,11 @@ export interface PendingAuth {
 }
 
 export interface AuthDeferOptions extends DeferOptions {
-  /** Whether the client supports the method, and if so the place to send INFO_PRE/AUTH_PENDING. */
-  readonly onPending?: (pending: PendingAuth) => boolean;
+  /**
+   * Sends AUTH_PENDING to the client and returns how long the answer may take, ms (2.x: the script's
+   * timeout, at most the larger of reneg-sec / 2 and hand-window). 0 = the client lacks the method.
+   */
+  readonly onPending?: (pending: PendingAuth) => number;
 }
 
 export interface AuthScriptAnswer {
