@@ -40,7 +40,7 @@ export interface ControlPacket {
 /** Wrapping keys of one configuration: made once, shared by all peers. */
 export interface ControlWrap {
   readonly name: 'none' | 'tls-auth' | 'tls-crypt';
-  /** Bytes that wrapping adds to a packet. */
+  /** Bytes to count for the wrap in the size of a packet; for tls-crypt 16 more than are added, as 2.x counts. */
   readonly overheadBytes: number;
   /** The 256-byte key2 behind the wrap, mixed into dynamic tls-crypt keys; undefined for 'none'. */
   readonly key2: Uint8Array | undefined;
@@ -50,6 +50,8 @@ export interface ControlWrap {
   unwrapStateless(packet: Uint8Array): ControlPacket | DropReason;
   /** Wraps a stateless answer with replay id 1. */
   wrapStateless(packet: ControlPacket, wallSec: number): Uint8Array;
+  /** Zeroes the keys; sessions of this wrap can't be used afterwards. */
+  destroy(): void;
 }
 
 export interface WrapSession {
@@ -59,11 +61,39 @@ export interface WrapSession {
   unwrap(packet: Uint8Array, wallSec: number): ControlPacket | DropReason;
 }
 
-export { readControlPacket, writeControlPacket } from './control-packet.ts';
-export { CookieHandshake } from './cookie.ts';
+export { controlPayloadBytes, DEFAULT_TLS_MTU } from './control-budget.ts';
+export {
+  ackBlockBytes,
+  MAX_ACKS,
+  PREFIX_BYTES,
+  readControlPacket,
+  writeControlPacket,
+} from './control-packet.ts';
+export { CookieHandshake, type CookieHandshakeOptions, type CookieVerdict } from './cookie.ts';
 export * as op from './opcodes.ts';
-export { AckList, ReliableReceive, ReliableSend } from './reliable-window.ts';
-export { isZeroSessionId, sessionIdHex } from './session-id.ts';
-export { createTlsAuthWrap } from './tls-auth.ts';
-export { createTlsCryptWrap } from './tls-crypt.ts';
+export {
+  AckList,
+  DEFAULT_TLS_TIMEOUT_MS,
+  type IncomingMessage,
+  maxAcks,
+  type OutgoingMessage,
+  type ReceiveVerdict,
+  ReliableReceive,
+  ReliableSend,
+} from './reliable-window.ts';
+export {
+  createSessionId,
+  isZeroSessionId,
+  SESSION_ID_BYTES,
+  sameSessionId,
+  sessionIdHex,
+} from './session-id.ts';
+export { createTlsAuthWrap, type TlsAuthOptions } from './tls-auth.ts';
+export {
+  createTlsCryptWrap,
+  DYNAMIC_TLS_CRYPT_BYTES,
+  DYNAMIC_TLS_CRYPT_LABEL,
+  dynamicTlsCryptKey,
+  type TlsCryptOptions,
+} from './tls-crypt.ts';
 export { createNoWrap } from './wrap-none.ts';

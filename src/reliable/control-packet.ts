@@ -1,0 +1,121 @@
+/**
+ * Codec of control packets without their wrap (2.x ssl_pkt.c, reliable.c reliable_ack_parse()):
+ *
+ *   prefix : u8 opcode<<3|key_id || u8[8] own session id
+ *   inner  : u8 ack_count || u32 ack_id * ack_count || [u8[8] peer session id] || [u32 message id] || payload
+ *
+ * The peer session id is there only when ack_count > 0; P_ACK_V1 has neither message id nor payload.
+ * Wraps put their bytes between prefix and inner, so both are read and written apart.
+ */
+import { firstByte, isControlOpcode, P_ACK_V1, readKeyId, readOpcode } from './opcodes.ts';
+import type { ControlPacket, DropReason } from './reliable.ts';
+import { isZeroSessionId, SESSION_ID_BYTES } from './session-id.ts';
+
+/** Opcode byte and session id. */
+export const PREFIX_BYTES = 1 + SESSION_ID_BYTES;
+/** Most acknowledgements that a packet may hold; more is a parse error (2.x RELIABLE_ACK_SIZE). */
+export const MAX_ACKS = 8;
+
+const NO_ACKS: readonly number[] = Object.freeze([]);
+
+/** Bytes of the acknowledgement block with its count byte (2.x ACK_SIZE). */
+export function ackBlockBytes(ackCount: number): number {
+  return 1 + (ackCount > 0 ? 4 * ackCount + SESSION_ID_BYTES : 0);
+}
+
+/** Checks what can be checked before unwrapping; undefined means that the prefix is good. */
+export function checkPrefix(packet: Uint8Array): DropReason | undefined {
+  if (packet.length < PREFIX_BYTES) return 'too-short';
+  if (!isControlOpcode(readOpcode(packet))) return 'bad-opcode';
+  if (isZeroSessionId(packet.subarray(1, PREFIX_BYTES))) return 'bad-session-id';
+  return undefined;
+}
+
+/**
+ * Parses a control packet. `prefix` starts with the packet's first 9 bytes; `inner` is the unwrapped
+ * rest, by default what follows in `prefix`. The result's views point into the two.
+ */
+export function readControlPacket(
+  prefix: Uint8Array,
+  inner: Uint8Array = prefix.subarray(PREFIX_BYTES),
+): ControlPacket | DropReason {
+  const problem = checkPrefix(prefix);
+  if (problem) return problem;
+  if (inner.length < 1) return 'too-short';
+  const ackCount = inner[0]!;
+  const ackEnd = ackBlockBytes(ackCount);
+  if (ackCount > MAX_ACKS || inner.length < ackEnd) return 'bad-acks';
+  const peerSessionId = ackCount > 0 ? inner.subarray(ackEnd - SESSION_ID_BYTES, ackEnd) : undefined;
+  if (peerSessionId && isZeroSessionId(peerSessionId)) return 'bad-session-id';
+
+  const opcode = readOpcode(prefix);
+  const head = {
+    opcode,
+    keyId: readKeyId(prefix),
+    sessionId: prefix.subarray(1, PREFIX_BYTES),
+    acks: ackCount > 0 ? readAcks(inner, ackCount) : NO_ACKS,
+    peerSessionId,
+  };
+  if (opcode === P_ACK_V1) return { ...head, messageId: undefined, payload: inner.subarray(inner.length) };
+  if (inner.length < ackEnd + 4) return 'too-short';
+  return { ...head, messageId: readUint32(inner, ackEnd), payload: inner.subarray(ackEnd + 4) };
+}
+
+/** `prefix || inner`, the packet as it goes out without a wrap. */
+export function writeControlPacket(packet: ControlPacket): Uint8Array {
+  const out = new Uint8Array(PREFIX_BYTES + innerBytes(packet));
+  writePrefix(packet, out);
+  writeInner(packet, out, PREFIX_BYTES);
+  return out;
+}
+
+/** Bytes that writeInner() writes. */
+export function innerBytes(packet: ControlPacket): number {
+  const acks = ackBlockBytes(packet.acks.length);
+  return packet.messageId === undefined ? acks : acks + 4 + packet.payload.length;
+}
+
+/** Writes the 9 bytes that every control packet starts with. */
+export function writePrefix(packet: ControlPacket, out: Uint8Array): void {
+  out[0] = firstByte(packet.opcode, packet.keyId);
+  out.set(packet.sessionId, 1);
+}
+
+/** Writes acknowledgements, message id and payload at `offset`; there must be innerBytes() of room. */
+export function writeInner(packet: ControlPacket, out: Uint8Array, offset: number): void {
+  let at = offset;
+  out[at++] = packet.acks.length;
+  for (const id of packet.acks) {
+    writeUint32(out, at, id);
+    at += 4;
+  }
+  if (packet.acks.length > 0 && packet.peerSessionId) {
+    out.set(packet.peerSessionId, at);
+    at += SESSION_ID_BYTES;
+  }
+  if (packet.messageId === undefined) return;
+  writeUint32(out, at, packet.messageId);
+  out.set(packet.payload, at + 4);
+}
+
+/** A big-endian u32; the caller has checked the bounds. */
+export function readUint32(bytes: Uint8Array, offset: number): number {
+  return (
+    ((bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!) >>>
+    0
+  );
+}
+
+/** Writes a big-endian u32. */
+export function writeUint32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
+}
+
+function readAcks(inner: Uint8Array, count: number): number[] {
+  const acks: number[] = [];
+  for (let i = 0; i < count; i++) acks.push(readUint32(inner, 1 + 4 * i));
+  return acks;
+}

@@ -1,0 +1,164 @@
+/**
+ * The stateless three-way handshake of UDP servers (2.x mudp.c do_pre_decrypt_check(), ssl_pkt.c
+ * tls_pre_decrypt_lite(), calculate_session_id_hmac()). A client's reset is answered at once with a
+ * reset whose session id is a cookie; state is made when the client acknowledges that cookie:
+ *
+ *   cookie = HMAC-SHA256(key, u32 slot || sockaddr || client session id)[0:8]
+ *   slot   = floor(unix time / ((hand-window + 1) / 2)), good in its own slot and the next two
+ *   sockaddr: struct sockaddr_in (16 bytes) or sockaddr_in6 (28 bytes) as little-endian Linux lays it out
+ */
+import { type LinkAddress, type Logger, nullLogger, parseIpBytes } from '../base/base.ts';
+import type { CryptoBackend } from '../crypto/crypto.ts';
+import { InitialRateLimit } from './connect-rate.ts';
+import { PREFIX_BYTES, writeUint32 } from './control-packet.ts';
+import {
+  isDataOpcode,
+  P_ACK_V1,
+  P_CONTROL_HARD_RESET_CLIENT_V2,
+  P_CONTROL_HARD_RESET_SERVER_V2,
+  P_CONTROL_SOFT_RESET_V1,
+  P_CONTROL_V1,
+  readKeyId,
+  readOpcode,
+} from './opcodes.ts';
+import type { ControlPacket, ControlWrap, DropReason } from './reliable.ts';
+import { SESSION_ID_BYTES } from './session-id.ts';
+
+/** Slots after its own in which a cookie is still good. */
+const OLD_SLOTS = 2;
+/** Default of --connect-freq-initial: answers per period, and the period's seconds. */
+const DEFAULT_RATE = { max: 100, periodSec: 10 };
+const DEFAULT_HAND_WINDOW_SEC = 60;
+/** Highest message id and acknowledged id of the packet that ends the handshake. */
+const MAX_HANDSHAKE_ID = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+export interface CookieHandshakeOptions {
+  readonly wrap: ControlWrap;
+  readonly crypto: CryptoBackend;
+  /** --hand-window, seconds. */
+  readonly handWindowSec?: number;
+  /** --connect-freq-initial n s. */
+  readonly rate?: { readonly max: number; readonly periodSec: number };
+  /** --connect-freq: asked before a handshake is accepted; false drops the packet as 'rate-limit'. */
+  readonly admit?: () => boolean;
+  readonly log?: Logger;
+  /** 32 bytes; random by default. */
+  readonly key?: Uint8Array;
+}
+
+export type CookieVerdict =
+  /** Send `packet` to where the packet came from; keep nothing. */
+  | { readonly type: 'reply'; readonly packet: Uint8Array }
+  /** The address is proven: make a session with these ids and hand it the same packet. Ids are copies. */
+  | { readonly type: 'established'; readonly ownSessionId: Uint8Array; readonly peerSessionId: Uint8Array }
+  | { readonly type: 'drop'; readonly reason: DropReason };
+
+/** Answers packets from addresses without a session. Keeps no state per peer. */
+export class CookieHandshake {
+  readonly #wrap: ControlWrap;
+  readonly #crypto: CryptoBackend;
+  readonly #slotSec: number;
+  readonly #key: Uint8Array;
+  readonly #rate: InitialRateLimit;
+  readonly #admit: () => boolean;
+
+  constructor(options: CookieHandshakeOptions) {
+    const rate = options.rate ?? DEFAULT_RATE;
+    const handWindowSec = options.handWindowSec ?? DEFAULT_HAND_WINDOW_SEC;
+    this.#wrap = options.wrap;
+    this.#crypto = options.crypto;
+    this.#slotSec = Math.max(1, Math.floor((handWindowSec + 1) / 2));
+    this.#key = options.key?.slice() ?? options.crypto.randomBytes(32);
+    this.#rate = new InitialRateLimit(rate.max, rate.periodSec, options.log ?? nullLogger);
+    this.#admit = options.admit ?? (() => true);
+  }
+
+  /** Takes one packet of an unknown peer. `wallSec`: Unix time, seconds. */
+  handle(packet: Uint8Array, from: LinkAddress, wallSec: number, nowMs: number): CookieVerdict {
+    const problem = checkFirstPacket(packet);
+    if (problem) return drop(problem);
+    const control = this.#wrap.unwrapStateless(packet);
+    if (typeof control === 'string') return drop(control);
+    if (control.opcode !== P_CONTROL_HARD_RESET_CLIENT_V2) return this.#finish(control, from, wallSec);
+    if (!this.#rate.admit(nowMs)) return drop('rate-limit');
+    return { type: 'reply', packet: this.#wrap.wrapStateless(this.#reset(control, from, wallSec), wallSec) };
+  }
+
+  /** Zeroes the cookie key. */
+  destroy(): void {
+    this.#key.fill(0);
+  }
+
+  #reset(control: ControlPacket, from: LinkAddress, wallSec: number): ControlPacket {
+    return {
+      opcode: P_CONTROL_HARD_RESET_SERVER_V2,
+      keyId: 0,
+      sessionId: this.#cookie(control.sessionId, from, this.#slot(wallSec)),
+      acks: [0],
+      peerSessionId: control.sessionId,
+      messageId: 0,
+      payload: new Uint8Array(0),
+    };
+  }
+
+  #finish(control: ControlPacket, from: LinkAddress, wallSec: number): CookieVerdict {
+    const own = control.peerSessionId;
+    if (!own) return drop('bad-cookie');
+    if (control.acks.some((id) => id > MAX_HANDSHAKE_ID)) return drop('window');
+    if (control.messageId !== undefined && control.messageId > MAX_HANDSHAKE_ID) return drop('window');
+    if (!this.#isCookie(own, control.sessionId, from, wallSec)) return drop('bad-cookie');
+    if (!this.#admit()) return drop('rate-limit');
+    this.#rate.giveBack();
+    return { type: 'established', ownSessionId: own.slice(), peerSessionId: control.sessionId.slice() };
+  }
+
+  #isCookie(candidate: Uint8Array, clientId: Uint8Array, from: LinkAddress, wallSec: number): boolean {
+    const slot = this.#slot(wallSec);
+    let good = false;
+    for (let age = 0; age <= OLD_SLOTS; age++) {
+      if (this.#crypto.equal(candidate, this.#cookie(clientId, from, slot - age))) good = true;
+    }
+    return good;
+  }
+
+  #slot(wallSec: number): number {
+    return Math.floor(wallSec / this.#slotSec);
+  }
+
+  #cookie(clientId: Uint8Array, from: LinkAddress, slot: number): Uint8Array {
+    const slotBytes = new Uint8Array(4);
+    writeUint32(slotBytes, 0, slot);
+    const mac = this.#crypto.hmac('SHA256', this.#key, slotBytes, sockaddr(from), clientId);
+    return mac.slice(0, SESSION_ID_BYTES);
+  }
+}
+
+function drop(reason: DropReason): CookieVerdict {
+  return { type: 'drop', reason };
+}
+
+/** What 2.x checks before it spends an HMAC on a packet of an unknown peer. */
+function checkFirstPacket(packet: Uint8Array): DropReason | undefined {
+  if (packet.length < PREFIX_BYTES) return 'too-short';
+  const opcode = readOpcode(packet);
+  if (opcode === P_CONTROL_HARD_RESET_SERVER_V2) return 'wrong-role';
+  if (isDataOpcode(opcode) || opcode === P_CONTROL_SOFT_RESET_V1) return 'unroutable';
+  const known = opcode === P_CONTROL_HARD_RESET_CLIENT_V2 || opcode === P_CONTROL_V1 || opcode === P_ACK_V1;
+  if (!known) return 'bad-opcode';
+  return readKeyId(packet) === 0 ? undefined : 'bad-key-id';
+}
+
+/** The address as struct sockaddr_in or sockaddr_in6: family and scope little-endian, the rest as on the wire. */
+function sockaddr(from: LinkAddress): Uint8Array {
+  const ip = parseIpBytes(from.address) ?? new Uint8Array(from.family === 4 ? 4 : 16);
+  const v4 = ip.length === 4;
+  const bytes = new Uint8Array(v4 ? 16 : 28);
+  bytes[0] = v4 ? AF_INET : AF_INET6;
+  bytes[2] = from.port >>> 8;
+  bytes[3] = from.port;
+  bytes.set(ip, v4 ? 4 : 8);
+  if (!v4) new DataView(bytes.buffer).setUint32(24, from.scopeId ?? 0, true);
+  return bytes;
+}

@@ -1,0 +1,60 @@
+/**
+ * Replay ids of wrapped control packets (2.x packet_id.c, long form): u32 id || u32 Unix time.
+ * A session's ids start at 1 and are never reused: retransmissions and acknowledgements get fresh
+ * ones. The time is that of the session's first packet and changes only when the ids are used up.
+ */
+import { PacketIdRec } from '../crypto/crypto.ts';
+import { readUint32, writeUint32 } from './control-packet.ts';
+
+/** Bytes of a replay id with its time. */
+export const REPLAY_ID_BYTES = 8;
+/** Default of --replay-window, packets. */
+const DEFAULT_WINDOW = 64;
+/** Default of --replay-window, seconds. */
+const DEFAULT_WINDOW_SEC = 15;
+
+/** --replay-window of the sessions of a wrap. */
+export interface ReplayOptions {
+  /** Packets; 0 demands strictly consecutive ids. */
+  readonly replayWindow?: number | undefined;
+  readonly replaySec?: number | undefined;
+}
+
+/** Replay ids of one session, both directions. */
+export class ReplayIds {
+  readonly #received: PacketIdRec;
+  #nextId: number;
+  #timeSec = 0;
+
+  constructor(nextId: number, options: ReplayOptions) {
+    this.#nextId = nextId;
+    this.#received = new PacketIdRec({
+      longForm: true,
+      window: options.replayWindow ?? DEFAULT_WINDOW,
+      windowSec: options.replaySec ?? DEFAULT_WINDOW_SEC,
+    });
+  }
+
+  /** Writes the next id and its time, 8 bytes. */
+  write(out: Uint8Array, offset: number, wallSec: number): void {
+    if (this.#timeSec === 0) this.#timeSec = wallSec;
+    if (this.#nextId > 0xffff_ffff) {
+      this.#nextId = 1;
+      this.#timeSec = Math.max(wallSec, this.#timeSec + 1);
+    }
+    writeReplayId(out, offset, this.#nextId++, this.#timeSec);
+  }
+
+  /** Whether a received id is new; marks it seen. Call it after the packet proved authentic. */
+  accept(packet: Uint8Array, offset: number, wallSec: number): boolean {
+    const id = readUint32(packet, offset);
+    const timeSec = readUint32(packet, offset + 4);
+    return this.#received.testAndAdd(id, timeSec, wallSec * 1000);
+  }
+}
+
+/** Writes `u32 id || u32 time`. */
+export function writeReplayId(out: Uint8Array, offset: number, id: number, timeSec: number): void {
+  writeUint32(out, offset, id);
+  writeUint32(out, offset + 4, timeSec);
+}
