@@ -14,10 +14,11 @@ export {
   type ControlMessage,
   readControlMessage,
   sanitizeControlMessage,
+  type TemporaryFailure,
 } from './control-message.ts';
 /**
- * pulledOptionsDigest(options, { tunMtuDefined }, hash): hex; equal digests keep tun open on reconnect.
- * PushCollector.add(message): 'more' | 'done' | 'bad'; options then has all parts.
+ * pulledOptionsDigest(options, { tunMtuFixed }, hash): hex; equal digests keep tun open on reconnect.
+ * PushCollector.add(items): 'more' | 'done' | 'duplicate' | 'bad'; options then has all parts.
  */
 export { PushCollector, pulledOptionsDigest } from './push-collector.ts';
 /** The server's list of pushed options. */
@@ -32,7 +33,7 @@ export {
   pushReplyParameters,
 } from './push-reply.ts';
 /** Client: when to send PUSH_REQUEST and when to give up. */
-export { PushRequester, type PushRequesterEvent } from './push-requester.ts';
+export { PushRequester, type PushRequesterConfig, type PushRequesterEvent } from './push-requester.ts';
 /** Server: when to answer PUSH_REQUEST. */
 export { PushResponder } from './push-responder.ts';
 /** Server: AUTH_FAILED, AUTH_PENDING texts. */
