@@ -44,6 +44,8 @@ export interface DataKeySpec {
   readonly keyId: number;
   /** 24-bit peer id written in P_DATA_V2; -1 sends P_DATA_V1. Ignored when opening. */
   readonly peerId: number;
+  /** Id of the first packet sealed, 1..2^32-1; 1 when left out. Other values are for tests and for keys taken over. */
+  readonly firstPacketId?: number;
 }
 
 /** Results in PacketBatch.status after openBatch(). */
@@ -57,11 +59,12 @@ export interface SealingKey {
   readonly headBytes: number;
   /** Most bytes that sealing adds behind a packet (block padding). */
   readonly tailBytes: number;
-  /** The id that the next packet gets; starts at 1 for every key. */
+  /** The id that the next packet gets; starts at spec.firstPacketId. 2^32 when the ids are used up. */
   readonly nextPacketId: number;
   /**
    * Seals slots first..end-1 in place; slots of length 0 are passed over. Returns the slots handled:
-   * fewer than end-first only when the 32-bit packet ids are used up.
+   * fewer than end-first only when the 32-bit packet ids are used up. A slot with less than headBytes
+   * before its packet is dropped (length 0), never written outside of its bounds.
    */
   sealBatch(batch: PacketBatch, first: number, end: number): number;
   /** Zeroes the key. */
@@ -97,7 +100,21 @@ export interface CryptoBackend {
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
-export { AEAD_CIPHERS, cipherInfo, digestInfo } from './ciphers.ts';
-export { PacketIdRec, type ReplayResult } from './packet-id.ts';
-export { prf, tls1Prf } from './prf.ts';
-export { type Key2, keyHalves, readStaticKey, writeStaticKey } from './static-key.ts';
+export { AEAD_CIPHERS, allCiphers, allDigests, BF_CBC, cipherInfo, digestInfo } from './ciphers.ts';
+export {
+  DEFAULT_REPLAY_PACKETS,
+  DEFAULT_REPLAY_SEC,
+  MAX_REPLAY_PACKETS,
+  MAX_REPLAY_SEC,
+  PacketIdRec,
+  REPLAY_EXPIRED,
+  REPLAY_OK,
+  REPLAY_OUT_OF_ORDER,
+  REPLAY_SEEN,
+  REPLAY_TIME_BACKTRACK,
+  REPLAY_TOO_OLD,
+  REPLAY_ZERO_ID,
+  type ReplayResult,
+} from './packet-id.ts';
+export { type KeySources, prf, tls1Prf } from './prf.ts';
+export { KEY2_BYTES, type Key2, keyHalves, readStaticKey, writeStaticKey } from './static-key.ts';

@@ -1,0 +1,154 @@
+/**
+ * Cipher and digest tables (2.x crypto_openssl.c): the ciphers that `openvpn --show-ciphers` of 2.6
+ * lists with OpenSSL 3.0, and the digests that work with HMAC. Names are looked up without regard to
+ * case and come back in the spelling that 2.x writes into IV_CIPHERS, options strings and logs.
+ *
+ * Sizes are 2.x's view of a cipher: the block of a CFB, OFB or GCM cipher is that of its CBC sister,
+ * ChaCha20-Poly1305 has block 1, AEAD nonces are 12 bytes. Whether a backend can use a cipher is the
+ * backend's answer (CryptoBackend.supportsCipher).
+ */
+import type { CipherInfo, CipherMode, DigestInfo } from './crypto.ts';
+
+/** AEAD ciphers in 2.x's order of --show-ciphers. */
+export const AEAD_CIPHERS: readonly string[] = [
+  'AES-128-GCM',
+  'AES-192-GCM',
+  'AES-256-GCM',
+  'ARIA-128-GCM',
+  'ARIA-192-GCM',
+  'ARIA-256-GCM',
+  'CHACHA20-POLY1305',
+];
+
+/**
+ * What an options string says when `--cipher` is not set. OpenSSL 3 has BF-CBC in its legacy provider
+ * only, so cipherInfo() doesn't know it; the sizes are still needed for link-mtu and keysize.
+ */
+export const BF_CBC: CipherInfo = {
+  name: 'BF-CBC',
+  mode: 'cbc',
+  keyBytes: 16,
+  ivBytes: 8,
+  blockBytes: 8,
+  tagBytes: 0,
+};
+
+/** The cipher called `name` in any case, `none` included; undefined when 2.6 has no such cipher. */
+export function cipherInfo(name: string): CipherInfo | undefined {
+  const upper = name.toUpperCase();
+  return CIPHERS.get(CIPHER_ALIASES.get(upper) ?? upper);
+}
+
+/** The digest called `name` in any case; undefined when unknown or unusable with HMAC. */
+export function digestInfo(name: string): DigestInfo | undefined {
+  const upper = name.toUpperCase();
+  return DIGESTS.get(DIGEST_ALIASES.get(upper) ?? upper);
+}
+
+/** All ciphers in --show-ciphers order, those with a block below 128 bits last; without `none`. */
+export function allCiphers(): readonly CipherInfo[] {
+  return [...CIPHERS.values()].filter((cipher) => cipher.mode !== 'none');
+}
+
+/** All digests that digestInfo() knows. */
+export function allDigests(): readonly DigestInfo[] {
+  return [...DIGESTS.values()];
+}
+
+/** key bits, block bytes and modes of each cipher family, in --show-ciphers order. */
+const FAMILIES: readonly (readonly [string, number, number, readonly string[]])[] = [
+  ...[128, 192, 256].map((bits) => family('AES', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'GCM', 'OFB'])),
+  ...[128, 192, 256].map((bits) => family('ARIA', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'GCM', 'OFB'])),
+  ...[128, 192, 256].map((bits) => family('CAMELLIA', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'OFB'])),
+  ['SM4', 128, 16, ['CBC', 'CFB', 'OFB']],
+  ['DES-EDE', 128, 8, ['CBC', 'CFB', 'OFB']],
+  ['DES-EDE3', 192, 8, ['CBC', 'CFB', 'CFB1', 'CFB8', 'OFB']],
+];
+
+const CIPHERS: ReadonlyMap<string, CipherInfo> = buildCiphers();
+
+/** OpenSSL's other names of the same ciphers, upper case. */
+const CIPHER_ALIASES: ReadonlyMap<string, string> = new Map([
+  ...[128, 192, 256].flatMap((bits): [string, string][] => [
+    [`ID-AES${bits}-GCM`, `AES-${bits}-GCM`],
+    [`AES${bits}`, `AES-${bits}-CBC`],
+    [`ARIA${bits}`, `ARIA-${bits}-CBC`],
+    [`CAMELLIA${bits}`, `CAMELLIA-${bits}-CBC`],
+  ]),
+  ['DES3', 'DES-EDE3-CBC'],
+  ['SM4', 'SM4-CBC'],
+]);
+
+const DIGESTS: ReadonlyMap<string, DigestInfo> = new Map(
+  (
+    [
+      ['MD5', 16],
+      ['MD5-SHA1', 36],
+      ['RIPEMD160', 20],
+      ['SHA1', 20],
+      ['SHA224', 28],
+      ['SHA256', 32],
+      ['SHA384', 48],
+      ['SHA512', 64],
+      ['SHA512-224', 28],
+      ['SHA512-256', 32],
+      ['SHA3-224', 28],
+      ['SHA3-256', 32],
+      ['SHA3-384', 48],
+      ['SHA3-512', 64],
+      ['BLAKE2s256', 32],
+      ['BLAKE2b512', 64],
+      ['SM3', 32],
+    ] as const
+  ).map(([name, bytes]) => [name.toUpperCase(), { name, bytes }]),
+);
+
+/** OpenSSL's other names of the same digests, upper case. */
+const DIGEST_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['SSL3-MD5', 'MD5'],
+  ['RIPEMD', 'RIPEMD160'],
+  ['RIPEMD-160', 'RIPEMD160'],
+  ['RMD160', 'RIPEMD160'],
+  ['SHA-1', 'SHA1'],
+  ['SSL3-SHA1', 'SHA1'],
+  ...['224', '256', '384', '512'].flatMap((bits): [string, string][] => [
+    [`SHA-${bits}`, `SHA${bits}`],
+    [`SHA2-${bits}`, `SHA${bits}`],
+    [`RSA-SHA${bits}`, `SHA${bits}`],
+  ]),
+  ['RSA-MD5', 'MD5'],
+  ['RSA-SHA1', 'SHA1'],
+  ['SHA-512/224', 'SHA512-224'],
+  ['SHA2-512/224', 'SHA512-224'],
+  ['SHA-512/256', 'SHA512-256'],
+  ['SHA2-512/256', 'SHA512-256'],
+  ['BLAKE2S-256', 'BLAKE2S256'],
+  ['BLAKE2B-512', 'BLAKE2B512'],
+]);
+
+function family(name: string, bits: number, modes: readonly string[]) {
+  return [`${name}-${bits}`, bits, 16, modes] as const;
+}
+
+function buildCiphers(): Map<string, CipherInfo> {
+  const table = new Map<string, CipherInfo>();
+  const add = (
+    name: string,
+    keyBits: number,
+    blockBytes: number,
+    mode: CipherMode,
+    ivBytes: number,
+  ): void => {
+    const tagBytes = mode === 'aead' ? 16 : 0;
+    table.set(name.toUpperCase(), { name, mode, keyBytes: keyBits / 8, ivBytes, blockBytes, tagBytes });
+  };
+  for (const [prefix, keyBits, blockBytes, modes] of FAMILIES) {
+    if (prefix === 'SM4') add('CHACHA20-POLY1305', 256, 1, 'aead', 12);
+    for (const mode of modes) {
+      const kind = mode === 'GCM' ? 'aead' : mode === 'CBC' ? 'cbc' : mode === 'OFB' ? 'ofb' : 'cfb';
+      add(`${prefix}-${mode}`, keyBits, blockBytes, kind, kind === 'aead' ? 12 : blockBytes);
+    }
+  }
+  add('none', 0, 0, 'none', 0);
+  return table;
+}
