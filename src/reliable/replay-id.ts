@@ -3,20 +3,17 @@
  * A session's ids start at 1 and are never reused: retransmissions and acknowledgements get fresh
  * ones. The time is that of the session's first packet and changes only when the ids are used up.
  */
-import { PacketIdRec } from '../crypto/crypto.ts';
+import { PacketIdRec, REPLAY_OK } from '../crypto/crypto.ts';
 import { readUint32, writeUint32 } from './control-packet.ts';
 
 /** Bytes of a replay id with its time. */
 export const REPLAY_ID_BYTES = 8;
-/** Default of --replay-window, packets. */
-const DEFAULT_WINDOW = 64;
-/** Default of --replay-window, seconds. */
-const DEFAULT_WINDOW_SEC = 15;
 
 /** --replay-window of the sessions of a wrap. */
 export interface ReplayOptions {
-  /** Packets; 0 demands strictly consecutive ids. */
+  /** Packets, 64 by default; 0 demands strictly consecutive ids. */
   readonly replayWindow?: number | undefined;
+  /** Seconds, 15 by default. */
   readonly replaySec?: number | undefined;
 }
 
@@ -28,11 +25,7 @@ export class ReplayIds {
 
   constructor(nextId: number, options: ReplayOptions) {
     this.#nextId = nextId;
-    this.#received = new PacketIdRec({
-      longForm: true,
-      window: options.replayWindow ?? DEFAULT_WINDOW,
-      windowSec: options.replaySec ?? DEFAULT_WINDOW_SEC,
-    });
+    this.#received = new PacketIdRec(options.replayWindow, options.replaySec);
   }
 
   /** Writes the next id and its time, 8 bytes. */
@@ -49,7 +42,7 @@ export class ReplayIds {
   accept(packet: Uint8Array, offset: number, wallSec: number): boolean {
     const id = readUint32(packet, offset);
     const timeSec = readUint32(packet, offset + 4);
-    return this.#received.testAndAdd(id, timeSec, wallSec * 1000);
+    return this.#received.check(id, wallSec * 1000, timeSec) === REPLAY_OK;
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * The digest is that of --auth; the HMAC key is the first n bytes of a key's hmac part.
  */
-import type { CryptoBackend, DigestInfo } from '../crypto/crypto.ts';
+import type { CryptoBackend, DigestInfo, Key2 } from '../crypto/crypto.ts';
 import {
   checkPrefix,
   innerBytes,
@@ -15,13 +15,13 @@ import {
   writeInner,
   writePrefix,
 } from './control-packet.ts';
-import { copyKey2, hmacPart } from './key2.ts';
+import { copyKey2, wrapKey } from './key2.ts';
 import type { ControlPacket, ControlWrap, DropReason, WrapSession } from './reliable.ts';
 import { REPLAY_ID_BYTES, ReplayIds, type ReplayOptions, writeReplayId } from './replay-id.ts';
 
 export interface TlsAuthOptions extends ReplayOptions {
   /** The 256 bytes of a static key file. */
-  readonly key2: Uint8Array;
+  readonly key2: Key2;
   /** --key-direction: 0 sends with the first key, 1 with the second, undefined uses the first both ways. */
   readonly direction: 0 | 1 | undefined;
   readonly digest: DigestInfo;
@@ -62,13 +62,13 @@ class TlsAuthCodec {
   readonly #sendKey: Uint8Array;
   readonly #receiveKey: Uint8Array;
 
-  constructor(options: TlsAuthOptions, key2: Uint8Array) {
+  constructor(options: TlsAuthOptions, key2: Key2) {
     const { digest, direction } = options;
     this.replayIdOffset = PREFIX_BYTES + digest.bytes;
     this.#crypto = options.crypto;
     this.#digest = digest;
-    this.#sendKey = hmacPart(key2, direction === 1 ? 1 : 0).subarray(0, digest.bytes);
-    this.#receiveKey = hmacPart(key2, direction === 0 ? 1 : 0).subarray(0, digest.bytes);
+    this.#sendKey = wrapKey(key2, direction === 1 ? 1 : 0, 0, digest.bytes).hmac;
+    this.#receiveKey = wrapKey(key2, direction === 0 ? 1 : 0, 0, digest.bytes).hmac;
   }
 
   seal(packet: ControlPacket, writeId: (out: Uint8Array, offset: number) => void): Uint8Array {

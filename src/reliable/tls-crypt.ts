@@ -9,7 +9,7 @@
  * Ke and Ka are the first 32 bytes of a key's cipher and hmac parts. The server sends with the first
  * key of the pair and receives with the second, the client the other way round.
  */
-import type { CryptoBackend } from '../crypto/crypto.ts';
+import type { CryptoBackend, Key2, KeyHalf } from '../crypto/crypto.ts';
 import {
   checkPrefix,
   innerBytes,
@@ -18,7 +18,7 @@ import {
   writeInner,
   writePrefix,
 } from './control-packet.ts';
-import { cipherPart, copyKey2, hmacPart } from './key2.ts';
+import { copyKey2, wrapKey } from './key2.ts';
 import type { ControlPacket, ControlWrap, DropReason, WrapSession } from './reliable.ts';
 import { REPLAY_ID_BYTES, ReplayIds, type ReplayOptions, writeReplayId } from './replay-id.ts';
 
@@ -37,7 +37,7 @@ export const DYNAMIC_TLS_CRYPT_BYTES = 256;
 
 export interface TlsCryptOptions extends ReplayOptions {
   /** 256 bytes: a static key file's, or those of dynamicTlsCryptKey(). */
-  readonly key2: Uint8Array;
+  readonly key2: Key2;
   /** TLS role of this side. */
   readonly role: 'client' | 'server';
   readonly crypto: CryptoBackend;
@@ -63,7 +63,7 @@ export function createTlsCryptWrap(options: TlsCryptOptions): ControlWrap {
  * The key2 of dynamic tls-crypt: TLS key material of DYNAMIC_TLS_CRYPT_LABEL, mixed with the
  * original wrap's ControlWrap.key2 where there is one. The caller zeroes both results and inputs.
  */
-export function dynamicTlsCryptKey(exported: Uint8Array, originalKey2: Uint8Array | undefined): Uint8Array {
+export function dynamicTlsCryptKey(exported: Uint8Array, originalKey2: Key2 | undefined): Key2 {
   const key2 = copyKey2(exported);
   if (originalKey2) for (let i = 0; i < key2.length; i++) key2[i]! ^= originalKey2[i]!;
   return key2;
@@ -80,21 +80,16 @@ function createSession(codec: TlsCryptCodec, ids: ReplayIds): WrapSession {
   };
 }
 
-interface WrapKey {
-  readonly cipher: Uint8Array;
-  readonly hmac: Uint8Array;
-}
-
 class TlsCryptCodec {
   readonly #crypto: CryptoBackend;
-  readonly #send: WrapKey;
-  readonly #receive: WrapKey;
+  readonly #send: KeyHalf;
+  readonly #receive: KeyHalf;
 
-  constructor(options: TlsCryptOptions, key2: Uint8Array) {
+  constructor(options: TlsCryptOptions, key2: Key2) {
     const server = options.role === 'server';
     this.#crypto = options.crypto;
-    this.#send = wrapKey(key2, server ? 0 : 1);
-    this.#receive = wrapKey(key2, server ? 1 : 0);
+    this.#send = wrapKey(key2, server ? 0 : 1, KEY_BYTES, KEY_BYTES);
+    this.#receive = wrapKey(key2, server ? 1 : 0, KEY_BYTES, KEY_BYTES);
   }
 
   seal(packet: ControlPacket, writeId: (out: Uint8Array, offset: number) => void): Uint8Array {
@@ -124,14 +119,7 @@ class TlsCryptCodec {
     return readControlPacket(packet, inner);
   }
 
-  #tag(key: WrapKey, packet: Uint8Array, inner: Uint8Array): Uint8Array {
+  #tag(key: KeyHalf, packet: Uint8Array, inner: Uint8Array): Uint8Array {
     return this.#crypto.hmac('SHA256', key.hmac, packet.subarray(0, TAG_OFFSET), inner);
   }
-}
-
-function wrapKey(key2: Uint8Array, index: 0 | 1): WrapKey {
-  return {
-    cipher: cipherPart(key2, index).subarray(0, KEY_BYTES),
-    hmac: hmacPart(key2, index).subarray(0, KEY_BYTES),
-  };
 }
