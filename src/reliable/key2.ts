@@ -3,7 +3,7 @@
  * what it holds without touching its caller's bytes.
  */
 import { ApiMisuseError } from '../base/base.ts';
-import { type Key2, type KeyHalf, keyHalves } from '../crypto/crypto.ts';
+import { KEY2_BYTES, type Key2, type KeyHalf, keyHalves } from '../crypto/crypto.ts';
 
 /** A copy that belongs to the caller. Throws ApiMisuseError unless there are 256 bytes. */
 export function copyKey2(key2: Key2): Key2 {
