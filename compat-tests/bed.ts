@@ -1,0 +1,291 @@
+/**
+ * The bed a compat test lies in: namespaces, certificates, a scratch folder, the two programs in their
+ * roles, and the checks every test repeats (tunnel up, pings, hashed transfer, nothing left behind).
+ *
+ * "Ours" is the program under test, "peer" the reference; either may be any openvpn binary. Which of them
+ * is server and which client is the test's pairing.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ClientSide, createNetwork, ip, snapshot, type TestNetwork } from '../test-kit/netns.ts';
+import type { Pki } from '../test-kit/pki.ts';
+import { describeExit, type ExitStatus, Program, sleep } from '../test-kit/process.ts';
+import { Agent, type PingOptions, ping } from '../test-kit/transfer.ts';
+import {
+  clientLines,
+  INNER_SERVER4,
+  INNER_SERVER6,
+  serverLines,
+  type TunnelFiles,
+  type TunnelOptions,
+  tunnelFiles,
+} from './config.ts';
+
+/** Who plays which role; "ours-both" proves that we also talk to ourselves. */
+export const PAIRINGS = ['ours-client', 'ours-server', 'ours-both'] as const;
+export type Pairing = (typeof PAIRINGS)[number];
+export type Role = 'client' | 'server';
+
+/** Paths of the two programs. */
+export interface Programs {
+  readonly ours: string;
+  readonly peer: string;
+}
+
+/** What a scenario asks of its bed. */
+export interface BedNeeds {
+  readonly clients?: number;
+}
+
+export interface StartOptions {
+  /** Which client namespace; 0 when left out. */
+  readonly index?: number;
+  /** Certificate of a client; "client1" when left out. */
+  readonly identity?: 'client1' | 'client2' | 'expired' | 'stranger';
+  readonly ca?: 'ca' | 'wrongCa';
+  /** Where the client connects to; the server's address when left out. */
+  readonly remote?: readonly string[];
+}
+
+const UP = /Initialization Sequence Completed/;
+const TRANSFER_PORT = 5_000;
+const MIB = 1_048_576;
+
+/** Fails the test with a text. */
+export class CheckFailed extends Error {}
+
+/** Throws CheckFailed unless `condition` holds. */
+export function check(condition: boolean, text: string): asserts condition {
+  if (!condition) throw new CheckFailed(text);
+}
+
+export class Bed {
+  readonly pairing: Pairing;
+  readonly network: TestNetwork;
+  readonly pki: Pki;
+  readonly tunnel: TunnelOptions;
+  /** Scratch folder, removed at the end. */
+  readonly dir: string;
+  #files: TunnelFiles;
+  #programs: Programs;
+  #started: { program: Program; role: Role }[] = [];
+  #agents = new Map<string, Agent>();
+  #counter = 0;
+
+  private constructor(
+    pairing: Pairing,
+    programs: Programs,
+    tunnel: TunnelOptions,
+    pki: Pki,
+    clients: number,
+  ) {
+    this.pairing = pairing;
+    this.tunnel = tunnel;
+    this.pki = pki;
+    this.#programs = programs;
+    this.dir = mkdtempSync(join(tmpdir(), 'ovt-bed-'));
+    this.#files = tunnelFiles(tunnel, this.dir);
+    this.network = createNetwork(clients);
+  }
+
+  static create(
+    pairing: Pairing,
+    programs: Programs,
+    tunnel: TunnelOptions,
+    pki: Pki,
+    needs: BedNeeds = {},
+  ): Bed {
+    return new Bed(pairing, programs, tunnel, pki, needs.clients ?? 1);
+  }
+
+  client(index = 0): ClientSide {
+    return this.network.clients[index]!;
+  }
+
+  /** Says whether our program plays `role` in this pairing. */
+  isOurs(role: Role): boolean {
+    return this.pairing === 'ours-both' || this.pairing === `ours-${role}`;
+  }
+
+  programFor(role: Role): string {
+    return this.isOurs(role) ? this.#programs.ours : this.#programs.peer;
+  }
+
+  get programs(): Programs {
+    return this.#programs;
+  }
+
+  /** Starts the server and waits until it serves. Further lines come after the tunnel's own. */
+  async startServer(extra: readonly string[] = []): Promise<Program> {
+    const program = this.launchServer(extra);
+    await program.waitFor(UP);
+    return program;
+  }
+
+  launchServer(extra: readonly string[] = []): Program {
+    const lines = [...serverLines(this.tunnel, this.#files, this.pki), ...extra];
+    return this.launch('server', this.network.server, lines);
+  }
+
+  /** Starts a client and waits until it is connected. */
+  async startClient(extra: readonly string[] = [], options: StartOptions = {}): Promise<Program> {
+    const program = this.launchClient(extra, options);
+    await this.waitUp(program);
+    return program;
+  }
+
+  launchClient(extra: readonly string[] = [], options: StartOptions = {}): Program {
+    const side = this.client(options.index);
+    const host = this.tunnel.family === 6 ? side.server6 : side.server4;
+    const remotes = options.remote ?? [`${host} 1194`];
+    const identity = this.pki[options.identity ?? 'client1'];
+    const ca = this.pki[options.ca ?? 'ca'];
+    const lines = [...clientLines(this.tunnel, this.#files, ca, identity, remotes), ...extra];
+    return this.launch('client', side.ns, lines);
+  }
+
+  /** Starts the program of `role` in `ns` with a configuration file of these lines. */
+  launch(role: Role, ns: string, lines: readonly string[]): Program {
+    const file = this.write(`${role}-${this.#counter++}.conf`, `${lines.join('\n')}\n`);
+    const argv = [this.programFor(role), '--config', file];
+    const program = new Program({
+      name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
+      argv,
+      ns,
+      cwd: this.dir,
+    });
+    this.#started.push({ program, role });
+    return program;
+  }
+
+  async waitUp(client: Program, timeoutMs = 20_000): Promise<void> {
+    try {
+      await client.waitFor(UP, timeoutMs);
+    } catch (error) {
+      const servers = this.#started.filter((s) => s.role === 'server').map((s) => s.program.tail());
+      throw new CheckFailed(`${(error as Error).message}\n${servers.join('\n')}`);
+    }
+  }
+
+  /** Pings the server's inner IPv4 and IPv6 address and moves data over both; everything must arrive. */
+  async checkTraffic(mib = 10, index = 0): Promise<void> {
+    await this.checkPing(INNER_SERVER4, { index });
+    await this.checkPing(INNER_SERVER6, { index });
+    await this.checkTransfer(INNER_SERVER4, mib * MIB, index);
+    await this.checkTransfer(INNER_SERVER6, MIB, index);
+  }
+
+  /** All answers must come, from the client of `index` (or from `ns`) to `host`. */
+  async checkPing(host: string, options: PingOptions & { index?: number; ns?: string } = {}): Promise<void> {
+    const ns = options.ns ?? this.client(options.index).ns;
+    const result = await ping(ns, host, options);
+    check(
+      result.received === result.sent,
+      `ping ${host}: ${result.received} of ${result.sent} answers${this.tails()}`,
+    );
+  }
+
+  async checkTransfer(host: string, bytes: number, index = 0): Promise<number> {
+    await this.serverAgent();
+    try {
+      return await (await this.agent(this.client(index).ns)).transfer(host, TRANSFER_PORT, bytes);
+    } catch (error) {
+      throw new CheckFailed(`transfer to ${host}: ${(error as Error).message}${this.tails()}`);
+    }
+  }
+
+  /** The helper process of a namespace, started at the first call. */
+  async agent(ns: string): Promise<Agent> {
+    const known = this.#agents.get(ns);
+    if (known !== undefined) return known;
+    const agent = new Agent(ns);
+    this.#agents.set(ns, agent);
+    return agent;
+  }
+
+  /** The server's helper, serving transfers on every address. */
+  async serverAgent(): Promise<Agent> {
+    const known = this.#agents.get(this.network.server);
+    if (known !== undefined) return known;
+    const agent = await this.agent(this.network.server);
+    await agent.ask({ do: 'serve', host: '::', port: TRANSFER_PORT });
+    return agent;
+  }
+
+  /** No tunnel may come up in `forMs`, or until `until` shows in the program's log. */
+  async checkNoTunnel(
+    client: Program,
+    server: Program,
+    wanted: Readonly<Partial<Record<Role, RegExp>>>,
+  ): Promise<void> {
+    const waits: Promise<string>[] = [];
+    if (wanted.client && this.isOurs('client')) waits.push(client.waitFor(wanted.client, 20_000));
+    if (wanted.server && this.isOurs('server')) waits.push(server.waitFor(wanted.server, 20_000));
+    await Promise.all(waits);
+    await sleep(500);
+    check(!client.has(UP), `the tunnel came up although it must not${this.tails()}`);
+    const lost = await ping(this.client().ns, INNER_SERVER4, { count: 1, waitSec: 0.3 });
+    check(lost.received === 0, 'a ping crossed although no tunnel may exist');
+  }
+
+  /** Stops a program; ours must end by itself with `code`. */
+  async stop(program: Program, signal: NodeJS.Signals = 'SIGTERM', code = 0): Promise<ExitStatus> {
+    const status = await program.stop(signal, 8_000);
+    const ours = this.#started.some((s) => s.program === program && this.isOurs(s.role));
+    if (ours)
+      check(
+        status.code === code,
+        `${program.name}: ${describeExit(status)} after ${signal}\n${program.tail()}`,
+      );
+    return status;
+  }
+
+  /** Devices, addresses and routes of a namespace, to compare with `checkClean`. */
+  snapshot(ns: string): string[] {
+    return snapshot(ns);
+  }
+
+  /** Nothing may differ from the earlier snapshot. */
+  checkClean(ns: string, before: readonly string[]): void {
+    const after = snapshot(ns);
+    const left = after.filter((line) => !before.includes(line));
+    const gone = before.filter((line) => !after.includes(line));
+    check(left.length === 0, `left behind in ${ns}: ${left.join('; ')}`);
+    check(gone.length === 0, `lost from ${ns}: ${gone.join('; ')}`);
+  }
+
+  /** `ip` inside a namespace. */
+  ip(ns: string, ...args: string[]): string {
+    return ip(ns, ...args);
+  }
+
+  write(name: string, text: string, mode = 0o600): string {
+    const path = join(this.dir, name);
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.dir, name), 'utf8');
+  }
+
+  /** Last log lines of everything started, for error texts. */
+  tails(): string {
+    return `\n${this.#started.map((s) => s.program.tail(12)).join('\n')}`;
+  }
+
+  /** Logs of everything started, for the results folder. */
+  logs(): string {
+    return this.#started.map((s) => `== ${s.program.name}\n${s.program.lines.join('\n')}\n`).join('\n');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([
+      ...this.#started.map((s) => s.program.stop('SIGKILL')),
+      ...[...this.#agents.values()].map((agent) => agent.close()),
+    ]);
+    this.network.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The matrix: every property of a tunnel that must work with every other. A run takes a pairwise design
+ * per pairing (each with its own seed, so three designs look at more triples than one), or everything.
+ */
+import { coveringCases, type Dimensions, fullProduct } from '../test-kit/covering.ts';
+import type { Bed, Pairing } from './bed.ts';
+import type { TunnelOptions } from './config.ts';
+import type { CompatTest } from './runner.ts';
+
+export const DIMENSIONS: Dimensions<TunnelOptions> = {
+  proto: ['udp', 'tcp'],
+  family: [4, 6],
+  wrap: ['none', 'tls-auth', 'tls-crypt'],
+  cipher: ['AES-128-GCM', 'AES-192-GCM', 'AES-256-GCM', 'CHACHA20-POLY1305'],
+  tls: ['1.2', '1.3'],
+  topology: ['net30', 'p2p', 'subnet'],
+  key: ['rsa', 'ec', 'ed25519'],
+};
+
+const SEEDS: Readonly<Record<Pairing, number>> = { 'ours-client': 11, 'ours-server': 22, 'ours-both': 33 };
+
+/** The matrix tests of one pairing. */
+export function matrixTests(pairing: Pairing, full: boolean): CompatTest[] {
+  const cases = full ? fullProduct(DIMENSIONS) : coveringCases(DIMENSIONS, SEEDS[pairing]);
+  return cases.map((tunnel) => ({
+    name: caseName(tunnel),
+    group: 'matrix',
+    pairing,
+    tunnel,
+    timeoutMs: 60_000,
+    run: runCase,
+  }));
+}
+
+function caseName(tunnel: TunnelOptions): string {
+  const { proto, family, wrap, cipher, tls, topology, key } = tunnel;
+  return `${proto}${family} ${wrap} ${cipher} tls${tls} ${topology} ${key}`;
+}
+
+async function runCase(bed: Bed): Promise<void> {
+  const { server: serverNs } = bed.network;
+  const clientNs = bed.client().ns;
+  const before = { server: bed.snapshot(serverNs), client: bed.snapshot(clientNs) };
+  const [server] = await Promise.all([bed.startServer(), bed.serverAgent(), bed.agent(clientNs)]);
+  const client = await bed.startClient();
+  await bed.checkTraffic();
+  await bed.stop(client);
+  await bed.stop(server);
+  bed.checkClean(clientNs, before.client);
+  bed.checkClean(serverNs, before.server);
+}
