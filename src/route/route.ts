@@ -2,6 +2,10 @@
  * Header of route/ (2.x networking.h, route.h): addresses, link state and routes of the machine.
  * Backends: networking-iproute2.ts (the `ip` program), networking-dry-run.ts (records, for tests and
  * --ifconfig-noexec style runs). All calls are asynchronous and run in the order they were made.
+ *
+ *   configureTun(net, setup)          addresses of the device, before routes; undo() takes them away
+ *   RouteList.create(net, input)      looks up gateways and names, computes the routes
+ *     .exportTo(env) .add() .remove()
  */
 export interface RouteEntry {
   readonly family: 4 | 6;
@@ -19,13 +23,25 @@ export interface Gateway {
   readonly dev: string;
 }
 
+/** One address of an interface that is up. */
+export interface InterfaceAddress {
+  readonly name: string;
+  readonly family: 4 | 6;
+  readonly address: string;
+  readonly prefix: number;
+  /** `aa:bb:cc:dd:ee:ff` */
+  readonly mac: string;
+}
+
 /** Every call rejects with TunError whose message has the failing command and its output. */
 export interface NetworkConfig {
   readonly name: string;
-  /** Brings the device up with this MTU; `lladdr` first when given. */
+  /** Sets the MTU and brings the device up. */
   linkUp(dev: string, mtu: number): Promise<void>;
   linkDown(dev: string): Promise<void>;
-  /** Adds `address/prefix`, IPv4 with broadcast. */
+  /** --lladdr: the device's hardware address, before linkUp(). */
+  setLinkAddress(dev: string, mac: string): Promise<void>;
+  /** Adds or replaces `address/prefix`. */
   addAddress(dev: string, address: string, prefix: number): Promise<void>;
   /** Point-to-point pair: `ip addr add local peer remote`. */
   addPeerAddress(dev: string, local: string, remote: string): Promise<void>;
@@ -36,4 +52,15 @@ export interface NetworkConfig {
   deleteRoute(route: RouteEntry): Promise<void>;
   /** The best route towards `target` (default: the default route). undefined = none. */
   bestRoute(family: 4 | 6, target?: string): Promise<Gateway | undefined>;
+  /** Addresses of the interfaces that are up. */
+  interfaces(): InterfaceAddress[];
 }
+
+/** Where route and ifconfig variables go; script/'s EnvSet is one. */
+export interface EnvSink {
+  set(name: string, value: string | number | undefined): void;
+}
+
+export { type ConfiguredTun, configureTun, type TunSetup } from './configure-tun.ts';
+export { RouteList } from './route-list.ts';
+export type { RouteListInput } from './route-plan.ts';

@@ -1,0 +1,71 @@
+/**
+ * The machine's own way out (2.x get_default_gateway(), get_default_gateway_ipv6(),
+ * print_default_gateway() of route.c, Linux parts).
+ */
+import type { Logger } from '../base/base.ts';
+import { D_ROUTE } from '../base/errlevel.ts';
+import { ipv4FromNumber, ipv4ToNumber, netmaskOfPrefix, sameNetwork } from './ipv4-math.ts';
+import type { InterfaceAddress, NetworkConfig } from './route.ts';
+
+export interface Gateway4 {
+  /** `0.0.0.0` when the default route has no gateway (onLink). */
+  readonly address: string;
+  readonly onLink: boolean;
+  /** Interface in whose network the gateway lies, and that network's prefix length. */
+  readonly iface: string | undefined;
+  readonly prefix: number | undefined;
+}
+
+export interface Gateway6 {
+  /** Undefined when the target is on link. */
+  readonly address: string | undefined;
+  readonly iface: string;
+}
+
+/** The IPv4 default gateway, logged as `ROUTE_GATEWAY ...`; undefined = none. */
+export async function defaultGateway4(net: NetworkConfig, log: Logger): Promise<Gateway4 | undefined> {
+  const best = await net.bestRoute(4);
+  if (best === undefined) {
+    log.log(D_ROUTE, 'ROUTE: default_gateway=UNDEF');
+    return undefined;
+  }
+  const onLink = best.gateway === undefined;
+  const address = best.gateway ?? '0.0.0.0';
+  const found = net
+    .interfaces()
+    .find((entry) => entry.family === 4 && (onLink ? entry.name === best.dev : covers(entry, address)));
+  const prefix = onLink ? undefined : found?.prefix;
+  const netmask = prefix === undefined ? '' : `/${ipv4FromNumber(netmaskOfPrefix(prefix))}`;
+  const tail = found === undefined ? '' : ` IFACE=${found.name} HWADDR=${found.mac}`;
+  log.log(D_ROUTE, `ROUTE_GATEWAY ${onLink ? 'ON_LINK' : address}${netmask}${tail}`);
+  return { address, onLink, prefix, iface: found?.name };
+}
+
+/** The way to `target` (or to the Internet), logged as `ROUTE6_GATEWAY ...`; undefined = none. */
+export async function defaultGateway6(
+  net: NetworkConfig,
+  target: string | undefined,
+  log: Logger,
+): Promise<Gateway6 | undefined> {
+  log.log(D_ROUTE, `GDG6: remote_host_ipv6=${target ?? 'n/a'}`);
+  const best = await net.bestRoute(6, target);
+  if (best === undefined) {
+    log.log(D_ROUTE, 'ROUTE6: default_gateway=UNDEF');
+    return undefined;
+  }
+  const shown = best.gateway ?? `${target ?? '::'} ON_LINK`;
+  log.log(D_ROUTE, `ROUTE6_GATEWAY ${shown} IFACE=${best.dev}`);
+  return { address: best.gateway, iface: best.dev };
+}
+
+/** 2.x local_route(): the host lies in the gateway's own network, so no gateway is to be crossed. */
+export function isLocalHost(host: string, gateway: Gateway4 | undefined): boolean {
+  if (gateway?.prefix === undefined || gateway.iface === undefined) return false;
+  const [a, b] = [ipv4ToNumber(host), ipv4ToNumber(gateway.address)];
+  return a !== undefined && b !== undefined && sameNetwork(a, b, gateway.prefix);
+}
+
+function covers(entry: InterfaceAddress, address: string): boolean {
+  const [a, b] = [ipv4ToNumber(entry.address), ipv4ToNumber(address)];
+  return a !== undefined && b !== undefined && sameNetwork(a, b, entry.prefix);
+}

@@ -1,0 +1,293 @@
+/**
+ * The routes of one tunnel (2.x init_route_list(), add_routes(), delete_routes(),
+ * redirect_default_route_to_vpn() of route.c). create() looks up gateways and names and plans; add()
+ * carries out in 2.x's order: redirection (server bypass, gateway bypass, default route), IPv4
+ * routes, IPv6 routes; remove() takes away exactly what add() really added, at any moment, also in the
+ * middle of add(). A route that was there before stays.
+ */
+import type { Logger } from '../base/base.ts';
+import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { type Gateway4, isLocalHost } from './gateway.ts';
+import { ipv4FromNumber, netmaskOfPrefix } from './ipv4-math.ts';
+import type { EnvSink, NetworkConfig, RouteEntry } from './route.ts';
+import type { PlannedRoute4, PlannedRoute6 } from './route-options.ts';
+import { isBlockingLocal, makePlan, type RouteListInput, type RoutePlan } from './route-plan.ts';
+
+/** Groups in the order of removal. */
+const GROUPS = ['routes', 'redirect', 'routes6'] as const;
+type Group = (typeof GROUPS)[number];
+
+/** One thing done to the routing table; `added: false` is the machine's default route, taken away. */
+interface Change {
+  readonly group: Group;
+  readonly added: boolean;
+  readonly entry: RouteEntry;
+}
+
+export class RouteList {
+  readonly #net: NetworkConfig;
+  readonly #input: RouteListInput;
+  readonly #log: Logger;
+  readonly #plan: RoutePlan;
+  readonly #done: Change[] = [];
+  #adding: Promise<boolean> | undefined;
+  #stopped = false;
+  #redirected = false;
+
+  private constructor(net: NetworkConfig, input: RouteListInput, log: Logger, plan: RoutePlan) {
+    this.#net = net;
+    this.#input = input;
+    this.#log = log;
+    this.#plan = plan;
+  }
+
+  /** Looks up gateways and names. Never rejects for bad options: they are logged and left out. */
+  static async create(net: NetworkConfig, input: RouteListInput, log: Logger): Promise<RouteList> {
+    return new RouteList(net, input, log, await makePlan(net, input, log));
+  }
+
+  /** Whether there is anything to do; route-pre-down is run only then. */
+  static isNeeded(input: Pick<RouteListInput, 'routes' | 'routesIpv6' | 'redirectGateway'>): boolean {
+    const { routes, routesIpv6, redirectGateway } = input;
+    return routes.length > 0 || routesIpv6.length > 0 || redirectGateway.enabled || redirectGateway.ipv6;
+  }
+
+  /** redirect-gateway or redirect-private was carried out (`redirect_gateway` for scripts, after add()). */
+  get redirected(): boolean {
+    return this.#redirected;
+  }
+
+  /** route_net_gateway, route_vpn_gateway, route_network_1, route_ipv6_network_1 and so on. */
+  exportTo(env: EnvSink): void {
+    const { special, routes, routesIpv6, netGatewayIpv6, ok4, ok6 } = this.#plan;
+    if (special.netGateway !== undefined) env.set('route_net_gateway', special.netGateway);
+    if (netGatewayIpv6 !== undefined) env.set('net_gateway_ipv6', netGatewayIpv6);
+    if (special.vpnGateway !== undefined) env.set('route_vpn_gateway', special.vpnGateway);
+    for (const [index, route] of ok4 ? routes.entries() : []) {
+      const n = index + 1;
+      env.set(`route_network_${n}`, route.network);
+      env.set(`route_netmask_${n}`, netmaskText(route.prefix));
+      env.set(`route_gateway_${n}`, route.gateway);
+      if (route.metric !== undefined) env.set(`route_metric_${n}`, route.metric);
+    }
+    for (const [index, route] of ok6 ? routesIpv6.entries() : []) {
+      const n = index + 1;
+      env.set(`route_ipv6_network_${n}`, `${route.network}/${route.prefix}`);
+      env.set(`route_ipv6_gateway_${n}`, route.gateway ?? '::');
+      if (route.metric !== undefined) env.set(`route_ipv6_metric_${n}`, route.metric);
+    }
+  }
+
+  /** Resolves false when something could not be added ("Initialization Sequence Completed With Errors"). */
+  add(): Promise<boolean> {
+    if (this.#adding === undefined) {
+      this.#stopped = false;
+      this.#adding = this.#addAll();
+    }
+    return this.#adding;
+  }
+
+  /** Takes away what was added so far; a running add() ends early. May be called at any time. */
+  async remove(): Promise<void> {
+    this.#stopped = true;
+    await this.#adding;
+    const done = this.#done.splice(0);
+    for (const group of GROUPS) {
+      for (const change of done) if (change.group === group) await this.#undo(change);
+    }
+    this.#redirected = false;
+    this.#adding = undefined;
+  }
+
+  async #addAll(): Promise<boolean> {
+    let ok = this.#plan.ok4 && this.#plan.ok6;
+    ok = (await this.#redirect()) && ok;
+    ok = (await this.#addIpv4()) && ok;
+    return (await this.#addIpv6()) && ok;
+  }
+
+  async #addIpv4(): Promise<boolean> {
+    const { routes } = this.#plan;
+    if (routes.length > 0 && !this.#input.didIpv4) this.#warnUnconfigured('IPv4');
+    let ok = true;
+    for (const route of routes) ok = (await this.#add4('routes', route)) && ok;
+    return ok;
+  }
+
+  async #addIpv6(): Promise<boolean> {
+    const { routesIpv6 } = this.#plan;
+    if (routesIpv6.length > 0 && !this.#input.didIpv6) this.#warnUnconfigured('IPv6');
+    let ok = true;
+    for (const route of routesIpv6) ok = (await this.#add6(route)) && ok;
+    return ok;
+  }
+
+  /** Bypass routes, then the default route itself. */
+  async #redirect(): Promise<boolean> {
+    const { redirectGateway: flags } = this.#input;
+    if (!flags.enabled || !flags.ipv4) return true;
+    const { gateway, special } = this.#plan;
+    const problem = 'NOTE: unable to redirect IPv4 default gateway --';
+    if (special.vpnGateway === undefined && flags.reroute) {
+      this.#log.log(M_WARN, `${problem} VPN gateway parameter (--route-gateway or --ifconfig) is missing`);
+      return false;
+    }
+    if (gateway === undefined && !flags.local && special.remoteHost !== undefined) {
+      this.#log.log(M_WARN, `${problem} Cannot read current default gateway from system`);
+      return false;
+    }
+    let ok = await this.#bypass();
+    if (flags.reroute && special.vpnGateway !== undefined) {
+      ok = (await this.#replaceDefault(special.vpnGateway)) && ok;
+    }
+    this.#redirected = true;
+    return ok;
+  }
+
+  async #bypass(): Promise<boolean> {
+    const { redirectGateway: flags } = this.#input;
+    const { gateway, special, remoteIsLocal } = this.#plan;
+    let local = flags.local;
+    if (flags.autolocal && special.remoteHost !== undefined) {
+      this.#log.log(D_ROUTE, `ROUTE remote_host is ${remoteIsLocal ? 'LOCAL' : 'NOT LOCAL'}`);
+      local = remoteIsLocal;
+    }
+    let ok = true;
+    if (!local && special.remoteHost === undefined) {
+      this.#log.log(D_ROUTE, 'ROUTE remote_host protocol differs from tunneled');
+    } else if (!local && gateway !== undefined) {
+      ok = await this.#addHostBypass(special.remoteHost!, gateway);
+    }
+    if (isBlockingLocal(this.#input, this.#plan))
+      ok = (await this.#addHostBypass(gateway!.address, gateway!)) && ok;
+    return ok;
+  }
+
+  #addHostBypass(host: string, gateway: Gateway4): Promise<boolean> {
+    return this.#add4(
+      'redirect',
+      { network: host, prefix: 32, gateway: gateway.address, metric: undefined, table: 0 },
+      gateway.onLink,
+    );
+  }
+
+  async #replaceDefault(vpnGateway: string): Promise<boolean> {
+    const way = { gateway: vpnGateway, metric: undefined, table: 0 };
+    if (this.#input.redirectGateway.def1) {
+      const lower = await this.#add4('redirect', { network: '0.0.0.0', prefix: 1, ...way });
+      return (await this.#add4('redirect', { network: '128.0.0.0', prefix: 1, ...way })) && lower;
+    }
+    const { gateway } = this.#plan;
+    if (gateway !== undefined) await this.#takeDefaultAway(gateway);
+    return this.#add4('redirect', { network: '0.0.0.0', prefix: 0, ...way });
+  }
+
+  async #takeDefaultAway(gateway: Gateway4): Promise<void> {
+    if (this.#stopped) return;
+    const base = { family: 4, network: '0.0.0.0', prefix: 0, gateway: gateway.address } as const;
+    const onLink = gateway.onLink && gateway.iface !== undefined ? { dev: gateway.iface } : {};
+    try {
+      await this.#net.deleteRoute({ ...base, ...onLink });
+      this.#done.push({ group: 'redirect', added: false, entry: { ...base, ...onLink } });
+    } catch {
+      this.#log.log(M_WARN, 'ERROR: Linux route delete command failed');
+    }
+  }
+
+  async #add4(group: Group, route: PlannedRoute4, viaNetGateway = false): Promise<boolean> {
+    const { gateway: net } = this.#plan;
+    // Hosts in the gateway's own network, and a default route without a gateway, need the interface.
+    const isLocal = route.prefix === 32 && route.gateway === net?.address && isLocalHost(route.network, net);
+    const dev = isLocal || viaNetGateway ? net?.iface : undefined;
+    const entry: RouteEntry = { family: 4, ...withoutUndefined({ ...route, dev }) };
+    return this.#apply({ group, added: true, entry }, 'ERROR: Linux route add command failed');
+  }
+
+  async #add6(route: PlannedRoute6): Promise<boolean> {
+    const { dev: tunDev, devType } = this.#input;
+    const dev = route.iface ?? tunDev;
+    const shown = `${route.network}/${route.prefix}`;
+    this.#log.log(
+      D_ROUTE,
+      `add_route_ipv6(${shown} -> ${route.gateway ?? '::'} metric ${route.metric ?? -1}) dev ${dev}`,
+    );
+    const isServerRoute = route.iface !== undefined;
+    const needsGateway = isServerRoute
+      ? route.gateway !== undefined
+      : devType === 'tap' && route.metric !== 0;
+    if (needsGateway && route.gateway === undefined) {
+      this.#log.log(
+        M_WARN,
+        `ROUTE6 WARNING: OpenVPN needs a gateway parameter for a --route-ipv6 option and no default was set via --ifconfig-ipv6 or --route-ipv6-gateway option.  Not installing IPv6 route to ${shown}.`,
+      );
+      return false;
+    }
+    const { network, prefix, table } = route;
+    const gateway = needsGateway ? route.gateway : undefined;
+    const metric = route.metric === 0 ? undefined : route.metric;
+    const entry: RouteEntry = {
+      family: 6,
+      ...withoutUndefined({ network, prefix, gateway, dev, metric, table }),
+    };
+    return this.#apply({ group: 'routes6', added: true, entry }, 'ERROR: Linux route v6 add command failed');
+  }
+
+  async #apply(change: Change, complaint: string): Promise<boolean> {
+    if (this.#stopped) return true;
+    try {
+      if (await this.#net.addRoute(change.entry)) {
+        this.#done.push(change);
+      } else {
+        const kind = change.entry.family === 4 ? 'route' : 'route v6';
+        this.#log.log(D_ROUTE, `NOTE: Linux ${kind} add command failed because route exists`);
+      }
+      return true;
+    } catch {
+      this.#log.log(M_WARN, complaint);
+      return false;
+    }
+  }
+
+  async #undo(change: Change): Promise<void> {
+    const { entry } = change;
+    if (entry.family === 6) this.#log.log(D_ROUTE, `delete_route_ipv6(${entry.network}/${entry.prefix})`);
+    const kind = entry.family === 4 ? 'route' : 'route v6';
+    try {
+      if (change.added) await this.#net.deleteRoute(entry);
+      else await this.#net.addRoute(entry);
+    } catch {
+      this.#log.log(M_WARN, `ERROR: Linux ${kind} ${change.added ? 'delete' : 'add'} command failed`);
+    }
+  }
+
+  #warnUnconfigured(family: string): void {
+    this.#log.log(
+      M_INFO,
+      `WARNING: OpenVPN was configured to add an ${family} route. However, no ${family} has been configured for ${this.#input.dev}, therefore the route installation may fail or may not work as expected.`,
+    );
+  }
+}
+
+function netmaskText(prefix: number): string {
+  return ipv4FromNumber(netmaskOfPrefix(prefix));
+}
+
+/** The same object without its undefined members and without table 0. */
+function withoutUndefined(route: {
+  network: string;
+  prefix: number;
+  gateway: string | undefined;
+  dev: string | undefined;
+  metric: number | undefined;
+  table: number;
+}): Omit<RouteEntry, 'family'> {
+  const { network, prefix, gateway, dev, metric, table } = route;
+  return {
+    network,
+    prefix,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(dev === undefined ? {} : { dev }),
+    ...(metric === undefined ? {} : { metric }),
+    ...(table === 0 ? {} : { table }),
+  };
+}

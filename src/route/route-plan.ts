@@ -1,0 +1,163 @@
+/**
+ * Plans the routes of one tunnel before any is added (2.x init_route_list(), init_route_ipv6_list() of
+ * route.c, do_init_route_list() of init.c): gateways of the machine, keywords and names, the pieces of
+ * `redirect-gateway ipv6`, block-local, and the host route that keeps an IPv6 server reachable.
+ */
+import { lookup } from 'node:dns/promises';
+import type { Logger } from '../base/base.ts';
+import { parseIp, parseIpBytes } from '../base/base.ts';
+import { D_ROUTE, M_WARN } from '../base/errlevel.ts';
+import type { RedirectGateway, RouteIpv6Option, RouteOption } from '../options/options.ts';
+import { defaultGateway4, defaultGateway6, type Gateway4, isLocalHost } from './gateway.ts';
+import type { NetworkConfig } from './route.ts';
+import {
+  blockLocalRoutes,
+  isDefined,
+  type PlannedRoute4,
+  type PlannedRoute6,
+  planRoute4,
+  planRoute6,
+  type Resolve,
+  type SpecialAddresses,
+} from './route-options.ts';
+
+export interface RouteListInput {
+  readonly dev: string;
+  readonly devType: 'tun' | 'tap' | 'null';
+  readonly routes: readonly RouteOption[];
+  readonly routesIpv6: readonly RouteIpv6Option[];
+  readonly redirectGateway: RedirectGateway;
+  /** --route-metric; 0 or undefined = none. */
+  readonly routeMetric?: number | undefined;
+  /** --route-gateway, else the remote of ifconfig in p2p and net30 topology (see vpnGatewayOf). */
+  readonly vpnGateway?: string | undefined;
+  /** --route-ipv6-gateway, else the remote of ifconfig-ipv6. */
+  readonly vpnGatewayIpv6?: string | undefined;
+  /** Address of the peer that the tunnel's own packets go to, by family; undefined on servers. */
+  readonly remoteHost?: string | undefined;
+  readonly remoteHostIpv6?: string | undefined;
+  /** Whether the device has addresses; only warned about. */
+  readonly didIpv4: boolean;
+  readonly didIpv6: boolean;
+  /** IPv4 addresses of a host name; the system's resolver by default. */
+  readonly resolve?: Resolve;
+}
+
+/** Where all IPv6 traffic goes with `redirect-gateway ipv6`. */
+const REDIRECT_IPV6 = ['::/3', '2000::/4', '3000::/4', 'fc00::/7'];
+
+export interface RoutePlan {
+  readonly gateway: Gateway4 | undefined;
+  readonly special: SpecialAddresses;
+  readonly remoteIsLocal: boolean;
+  readonly routes: readonly PlannedRoute4[];
+  readonly routesIpv6: readonly PlannedRoute6[];
+  readonly netGatewayIpv6: string | undefined;
+  /** Every option of the family could be used. */
+  readonly ok4: boolean;
+  readonly ok6: boolean;
+}
+
+/** Looks up what is needed and plans; bad options are logged and left out. */
+export async function makePlan(net: NetworkConfig, input: RouteListInput, log: Logger): Promise<RoutePlan> {
+  const resolve = input.resolve ?? resolveIpv4;
+  const { redirectGateway: flags, remoteHost } = input;
+  const needs4 = input.routes.length > 0 || flags.enabled;
+  const needs6 = input.routesIpv6.length > 0 || flags.ipv6;
+  const gateway = needs4 ? await defaultGateway4(net, log) : undefined;
+  const vpnGateway = isDefined(input.vpnGateway) ? await resolveOne(input.vpnGateway, resolve) : undefined;
+  let ok4 = true;
+  if (needs4 && isDefined(input.vpnGateway) && vpnGateway === undefined) {
+    log.log(M_WARN, `OpenVPN ROUTE: failed to parse/resolve default gateway: ${input.vpnGateway}`);
+    ok4 = false;
+  }
+  const special: SpecialAddresses = {
+    vpnGateway,
+    netGateway: gateway?.address,
+    remoteHost,
+    defaultMetric: input.routeMetric || undefined,
+  };
+  const remoteIsLocal = remoteHost !== undefined && isLocalHost(remoteHost, gateway);
+  const routes: PlannedRoute4[] = [];
+  for (const option of input.routes) {
+    const planned = await planRoute4(option, special, resolve, log);
+    if (planned === undefined) ok4 = false;
+    else routes.push(...planned);
+  }
+  const plan4 = { gateway, special, remoteIsLocal, ok4 };
+  if (isBlockingLocal(input, plan4)) routes.push(...blockLocalRoutes(gateway!, vpnGateway!));
+  return { ...plan4, routes, ...(needs6 ? await planIpv6(net, input, log) : NO_IPV6) };
+}
+
+const NO_IPV6 = { routesIpv6: [], netGatewayIpv6: undefined, ok6: true };
+
+async function planIpv6(
+  net: NetworkConfig,
+  input: RouteListInput,
+  log: Logger,
+): Promise<Pick<RoutePlan, 'routesIpv6' | 'netGatewayIpv6' | 'ok6'>> {
+  const remote = input.remoteHostIpv6;
+  const gateway = await defaultGateway6(net, remote, log);
+  const extra = input.redirectGateway.ipv6 ? REDIRECT_IPV6 : [];
+  const options = [
+    ...input.routesIpv6,
+    ...extra.map((prefix) => ({ prefix, gateway: undefined, metric: undefined, table: 0 })),
+  ];
+  const routes: PlannedRoute6[] = [];
+  let overlaps = false;
+  for (const option of options) {
+    const route = planRoute6(option, input.vpnGatewayIpv6, input.routeMetric || undefined, log);
+    if (route === undefined) continue;
+    routes.push(route);
+    if (remote === undefined || !containsIpv6(route, remote)) continue;
+    overlaps = true;
+    log.log(
+      D_ROUTE,
+      `ROUTE6: ${route.network}/${route.prefix} overlaps IPv6 remote ${remote}, adding host route to VPN endpoint`,
+    );
+  }
+  const ok6 = routes.length === options.length;
+  if (overlaps && gateway !== undefined) {
+    const way = { gateway: gateway.address, metric: 1, table: 0, iface: gateway.iface };
+    routes.unshift({ network: remote!, prefix: 128, ...way });
+  } else if (overlaps) {
+    log.log(
+      M_WARN,
+      'ROUTE6: IPv6 route overlaps with IPv6 remote address, but could not determine IPv6 gateway address + interface, expect failure\n',
+    );
+  }
+  const netGatewayIpv6 = gateway === undefined ? undefined : (gateway.address ?? remote ?? '::');
+  return { routesIpv6: routes, netGatewayIpv6, ok6 };
+}
+
+/** block-local is asked for and can be done. */
+export function isBlockingLocal(
+  input: RouteListInput,
+  plan: Pick<RoutePlan, 'gateway' | 'special' | 'remoteIsLocal'>,
+): boolean {
+  const { enabled, ipv4, blockLocal } = input.redirectGateway;
+  if (!enabled || !ipv4 || !blockLocal) return false;
+  return plan.gateway?.prefix !== undefined && plan.special.vpnGateway !== undefined && !plan.remoteIsLocal;
+}
+
+async function resolveOne(host: string, resolve: Resolve): Promise<string | undefined> {
+  return parseIp(host)?.family === 4 ? host : (await resolve(host))[0];
+}
+
+async function resolveIpv4(host: string): Promise<string[]> {
+  try {
+    return (await lookup(host, { family: 4, all: true })).map((entry) => entry.address);
+  } catch {
+    return [];
+  }
+}
+
+function containsIpv6(route: PlannedRoute6, host: string): boolean {
+  const [a, b] = [parseIpBytes(route.network), parseIpBytes(host)];
+  if (a?.length !== 16 || b?.length !== 16) return false;
+  for (let bit = 0; bit < route.prefix; bit++) {
+    const mask = 0x80 >> (bit & 7);
+    if ((a[bit >> 3]! & mask) !== (b[bit >> 3]! & mask)) return false;
+  }
+  return true;
+}
