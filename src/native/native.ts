@@ -15,16 +15,15 @@ export const NATIVE_READABLE = 1;
 export const NATIVE_WRITABLE = 2;
 
 /**
- * Errors that a batch call met without stopping: word 0 counts the pairs behind it, each pair is
- * (operation, errno). The reader sets word 0 back to 0; pairs beyond the array's end are lost.
+ * Errors that a batch call met without stopping: word 0 counts the triples behind it, each triple is
+ * (operation, errno, info). The reader sets word 0 back to 0; triples beyond the array's end are lost.
+ * info: -1 nothing was in the socket's error queue, 0 something was, > 0 the path MTU told there.
  */
 export type NativeErrorLog = Int32Array;
-export const NATIVE_ERROR_WORDS = 1 + 2 * 16;
+export const NATIVE_ERROR_WORDS = 1 + 3 * 16;
 /** Operation words in a NativeErrorLog. */
 export const NATIVE_OP_READ = 0;
 export const NATIVE_OP_WRITE = 1;
-/** An ICMP error or a local one taken from the socket's error queue. */
-export const NATIVE_OP_QUEUED = 2;
 
 /** A file descriptor watched by libuv. `close()` is idempotent; no callback comes after it. */
 export interface NativePollable {

@@ -1,0 +1,22 @@
+# The addon links nothing: libuv and OpenSSL come from the node that loads it.
+{
+  "targets": [
+    {
+      "target_name": "openvpn_native",
+      "sources": [
+        "native/addon.cc",
+        "native/aead.cc",
+        "native/common.cc",
+        "native/poll.cc",
+        "native/process.cc",
+        "native/tun.cc",
+        "native/udp.cc"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE", "OPENSSL_NO_DEPRECATED"],
+      "cflags!": ["-O3", "-fno-omit-frame-pointer"],
+      "cflags": ["-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"]
+    }
+  ]
+}

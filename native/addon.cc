@@ -1,0 +1,19 @@
+// Entry of the addon: one property per class or function that src/native/native.ts declares.
+// No process-wide state but the fetched ciphers (aead.cc), so worker threads may load it too.
+#include "common.h"
+
+namespace ovpn {
+bool InitAead(napi_env env, napi_value exports);
+bool InitProcess(napi_env env, napi_value exports);
+bool InitTun(napi_env env, napi_value exports);
+bool InitUdp(napi_env env, napi_value exports);
+}  // namespace ovpn
+
+NAPI_MODULE_INIT() {
+  if (!ovpn::InitAead(env, exports) || !ovpn::InitProcess(env, exports) || !ovpn::InitTun(env, exports) ||
+      !ovpn::InitUdp(env, exports)) {
+    napi_throw_error(env, nullptr, "the addon can't define its classes");
+    return nullptr;
+  }
+  return exports;
+}
