@@ -1,0 +1,101 @@
+/**
+ * How TCP connections become clients of the server (2.x mtcp.c): one connection is one client; its
+ * packets need no look-up. The client ends with its connection.
+ */
+import { formatAddress, PacketBatch } from '../base/base.ts';
+import { D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
+import type { LinkProfile, MultiInstance, MultiServer } from '../multi/multi.ts';
+import { op } from '../reliable/reliable.ts';
+import type { Link, LinkListener } from '../socket/socket.ts';
+
+/** Batches taken from one connection before the others get their turn. */
+const BATCHES_PER_TURN = 4;
+
+export class TcpAcceptor {
+  readonly #server: MultiServer;
+  readonly #profile: LinkProfile;
+  readonly #listener: LinkListener;
+  readonly #maxPacketBytes: number;
+  /** Shared by all connections: a batch is empty again before the next connection has its turn. */
+  #batch: PacketBatch | undefined;
+
+  constructor(server: MultiServer, profile: LinkProfile, listener: LinkListener, maxPacketBytes: number) {
+    this.#server = server;
+    this.#profile = profile;
+    this.#listener = listener;
+    this.#maxPacketBytes = maxPacketBytes;
+    listener.onConnection = (link) => this.#handleConnection(link);
+    listener.onError = (error) =>
+      server.config.log.log(D_STREAM_ERRORS, `MULTI: TCP accept failed: ${error.message}`);
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+
+  #handleConnection(link: Link): void {
+    const { log, clock } = this.#server.config;
+    const { remote } = link;
+    if (!remote) {
+      link.close();
+      return;
+    }
+    const bound = { link, profile: this.#profile };
+    this.#server.addLink(bound);
+    const instance = this.#server.createInstance(bound, remote);
+    if (!instance) {
+      this.#server.removeLink(link);
+      link.close();
+      return;
+    }
+    log.log(M_INFO, `TCP connection established with ${formatAddress(remote)}`);
+    link.onReadable = () => this.#handleReadable(instance);
+    link.onError = (error) => instance.log.log(D_STREAM_ERRORS, error.message);
+    link.onClose = (error) => this.#handleClose(instance, error);
+    this.#server.drive(instance, clock.nowMs());
+    this.#handleReadable(instance);
+  }
+
+  #handleReadable(instance: MultiInstance): void {
+    const { link } = instance.bound;
+    this.#batch ??= new PacketBatch(link.batchSize, this.#maxPacketBytes);
+    for (let turn = 0; turn < BATCHES_PER_TURN && instance.state !== 'closed'; turn++) {
+      const count = link.recvBatch(this.#batch);
+      if (count === 0) return;
+      this.#handleBatch(instance, this.#batch, count);
+    }
+    if (instance.state !== 'closed') setImmediate(() => this.#handleReadable(instance));
+  }
+
+  #handleBatch(instance: MultiInstance, batch: PacketBatch, count: number): void {
+    const { slab, offsets, lengths } = batch;
+    for (let first = 0, end = 0; first < count; first = end) {
+      end = first + 1;
+      if (lengths[first] === 0) continue;
+      if (!isData(slab[offsets[first]!]!)) {
+        this.#server.handleControl(instance, batch.packet(first));
+        lengths[first] = 0;
+        if (instance.state === 'closed') return;
+        continue;
+      }
+      while (end < count && lengths[end]! > 0 && isData(slab[offsets[end]!]!)) end++;
+      this.#server.io.handleRun(instance, batch, first, end);
+    }
+    this.#server.config.tun.writeBatch(batch, 0, count);
+    this.#server.io.flush();
+    this.#server.drive(instance, this.#server.config.clock.nowMs());
+  }
+
+  #handleClose(instance: MultiInstance, error: NodeJS.ErrnoException | undefined): void {
+    if (instance.state === 'closed') return;
+    if (error) instance.log.log(D_STREAM_ERRORS, `read TCP_SERVER []: ${error.message}`);
+    instance.log.log(M_INFO, 'Connection reset, restarting [0]');
+    instance.log.log(M_INFO, 'SIGUSR1[soft,connection-reset] received, client-instance restarting');
+    this.#server.closeInstance(instance);
+  }
+}
+
+function isData(first: number): boolean {
+  const opcode = first >>> 3;
+  return opcode === op.P_DATA_V1 || opcode === op.P_DATA_V2;
+}

@@ -1,0 +1,184 @@
+/**
+ * How UDP packets reach a client of the server (2.x mudp.c): by peer-id (P_DATA_V2), by source address
+ * (all else), or through the stateless handshake when the address is unknown. Data of neighbouring
+ * slots that belong to one client is handed on as one run.
+ */
+import { addressFromWords, type LinkAddress, PacketBatch, sameAddressWords } from '../base/base.ts';
+import { D_MULTI_DEBUG, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
+import { CookieHandshake, op } from '../reliable/reliable.ts';
+
+/** Batches taken from the socket before other events get their turn. */
+const BATCHES_PER_TURN = 16;
+/** peer-id that means "look me up by address". */
+const UNDEFINED_PEER_ID = 0xffffff;
+
+export class UdpReceiver {
+  readonly #server: MultiServer;
+  readonly #bound: BoundLink;
+  readonly #batch: PacketBatch;
+  readonly #cookies: CookieHandshake;
+  /** --connect-freq: completed handshakes of the running period. */
+  readonly #newPeriod = { startMs: Number.NEGATIVE_INFINITY, count: 0 };
+  /** Packets that belong to nobody, by what they were. */
+  readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
+
+  constructor(server: MultiServer, bound: BoundLink, maxPacketBytes: number) {
+    const { options, crypto, log } = server.config;
+    this.#server = server;
+    this.#bound = bound;
+    this.#batch = new PacketBatch(bound.link.batchSize, maxPacketBytes);
+    this.#cookies = new CookieHandshake({
+      wrap: bound.profile.wrap,
+      crypto,
+      handWindowSec: options.handWindow,
+      rate: { max: options.connectFreqInitial.max, periodSec: options.connectFreqInitial.perSec },
+      admit: () => this.#admit(),
+      log,
+    });
+    server.addLink(bound);
+    bound.link.onReadable = () => this.#handleReadable();
+    bound.link.onError = (error) => {
+      const proto = bound.profile.family === 4 ? 'UDPv4' : 'UDPv6';
+      log.log(D_MULTI_DEBUG, `read ${proto} [${error.code ?? 'unknown'}]: ${error.message}`);
+    };
+  }
+
+  close(): void {
+    this.#cookies.destroy();
+    this.#server.removeLink(this.#bound.link);
+    this.#bound.link.close();
+  }
+
+  #handleReadable(): void {
+    for (let turn = 0; turn < BATCHES_PER_TURN; turn++) {
+      const count = this.#bound.link.recvBatch(this.#batch);
+      if (count === 0) return;
+      this.#handleBatch(count);
+    }
+  }
+
+  #handleBatch(count: number): void {
+    const { lengths } = this.#batch;
+    for (let first = 0, end = 0; first < count; first = end) {
+      end = first + 1;
+      const instance = this.#dataOwner(first);
+      if (!instance) {
+        if (lengths[first]! > 0) this.#handleOther(first);
+        lengths[first] = 0;
+        continue;
+      }
+      const atHome = this.#isAtHome(instance, first);
+      // A packet from a new address stands alone: whether it authenticates decides about floating.
+      while (atHome && end < count && this.#dataOwner(end) === instance && this.#isAtHome(instance, end))
+        end++;
+      this.#server.io.handleRun(instance, this.#batch, first, end);
+      if (!atHome) this.#handleFloat(instance, first);
+      this.#server.drive(instance, this.#server.config.clock.nowMs());
+    }
+    this.#server.config.tun.writeBatch(this.#batch, 0, count);
+    this.#server.io.flush();
+  }
+
+  /** The client whose data packet is in this slot; undefined for control packets and strangers. */
+  #dataOwner(slot: number): MultiInstance | undefined {
+    const { slab, offsets, lengths, addresses } = this.#batch;
+    const length = lengths[slot]!;
+    if (length === 0) return undefined;
+    const at = offsets[slot]!;
+    const opcode = slab[at]! >>> 3;
+    if (opcode === op.P_DATA_V2) {
+      if (length < 4) return undefined;
+      const peerId = (slab[at + 1]! << 16) | (slab[at + 2]! << 8) | slab[at + 3]!;
+      if (peerId !== UNDEFINED_PEER_ID) {
+        const instance = this.#server.byPeerId(peerId);
+        return instance?.bound.link.transport === 'udp' ? instance : undefined;
+      }
+    } else if (opcode !== op.P_DATA_V1) {
+      return undefined;
+    }
+    return this.#server.byWords(this.#bound.link, addresses, slot);
+  }
+
+  #isAtHome(instance: MultiInstance, slot: number): boolean {
+    return (
+      instance.bound.link === this.#bound.link &&
+      sameAddressWords(this.#batch.addresses, slot, instance.remoteWords, 0)
+    );
+  }
+
+  #handleFloat(instance: MultiInstance, slot: number): void {
+    const remote = addressFromWords(this.#batch.addresses, slot);
+    if (instance.data.authenticated > 0 && this.#server.float(instance, this.#bound, remote)) return;
+    this.drops.disallowedFloat++;
+    this.#batch.lengths[slot] = 0;
+  }
+
+  /** Control packets, and data of nobody. */
+  #handleOther(slot: number): void {
+    const { slab, offsets } = this.#batch;
+    const opcode = slab[offsets[slot]!]! >>> 3;
+    if (opcode === op.P_DATA_V1 || opcode === op.P_DATA_V2) {
+      this.drops.data++;
+      return;
+    }
+    const packet = this.#batch.packet(slot);
+    const instance = this.#server.byWords(this.#bound.link, this.#batch.addresses, slot);
+    if (instance) this.#server.handleControl(instance, packet);
+    else this.#handleStranger(packet, addressFromWords(this.#batch.addresses, slot));
+  }
+
+  #handleStranger(packet: Uint8Array, from: LinkAddress): void {
+    const { clock, log } = this.#server.config;
+    const nowMs = clock.nowMs();
+    const verdict = this.#cookies.handle(packet, from, Math.floor(clock.wallMs() / 1000), nowMs);
+    if (verdict.type === 'reply') {
+      this.#bound.link.send(verdict.packet, from);
+    } else if (verdict.type === 'established') {
+      const instance = this.#server.createInstance(this.#bound, from);
+      if (!instance) return;
+      instance.tls.startFromCookie(
+        { own: verdict.ownSessionId, peer: verdict.peerSessionId },
+        packet,
+        from,
+        nowMs,
+      );
+      instance.data.noteControlReceived(packet.length, nowMs);
+      this.#server.drive(instance, nowMs);
+    } else {
+      this.drops.control++;
+      const text = dropText(this.#bound.profile.wrap.name, verdict.reason);
+      log.log(D_TLS_ERRORS, `${realAddressText(from)} ${text} from ${addressText(from)}`);
+    }
+  }
+
+  #admit(): boolean {
+    const { max, perSec } = this.#server.config.options.connectFreq;
+    if (max === 0) return true;
+    const nowMs = this.#server.config.clock.nowMs();
+    if (nowMs >= this.#newPeriod.startMs + perSec * 1000) {
+      this.#newPeriod.startMs = nowMs;
+      this.#newPeriod.count = 0;
+    }
+    if (this.#newPeriod.count++ < max) return true;
+    this.#server.config.log.log(
+      D_MULTI_ERRORS,
+      'MULTI: Connection from a new address would exceed new connection frequency limit as controlled by --connect-freq',
+    );
+    return false;
+  }
+}
+
+function addressText(from: LinkAddress): string {
+  return `[${from.family === 4 ? 'AF_INET' : 'AF_INET6'}]${from.address}:${from.port}`;
+}
+
+/** 2.x's text for a first packet that can't be used. */
+function dropText(wrap: 'none' | 'tls-auth' | 'tls-crypt', reason: string): string {
+  if (reason === 'bad-hmac' || reason === 'too-short' || reason === 'replay') {
+    if (wrap === 'tls-crypt') return 'TLS Error: tls-crypt unwrapping failed';
+    if (wrap === 'tls-auth') return 'TLS Error: incoming packet authentication failed';
+  }
+  if (reason === 'bad-cookie' || reason === 'window') return 'Packet with invalid or missing SID';
+  return `TLS Error: Unroutable control packet received (${reason})`;
+}

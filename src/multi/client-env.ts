@@ -1,0 +1,70 @@
+/**
+ * The script environment of a server's client (2.x ssl_verify.c setenv_x509(), set_common_name(),
+ * multi.c multi_client_connect_setenv(), multi_set_virtual_addr_env()).
+ */
+import type { LinkAddress } from '../base/base.ts';
+import type { EnvSet } from '../script/script.ts';
+import { type PeerCertificate, type PeerIdentity, parsePeerInfo } from '../ssl/ssl.ts';
+import type { MultiInstance } from './multi-instance.ts';
+
+/** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
+export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', address: LinkAddress): void {
+  env.set(address.family === 4 ? `${prefix}_ip` : `${prefix}_ip6`, address.address);
+  env.set(`${prefix}_port`, address.port);
+}
+
+/** X509_n_FIELD, tls_id_n, tls_serial_n, tls_digest_n of one certificate. */
+export function setCertificate(env: EnvSet, certificate: PeerCertificate): void {
+  const { depth } = certificate;
+  for (const part of certificate.subject.split(', ')) {
+    const equals = part.indexOf('=');
+    if (equals > 0) env.set(`X509_${depth}_${part.slice(0, equals)}`, part.slice(equals + 1));
+  }
+  env.set(`tls_id_${depth}`, certificate.subject);
+  env.set(`tls_digest_${depth}`, colonHex(certificate.sha1));
+  env.set(`tls_digest_sha256_${depth}`, colonHex(certificate.sha256));
+  env.set(`tls_serial_${depth}`, certificate.serial);
+  const hex = BigInt(certificate.serial).toString(16);
+  env.set(`tls_serial_hex_${depth}`, colonHex(hex.length % 2 ? `0${hex}` : hex));
+}
+
+/** What the peer said and proved, for all scripts from authentication on. */
+export function setIdentity(env: EnvSet, identity: PeerIdentity, remote: LinkAddress): void {
+  for (const certificate of identity.chain) setCertificate(env, certificate);
+  for (const [name, value] of parsePeerInfo(identity.peerInfo).values) {
+    if (/^(IV|UV)_/.test(name)) env.set(name, value);
+  }
+  env.set('common_name', identity.commonName);
+  setPeerAddress(env, 'untrusted', remote);
+}
+
+/** Time and addresses, for client-connect and later. */
+export function setConnection(env: EnvSet, instance: MultiInstance, topologySubnet: boolean): void {
+  const { addresses } = instance;
+  setPeerAddress(env, 'trusted', instance.remote);
+  env.set('time_unix', Math.floor(instance.connectedWallMs / 1000));
+  env.set('time_ascii', asciiTime(new Date(instance.connectedWallMs)));
+  env.set('ifconfig_pool_remote_ip', addresses.local4);
+  env.set(topologySubnet ? 'ifconfig_pool_netmask' : 'ifconfig_pool_local_ip', addresses.remoteNetmask4);
+  env.set('ifconfig_pool_remote_ip6', addresses.local6);
+  env.set('ifconfig_pool_local_ip6', addresses.remote6);
+  env.set('ifconfig_pool_ip6_netbits', addresses.netbits6);
+}
+
+/** Totals, for client-disconnect. */
+export function setTotals(env: EnvSet, instance: MultiInstance, wallMs: number): void {
+  env.set('bytes_received', instance.counters.linkReadBytes);
+  env.set('bytes_sent', instance.counters.linkWriteBytes);
+  env.set('time_duration', Math.max(0, Math.floor((wallMs - instance.connectedWallMs) / 1000)));
+}
+
+function colonHex(hex: string): string {
+  return hex.replace(/(..)(?=.)/g, '$1:');
+}
+
+/** `YYYY-MM-DD HH:MM:SS` in local time. */
+function asciiTime(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}

@@ -1,0 +1,172 @@
+/**
+ * Which tunnel addresses a client gets (2.x multi_select_virtual_addr(), multi_add_iroutes()): from
+ * ifconfig-push, else from the pool; and which virtual routes it owns.
+ */
+import { formatIp, parseIpBytes } from '../base/base.ts';
+import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO, M_WARN } from '../base/errlevel.ts';
+import type { Options } from '../options/options.ts';
+import { addressWords } from './mroute.ts';
+import type { MultiConfig } from './multi.ts';
+import type { ClientAddresses, MultiInstance } from './multi-instance.ts';
+import { IfconfigPool } from './pool.ts';
+
+/** A route of one client, ready for the virtual table. */
+export interface ClientRoute {
+  readonly family: 4 | 6;
+  readonly words: readonly [number, number, number, number];
+  readonly prefix: number;
+  /** `10.8.0.2` for hosts, `192.168.77.0/24` for networks, as learn-address and logs show it. */
+  readonly text: string;
+  /** The client's own address rather than an iroute. */
+  readonly primary: boolean;
+}
+
+export class AddressPlan {
+  readonly #config: MultiConfig;
+  readonly #pool: IfconfigPool | undefined;
+
+  constructor(config: MultiConfig) {
+    this.#config = config;
+    this.#pool = createPool(config.options);
+    for (const entry of config.persisted) this.#restore(entry);
+  }
+
+  /** Chooses the client's addresses; call once its options are complete. */
+  assign(instance: MultiInstance): void {
+    const { options } = this.#config;
+    const own = instance.options;
+    const { log } = instance;
+    let addresses: ClientAddresses = {};
+    if (own.ifconfigPush) {
+      addresses = { local4: own.ifconfigPush.local, remoteNetmask4: own.ifconfigPush.remoteNetmask };
+      if (options.ifconfigIpv6Pool && !own.ifconfigIpv6Push) {
+        log.log(
+          M_WARN,
+          'MULTI_sva: WARNING: if --ifconfig-push is used for IPv4, automatic IPv6 assignment from --ifconfig-ipv6-pool does not work.  Use --ifconfig-ipv6-push for IPv6 then.',
+        );
+      }
+    } else if (this.#pool) {
+      addresses = this.#fromPool(this.#pool, instance);
+    }
+    const push6 = own.ifconfigIpv6Push;
+    if (push6) {
+      addresses = { ...addresses, local6: push6.local, netbits6: push6.netbits, remote6: push6.remote };
+      log.log(M_INFO, `MULTI_sva: push_ifconfig_ipv6 ${push6.local}/${push6.netbits}`);
+    }
+    instance.addresses = addresses;
+  }
+
+  release(instance: MultiInstance, nowMs: number): void {
+    if (instance.lease) this.#pool?.release(instance.lease.handle, nowMs);
+    instance.lease = undefined;
+  }
+
+  /** Names and their addresses for ifconfig-pool-persist. */
+  *remembered(): Iterable<{ commonName: string; address4?: string; address6?: string }> {
+    for (const { commonName, lease } of this.#pool?.remembered() ?? []) {
+      yield {
+        commonName,
+        ...(lease.remote4 !== undefined && { address4: numberToIp(lease.remote4) }),
+        ...(lease.remote6 && { address6: formatIp(lease.remote6) }),
+      };
+    }
+  }
+
+  /** Own addresses first, then iroutes, in the order of 2.x. */
+  routesOf(instance: MultiInstance): ClientRoute[] {
+    const { addresses, options } = instance;
+    const routes: ClientRoute[] = [];
+    if (addresses.local4 !== undefined) routes.push(clientRoute(addresses.local4, 32, true));
+    if (addresses.local6 !== undefined) routes.push(clientRoute(addresses.local6, 128, true));
+    for (const { network, prefix } of options.iroutes) routes.push(clientRoute(network, prefix, false));
+    for (const { network, prefix } of options.iroutesIpv6) routes.push(clientRoute(network, prefix, false));
+    return routes;
+  }
+
+  #fromPool(pool: IfconfigPool, instance: MultiInstance): ClientAddresses {
+    const { options } = this.#config;
+    const { log } = instance;
+    const lease = pool.acquire(instance.commonName);
+    if (!lease) {
+      log.log(D_MULTI_ERRORS, 'MULTI: no free --ifconfig-pool addresses are available');
+      return {};
+    }
+    instance.lease = lease;
+    const local4 = lease.remote4 === undefined ? undefined : numberToIp(lease.remote4);
+    const local6 = lease.remote6 ? formatIp(lease.remote6) : undefined;
+    const shown4 = local4 ?? '(Not enabled)';
+    log.log(M_INFO, `MULTI_sva: pool returned IPv4=${shown4}, IPv6=${local6 ?? '(Not enabled)'}`);
+    return {
+      ...(local4 !== undefined && { local4, remoteNetmask4: this.#poolNetmask(lease.local4) }),
+      ...(local6 !== undefined && {
+        local6,
+        netbits6: options.ifconfigIpv6?.netbits ?? 64,
+        remote6: options.ifconfigIpv6?.local ?? '::',
+      }),
+    };
+  }
+
+  #poolNetmask(serverEnd: number | undefined): string {
+    const { options } = this.#config;
+    if (serverEnd !== undefined) return numberToIp(serverEnd);
+    if (options.topology === 'p2p') return options.ifconfig?.local ?? '0.0.0.0';
+    return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask ?? '255.255.255.0';
+  }
+
+  #restore(entry: MultiConfig['persisted'][number]): void {
+    const { options, log } = this.#config;
+    const bytes4 = entry.address4 === undefined ? undefined : parseIpBytes(entry.address4);
+    const bytes6 = entry.address6 === undefined ? undefined : parseIpBytes(entry.address6);
+    const address4 = bytes4?.length === 4 ? addressWords(bytes4)[0] >>> 0 : undefined;
+    const fixed = (options.ifconfigPoolPersist?.refreshSec ?? 1) === 0;
+    const found = this.#pool?.restore(
+      entry.commonName,
+      address4,
+      bytes6?.length === 16 ? bytes6 : undefined,
+      fixed,
+    );
+    const shown = [entry.address4, entry.address6].filter((text) => text).join(',');
+    log.log(M_INFO, `${found ? 'succeeded' : 'failed'} -> ifconfig_pool_set(${entry.commonName}, ${shown})`);
+  }
+}
+
+/** Reports routes given to a client: 2.x's lines of multi_learn_in_addr_t() and friends. */
+export function logPrimary(instance: MultiInstance, route: ClientRoute): void {
+  const family = route.family === 4 ? 'IP' : 'IPv6';
+  instance.log.log(D_MULTI_LOW, `MULTI: primary virtual ${family} for ${instance.prefix}: ${route.text}`);
+}
+
+export function numberToIp(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+}
+
+function clientRoute(network: string, prefix: number, primary: boolean): ClientRoute {
+  const bytes = parseIpBytes(network) ?? new Uint8Array(4);
+  const family = bytes.length === 4 ? 4 : 6;
+  const host = prefix === (family === 4 ? 32 : 128);
+  return {
+    family,
+    words: addressWords(bytes),
+    prefix,
+    primary,
+    text: host ? network : `${network}/${prefix}`,
+  };
+}
+
+function createPool(options: Options): IfconfigPool | undefined {
+  const { ifconfigPool, ifconfigIpv6Pool } = options;
+  if (!ifconfigPool && !ifconfigIpv6Pool) return undefined;
+  const word = (text: string): number => addressWords(parseIpBytes(text) ?? new Uint8Array(4))[0] >>> 0;
+  const ipv6Base = ifconfigIpv6Pool ? parseIpBytes(ifconfigIpv6Pool.base) : undefined;
+  return new IfconfigPool({
+    duplicateCn: options.duplicateCn,
+    ...(ifconfigPool && {
+      ipv4: {
+        type: options.topology === 'net30' ? 'net30' : 'individual',
+        start: word(ifconfigPool.start),
+        end: word(ifconfigPool.end),
+      },
+    }),
+    ...(ipv6Base && { ipv6Base }),
+  });
+}

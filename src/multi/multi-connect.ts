@@ -1,0 +1,398 @@
+/**
+ * From an authenticated key to a connected client, and back (2.x multi_connection_established(),
+ * multi_client_connect_late_setup(), multi_client_disconnect_script()):
+ *
+ *   verify, authenticate  scripts answer the control channel
+ *   active -> duplicates closed -> CCD -> client-connect -> addresses -> routes learned
+ *          -> cipher negotiated, data keys made -> PUSH_REPLY when asked for
+ *
+ * Steps that wait for a script give up when the instance was closed meanwhile.
+ */
+import { formatIp } from '../base/base.ts';
+import { D_MULTI_ERRORS, D_MULTI_LOW, D_PUSH_ERRORS, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import { cloneOptions, type Options, parseClientConfig } from '../options/options.ts';
+import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
+import { type DataChannelParams, negotiateServerCipher, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
+import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { routeBytes, type VirtualTable } from './mroute.ts';
+import type { MultiConfig } from './multi.ts';
+import { type AddressPlan, type ClientRoute, logPrimary } from './multi-addresses.ts';
+import { type MultiInstance, serverTimers } from './multi-instance.ts';
+
+const IV_PROTO_DATA_V2 = 1 << 1;
+const IV_PROTO_REQUEST_PUSH = 1 << 2;
+const IV_PROTO_TLS_KEY_EXPORT = 1 << 3;
+const IV_PROTO_CC_EXIT_NOTIFY = 1 << 7;
+const IV_PROTO_DYN_TLS_CRYPT = 1 << 9;
+
+const NO_EKM =
+  'Client incompatible with this server. Keying Material Exporters (RFC 5705) support missing. Upgrade to a client that supports this feature (OpenVPN 2.6.0+).';
+
+/** What setting up needs of the server. */
+export interface SetupHost {
+  readonly config: MultiConfig;
+  readonly plan: AddressPlan;
+  readonly routes: VirtualTable<MultiInstance>;
+  instances(): Iterable<MultiInstance>;
+  drive(instance: MultiInstance, nowMs: number): void;
+  sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
+  failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void;
+  closeInstance(instance: MultiInstance): void;
+}
+
+type EventOf<T extends TlsEvent['type']> = Extract<TlsEvent, { readonly type: T }>;
+
+export class ClientSetup {
+  readonly #host: SetupHost;
+  /** Work that still runs for instances, closed ones included. */
+  readonly #tasks = new Set<Promise<void>>();
+
+  constructor(host: SetupHost) {
+    this.#host = host;
+  }
+
+  verify(instance: MultiInstance, event: EventOf<'verify'>): void {
+    const { certificate } = event;
+    setPeerAddress(instance.env, 'untrusted', instance.remote);
+    setCertificate(instance.env, certificate);
+    this.#run(instance, async () => {
+      const ok = await this.#hooks.tlsVerify(instance.env, certificate.depth, certificate.subject);
+      if (instance.state === 'closed') return;
+      instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
+      this.#host.drive(instance, this.#nowMs);
+    });
+  }
+
+  authenticate(instance: MultiInstance, event: EventOf<'authenticate'>): void {
+    setIdentity(instance.env, event.identity, instance.remote);
+    this.#run(instance, async () => {
+      const answer = await this.#login(instance, event);
+      if (instance.state === 'closed') return;
+      instance.tls.handleAuthResult(event.id, answer, this.#nowMs);
+      this.#host.drive(instance, this.#nowMs);
+    });
+  }
+
+  handleActive(instance: MultiInstance, event: EventOf<'active'>): void {
+    if (instance.state === 'handshake') {
+      instance.state = 'setup';
+      this.#run(instance, () => this.#establish(instance));
+      return;
+    }
+    if (!event.first || !instance.open) return;
+    // The client started over on the same address: same person, same addresses, new keys.
+    if (this.#nameOf(instance) !== instance.commonName) {
+      instance.log.log(
+        D_TLS_ERRORS,
+        `TLS Auth Error: TLS object CN attempted to change from '${instance.commonName}' to '${this.#nameOf(instance)}' -- tunnel disabled`,
+      );
+      this.#host.closeInstance(instance);
+      return;
+    }
+    instance.responder.reset();
+    this.#finish(instance);
+  }
+
+  handlePushRequest(instance: MultiInstance, nowMs: number): void {
+    if (instance.open && instance.responder.handleRequest(nowMs)) this.#sendPushReply(instance, nowMs);
+  }
+
+  /** The instance is gone: frees what it had and runs the scripts of the end. */
+  handleClosed(instance: MultiInstance): void {
+    const { plan, routes, config } = this.#host;
+    plan.release(instance, this.#nowMs);
+    const forgotten = routes.forget(instance);
+    const { commands } = this.#hooks;
+    if (instance.clientConnectRan || (forgotten.length > 0 && commands.learnAddress !== undefined)) {
+      setTotals(instance.env, instance, config.clock.wallMs());
+      this.#track(this.#disconnect(instance, forgotten.map(routeText)));
+    }
+  }
+
+  /** Resolves when no script of any instance runs any more. */
+  async idle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all([...this.#tasks]);
+  }
+
+  get #hooks(): MultiConfig['hooks'] {
+    return this.#host.config.hooks;
+  }
+
+  get #nowMs(): number {
+    return this.#host.config.clock.nowMs();
+  }
+
+  async #login(
+    instance: MultiInstance,
+    event: EventOf<'authenticate'>,
+  ): Promise<{ ok: boolean; reason?: string }> {
+    if (this.#hooks.commands.authUserPassVerify === undefined) return { ok: true };
+    const { credentials } = event;
+    if (!credentials) return { ok: this.#host.config.options.authUserPassOptional };
+    const shown = `for username '${credentials.username}'`;
+    const answer = await this.#hooks.authUserPassVerify(instance.env, credentials, {
+      deadlineMs: instance.bound.profile.tls.handWindowMs,
+      signal: instance.abort.signal,
+      onDeferred: () => instance.log.log(M_INFO, `TLS: Username/Password authentication deferred ${shown} `),
+    });
+    if (answer.ok) instance.log.log(M_INFO, `TLS: Username/Password authentication succeeded ${shown} `);
+    else
+      instance.log.log(D_TLS_ERRORS, 'TLS Auth Error: Auth Username/Password verification failed for peer');
+    return answer;
+  }
+
+  async #establish(instance: MultiInstance): Promise<void> {
+    const { config, plan } = this.#host;
+    instance.commonName = this.#nameOf(instance);
+    instance.connectedWallMs = config.clock.wallMs();
+    if (instance.identity) setIdentity(instance.env, instance.identity, instance.remote);
+    instance.env.set('common_name', instance.commonName);
+    await this.#closeDuplicates(instance);
+    if (!instance.open) return;
+
+    instance.options = cloneOptions(config.options);
+    setConnection(instance.env, instance, config.options.topology === 'subnet');
+    if (!(await this.#readClientConfig(instance)) || !(await this.#runClientConnect(instance))) {
+      this.#reject(instance, undefined);
+      return;
+    }
+    if (!instance.open) return;
+    if (instance.options.disable) {
+      instance.log.log(M_INFO, "MULTI: client has been rejected due to 'disable' directive");
+      this.#reject(instance, undefined);
+      return;
+    }
+    plan.assign(instance);
+    if (instance.addresses.local4 === undefined) {
+      const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
+      instance.log.log(D_MULTI_ERRORS, text);
+    }
+    setConnection(instance.env, instance, config.options.topology === 'subnet');
+    await this.#learnRoutes(instance);
+    if (instance.open) this.#finish(instance);
+  }
+
+  /** Keys and push: everything that is known by now goes to the client. */
+  #finish(instance: MultiInstance): void {
+    const nowMs = this.#nowMs;
+    const params = this.#negotiate(instance, nowMs);
+    if (!params) return;
+    instance.tls.generateDataKeys(params, nowMs);
+    instance.state = 'connected';
+    instance.data.setTimers(serverTimers(instance.options), nowMs);
+    if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) instance.responder.setRequestPush();
+    if (instance.responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
+    this.#host.drive(instance, nowMs);
+  }
+
+  #negotiate(instance: MultiInstance, nowMs: number): DataChannelParams | undefined {
+    const { options } = instance;
+    const info = this.#peerInfo(instance);
+    const choice = negotiateServerCipher({
+      dataCiphers: options.dataCiphers.split(':'),
+      fallback: options.enableNcpFallback ? options.cipher : undefined,
+      remoteOptions: instance.identity?.options ?? '',
+      peerInfo: info,
+    });
+    for (const line of choice.log) instance.log.log(M_INFO, line);
+    if (choice.cipher === undefined) return this.#refuse(instance, choice.reason, nowMs);
+    const cipher = this.#usableCipher(choice.cipher);
+    if (!cipher) {
+      instance.log.log(D_MULTI_ERRORS, `Cipher ${choice.cipher} not supported`);
+      return this.#refuse(instance, 'Data channel cipher negotiation failed (no shared cipher)', nowMs);
+    }
+    const tlsEkm = (info.proto & IV_PROTO_TLS_KEY_EXPORT) !== 0;
+    if (!tlsEkm && options.forceTlsKeyMaterialExport) return this.#refuse(instance, NO_EKM, nowMs);
+    return {
+      cipher,
+      digest: digestInfo(options.auth),
+      peerId: info.proto & IV_PROTO_DATA_V2 ? instance.peerId : -1,
+      tlsEkm,
+      dynTlsCrypt: (info.proto & IV_PROTO_DYN_TLS_CRYPT) !== 0,
+      ccExit: (info.proto & IV_PROTO_CC_EXIT_NOTIFY) !== 0,
+    };
+  }
+
+  #usableCipher(name: string): CipherInfo | undefined {
+    const info = cipherInfo(name);
+    return info && this.#host.config.crypto.supportsCipher(info) ? info : undefined;
+  }
+
+  #refuse(instance: MultiInstance, reason: string | undefined, nowMs: number): undefined {
+    this.#host.failAuth(instance, reason, nowMs);
+    this.#host.drive(instance, nowMs);
+    return undefined;
+  }
+
+  #reject(instance: MultiInstance, reason: string | undefined): void {
+    if (instance.open) this.#refuse(instance, reason, this.#nowMs);
+  }
+
+  #sendPushReply(instance: MultiInstance, nowMs: number): void {
+    const { options, addresses } = instance;
+    const list = new PushList(options.push);
+    if (options.pushIfconfigBlocked) list.remove('ifconfig');
+    if (options.pushIfconfigIpv6Blocked) list.remove('ifconfig-ipv6');
+    const own = new Set(ownRoutes(options));
+    list.removeWhere((option) => own.has(option.replace(/\s+/g, ' ').split(' ').slice(0, 3).join(' ')));
+    const items = pushReplyItems(
+      list,
+      {
+        ifconfig:
+          addresses.local4 !== undefined && addresses.remoteNetmask4 !== undefined
+            ? { local: addresses.local4, remoteOrNetmask: addresses.remoteNetmask4 }
+            : undefined,
+        ifconfigIpv6:
+          addresses.local6 !== undefined
+            ? { local: addresses.local6, bits: addresses.netbits6 ?? 64, remote: addresses.remote6 ?? '::' }
+            : undefined,
+      },
+      {
+        params: instance.tls.params!,
+        peerInfo: instance.identity?.peerInfo ?? '',
+        tunMtu: instance.bound.profile.frame.tunMtu,
+      },
+    );
+    const messages = buildPushReplies(items);
+    if (!messages) {
+      instance.log.log(D_PUSH_ERRORS, '--push option is too long');
+      return;
+    }
+    for (const message of messages) this.#host.sendMessage(instance, message, nowMs);
+  }
+
+  async #closeDuplicates(instance: MultiInstance): Promise<void> {
+    if (this.#host.config.options.duplicateCn) return;
+    const others = [...this.#host.instances()].filter(
+      (other) => other !== instance && other.commonName === instance.commonName,
+    );
+    if (others.length === 0) return;
+    instance.log.log(
+      D_MULTI_LOW,
+      `MULTI: new connection by client '${instance.commonName}' will cause previous active sessions by this client to be dropped.  Remember to use the --duplicate-cn option if you want multiple clients using the same certificate or username to concurrently connect.`,
+    );
+    const before = new Set(this.#tasks);
+    for (const other of others) this.#host.closeInstance(other);
+    // The scripts of the old connection end before those of the new one begin.
+    await Promise.all([...this.#tasks].filter((task) => !before.has(task)));
+  }
+
+  /** False when --ccd-exclusive misses its file. */
+  async #readClientConfig(instance: MultiInstance): Promise<boolean> {
+    const { clientFiles, options } = this.#host.config;
+    if (!clientFiles) return true;
+    const file = await clientFiles.read(instance.commonName);
+    if (!file) {
+      if (!options.ccdExclusive) return true;
+      instance.log.log(
+        D_TLS_ERRORS,
+        `TLS Auth Error: --client-config-dir authentication failed for common name '${instance.commonName}' file='${options.clientConfigDir}/${instance.commonName}'`,
+      );
+      return false;
+    }
+    instance.log.log(D_MULTI_LOW, `OPTIONS IMPORT: reading client specific options from: ${file.label}`);
+    this.#apply(instance, file.text, file.label);
+    return true;
+  }
+
+  async #runClientConnect(instance: MultiInstance): Promise<boolean> {
+    if (this.#hooks.commands.clientConnect === undefined) return true;
+    const answer = await this.#hooks.clientConnect(instance.env, {
+      deadlineMs: instance.bound.profile.tls.handWindowMs,
+      signal: instance.abort.signal,
+    });
+    if (!answer.ok) return false;
+    instance.clientConnectRan = true;
+    if (answer.config !== '') this.#apply(instance, answer.config, '[CLIENT-CONNECT]');
+    return true;
+  }
+
+  #apply(instance: MultiInstance, text: string, label: string): void {
+    const result = parseClientConfig(text, label, instance.options);
+    for (const line of result.messages) instance.log.log(line.level, line.text);
+    instance.options = result.options;
+  }
+
+  async #learnRoutes(instance: MultiInstance): Promise<void> {
+    const { config, plan } = this.#host;
+    const routes = plan.routesOf(instance);
+    const quota = config.options.maxRoutesPerClient;
+    for (const [index, route] of routes.entries()) {
+      if (index >= quota) {
+        const text = `MULTI ROUTE: route quota (${quota}) exceeded for ${instance.prefix} (see --max-routes-per-client option)`;
+        instance.log.log(D_MULTI_ERRORS, text);
+        return;
+      }
+      await this.#learn(instance, route);
+      if (!instance.open) return;
+    }
+  }
+
+  async #learn(instance: MultiInstance, route: ClientRoute): Promise<void> {
+    const { routes } = this.#host;
+    if (!route.primary)
+      instance.log.log(D_MULTI_LOW, `MULTI: internal route ${route.text} -> ${instance.prefix}`);
+    const operation = routes.has(route.family, route.words, route.prefix) ? 'update' : 'add';
+    if (this.#hooks.commands.learnAddress !== undefined) {
+      const { env, commonName } = instance;
+      if (!(await this.#hooks.learnAddress(env, operation, route.text, commonName)) || !instance.open) return;
+    }
+    routes.learn(route.family, route.words, route.prefix, instance);
+    instance.log.log(D_MULTI_LOW, `MULTI: Learn: ${route.text} -> ${instance.prefix}`);
+    if (route.primary) logPrimary(instance, route);
+  }
+
+  async #disconnect(instance: MultiInstance, forgotten: readonly string[]): Promise<void> {
+    if (instance.clientConnectRan) await this.#hooks.clientDisconnect(instance.env);
+    if (this.#hooks.commands.learnAddress === undefined) return;
+    for (const text of forgotten) {
+      await this.#hooks.learnAddress(this.#host.config.env.child(), 'delete', text);
+    }
+  }
+
+  #nameOf(instance: MultiInstance): string {
+    const identity = instance.identity;
+    if (!identity) return '';
+    return this.#host.config.options.usernameAsCommonName ? identity.username : identity.commonName;
+  }
+
+  #peerInfo(instance: MultiInstance): ReturnType<typeof parsePeerInfo> {
+    return parsePeerInfo(instance.identity?.peerInfo ?? '');
+  }
+
+  /** A failing step ends its instance, not the server. */
+  #run(instance: MultiInstance, work: () => Promise<void>): void {
+    this.#track(
+      work().catch((error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error);
+        instance.log.log(D_MULTI_ERRORS, `MULTI: setting up the client failed: ${text}`);
+        this.#host.closeInstance(instance);
+      }),
+    );
+  }
+
+  #track(task: Promise<void>): void {
+    this.#tasks.add(task);
+    void task.finally(() => this.#tasks.delete(task));
+  }
+}
+
+/** The client's own networks, as `route` options that need not be pushed to it. */
+function ownRoutes(options: Options): string[] {
+  const v4 = options.iroutes.map(({ network, prefix }) => `route ${network} ${netmask(prefix)}`);
+  const v6 = options.iroutesIpv6.map(({ network, prefix }) => `route-ipv6 ${network}/${prefix}`);
+  return [...v4, ...v6];
+}
+
+function netmask(prefix: number): string {
+  const word = prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
+}
+
+function routeText(route: { family: 4 | 6; words: readonly number[]; prefix: number }): string {
+  const bytes = routeBytes(route);
+  const host = route.prefix === bytes.length * 8;
+  const address = formatIp(bytes);
+  return host ? address : `${address}/${route.prefix}`;
+}

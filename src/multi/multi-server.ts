@@ -1,0 +1,406 @@
+/**
+ * The control side of a server (2.x multi.c): the table of clients by address, peer-id and name, their
+ * timers and events. mudp/ and mtcp/ hand it control packets and new connections; MultiIo moves data.
+ *
+ * After every input an instance is "driven": control packets go out, events are handled, the next
+ * deadline is noted. One timer serves all instances.
+ */
+import {
+  ADDRESS_WORDS,
+  addressToWords,
+  formatAddress,
+  type LinkAddress,
+  PacketBatch,
+  wordsKey,
+} from '../base/base.ts';
+import {
+  D_MULTI_ERRORS,
+  D_MULTI_LOW,
+  D_MULTI_MEDIUM,
+  D_PUSH_ERRORS,
+  D_SCHED_EXIT,
+  M_INFO,
+} from '../base/errlevel.ts';
+import { EXIT_DELAY_MS, type LinkCounters, newLinkCounters, restartMessage } from '../forward/forward.ts';
+import { authFailedMessage, readControlMessage } from '../push/push.ts';
+import type { Link } from '../socket/socket.ts';
+import type { TlsEvent } from '../ssl/ssl.ts';
+import { VirtualTable } from './mroute.ts';
+import type { BoundLink, MultiConfig } from './multi.ts';
+import { AddressPlan } from './multi-addresses.ts';
+import { ClientSetup } from './multi-connect.ts';
+import { type InstanceHost, MultiInstance } from './multi-instance.ts';
+import { MultiIo } from './multi-io.ts';
+import { realAddressText } from './real-address.ts';
+import { Schedule } from './schedule.ts';
+
+/** From AUTH_FAILED to the end of the instance (2.x schedule_exit, 5 s). */
+const AUTH_FAILED_DELAY_MS = 5_000;
+/** How long an idle service batch is kept for pings and OCC answers. */
+const SERVICE_BATCH = 8;
+
+export class MultiServer implements InstanceHost {
+  readonly config: MultiConfig;
+  readonly totals: LinkCounters = newLinkCounters();
+  readonly routes = new VirtualTable<MultiInstance>();
+  readonly io: MultiIo;
+  readonly plan: AddressPlan;
+  /** Called when nothing but an external signal can go on, e.g. a script that must not fail. */
+  onFatal: (error: Error) => void = () => undefined;
+  readonly #byPeerId: (MultiInstance | undefined)[] = [];
+  /** Per link: instances by source address. TCP links have one. */
+  readonly #byAddress = new Map<Link, Map<number | string, MultiInstance>>();
+  readonly #schedule = new Schedule<MultiInstance>();
+  readonly #setup: ClientSetup;
+  readonly #service: PacketBatch;
+  readonly #words = new Int32Array(ADDRESS_WORDS);
+  readonly #woken = new Set<MultiInstance>();
+  #nextClientId = 0;
+  #count = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerMs = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(config: MultiConfig, maxPacketBytes: number) {
+    this.config = config;
+    this.plan = new AddressPlan(config);
+    this.#setup = new ClientSetup(this);
+    this.#service = new PacketBatch(SERVICE_BATCH, maxPacketBytes);
+    this.io = new MultiIo({
+      tun: config.tun,
+      routes: this.routes,
+      clients: () => this.instances(),
+      clientToClient: config.options.clientToClient,
+      maxPacketBytes,
+      nowMs: () => config.clock.nowMs(),
+      log: config.log,
+    });
+    config.tun.onReadable = () => this.io.handleTun();
+  }
+
+  *instances(): Iterable<MultiInstance> {
+    for (const instance of this.#byPeerId) if (instance) yield instance;
+  }
+
+  get clientCount(): number {
+    return this.#count;
+  }
+
+  addLink(bound: BoundLink): void {
+    this.#byAddress.set(bound.link, new Map());
+    bound.link.onWritable = () => this.io.handleWritable(bound.link);
+  }
+
+  removeLink(link: Link): void {
+    this.#byAddress.delete(link);
+    this.io.handleLinkClosed(link);
+  }
+
+  byPeerId(peerId: number): MultiInstance | undefined {
+    return this.#byPeerId[peerId];
+  }
+
+  /** The instance that owns the source address in `words[slot]` on this link. */
+  byWords(link: Link, words: Int32Array, slot: number): MultiInstance | undefined {
+    return this.#byAddress.get(link)?.get(wordsKey(words, slot));
+  }
+
+  /** A new client whose address is proven (UDP) or connected (TCP); undefined when the server is full. */
+  createInstance(bound: BoundLink, remote: LinkAddress): MultiInstance | undefined {
+    const { log, options, clock } = this.config;
+    if (this.#closed) return undefined;
+    if (this.#count >= options.maxClients) {
+      log.log(
+        D_MULTI_ERRORS,
+        `MULTI: new incoming connection would exceed maximum number of clients (${options.maxClients})`,
+      );
+      return undefined;
+    }
+    let peerId = 0;
+    while (this.#byPeerId[peerId]) peerId++;
+    const ids = { peerId, clientId: this.#nextClientId++ };
+    const instance = new MultiInstance(this, ids, bound, remote, clock.nowMs());
+    this.#byPeerId[peerId] = instance;
+    this.#byAddress.get(bound.link)!.set(this.#key(remote), instance);
+    this.#count++;
+    log.log(D_MULTI_MEDIUM, 'MULTI: multi_create_instance called');
+    return instance;
+  }
+
+  /** A control packet from the instance's own address. */
+  handleControl(instance: MultiInstance, packet: Uint8Array): void {
+    const nowMs = this.config.clock.nowMs();
+    const drops = dropCount(instance);
+    instance.tls.handlePacket(packet, instance.remote, nowMs);
+    if (dropCount(instance) === drops) instance.data.noteControlReceived(packet.length, nowMs);
+    this.drive(instance, nowMs);
+  }
+
+  /** The client's packets come from a new address and authenticated there (2.x multi_process_float). */
+  float(instance: MultiInstance, bound: BoundLink, remote: LinkAddress): boolean {
+    const taken = this.#byAddress.get(bound.link)?.get(this.#key(remote));
+    if (taken && taken !== instance) {
+      if (!sameCertificates(taken, instance)) {
+        instance.log.log(D_MULTI_LOW, `Disallow float to an address taken by another client ${taken.prefix}`);
+        return false;
+      }
+      instance.log.log(D_MULTI_MEDIUM, `closing instance ${taken.prefix}`);
+      this.closeInstance(taken);
+    }
+    const from = realAddressText(instance.remote);
+    instance.log.log(
+      D_MULTI_MEDIUM,
+      `peer ${instance.peerId} (${instance.commonName}) floated from ${from} to ${formatAddress(remote)}`,
+    );
+    this.#forgetAddress(instance);
+    instance.moveTo(bound, remote);
+    this.#byAddress.get(bound.link)!.set(this.#key(remote), instance);
+    return true;
+  }
+
+  wake(instance: MultiInstance): void {
+    if (this.#closed || instance.state === 'closed') return;
+    if (this.#woken.size === 0) queueMicrotask(() => this.#driveWoken());
+    this.#woken.add(instance);
+  }
+
+  /** Sends what the instance has to send, handles its events, notes its deadline. */
+  drive(instance: MultiInstance, nowMs: number): void {
+    if (instance.state === 'closed') return;
+    this.#transmit(instance, nowMs);
+    for (let event = instance.tls.pollEvent(); event; event = instance.tls.pollEvent()) {
+      this.#handleTlsEvent(instance, event, nowMs);
+      if ((instance.state as string) === 'closed') return;
+    }
+    const end = instance.data.pollEvent();
+    if (end) {
+      this.#endInstance(instance, end.type === 'exit' ? 'SIGTERM' : 'SIGUSR1', end.reason);
+      return;
+    }
+    this.#transmit(instance, nowMs);
+    this.#updateDeadline(instance);
+  }
+
+  /** Queues AUTH_FAILED and closes the instance after 2.x's five seconds. */
+  failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void {
+    if (!instance.open) return;
+    instance.state = 'closing';
+    this.sendMessage(instance, authFailedMessage(reason), nowMs);
+    this.scheduleClose(instance, nowMs + AUTH_FAILED_DELAY_MS, 'delayed-exit');
+  }
+
+  scheduleClose(instance: MultiInstance, atMs: number, reason: string): void {
+    if (instance.closeAtMs <= atMs) return;
+    instance.closeAtMs = atMs;
+    instance.closeReason = reason;
+    const seconds = Math.round((atMs - this.config.clock.nowMs()) / 1000);
+    instance.log.log(D_SCHED_EXIT, `Delayed exit in ${seconds} seconds`);
+    this.#updateDeadline(instance);
+  }
+
+  /** Sends a control message with 2.x's log line. */
+  sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
+    const sent = instance.tls.sendMessage(text, nowMs);
+    const name = instance.commonName || 'UNDEF';
+    const shown = text.replace(/auth-token [^,]*/, 'auth-token');
+    instance.log.log(D_MULTI_LOW, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
+    return sent;
+  }
+
+  /** Ends an instance at once: routes forgotten, address and pool entry freed, keys zeroed. */
+  closeInstance(instance: MultiInstance): void {
+    if (instance.state === 'closed') return;
+    instance.state = 'closed';
+    instance.abort.abort();
+    this.#schedule.remove(instance);
+    this.#woken.delete(instance);
+    this.#byPeerId[instance.peerId] = undefined;
+    this.#forgetAddress(instance);
+    this.#count--;
+    this.#setup.handleClosed(instance);
+    instance.tls.close();
+    if (instance.bound.link.transport === 'tcp') {
+      this.removeLink(instance.bound.link);
+      instance.bound.link.close();
+    }
+  }
+
+  /** Tells UDP clients to reconnect (--explicit-exit-notify on a server). Returns how many were told. */
+  notifyRestart(advance: boolean): number {
+    const nowMs = this.config.clock.nowMs();
+    let told = 0;
+    for (const instance of this.instances()) {
+      if (instance.bound.link.transport !== 'udp' || instance.state !== 'connected') continue;
+      if (this.sendMessage(instance, restartMessage(advance ? 2 : 1), nowMs)) told++;
+      this.drive(instance, nowMs);
+    }
+    return told;
+  }
+
+  /** Closes all instances; links and tun are the caller's. Resolves when the last script ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const instance of [...this.instances()]) this.closeInstance(instance);
+    await this.#setup.idle();
+  }
+
+  #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {
+    switch (event.type) {
+      case 'verify':
+        this.#setup.verify(instance, event);
+        break;
+      case 'authenticate':
+        this.#setup.authenticate(instance, event);
+        break;
+      case 'active':
+        this.#setup.handleActive(instance, event);
+        break;
+      case 'auth-failed':
+        this.failAuth(instance, event.reason, nowMs);
+        break;
+      case 'message':
+        this.#handleMessage(instance, event.text, nowMs);
+        break;
+      case 'error':
+        this.#endInstance(instance, 'SIGUSR1', event.reason);
+        break;
+    }
+  }
+
+  #handleMessage(instance: MultiInstance, text: string, nowMs: number): void {
+    const message = readControlMessage(text);
+    switch (message.type) {
+      case 'push-request':
+        instance.log.log(D_MULTI_LOW, `PUSH: Received control message: '${text}'`);
+        this.#setup.handlePushRequest(instance, nowMs);
+        break;
+      case 'exit':
+        instance.log.log(M_INFO, 'CC-EEN exit message received by peer');
+        this.scheduleClose(instance, nowMs + EXIT_DELAY_MS, 'remote-exit');
+        break;
+      case 'unknown':
+      case 'invalid':
+      case 'bad-push':
+        instance.log.log(D_PUSH_ERRORS, message.text);
+        break;
+    }
+  }
+
+  /** 2.x's line for the end of a client, then its end. */
+  #endInstance(instance: MultiInstance, signal: 'SIGTERM' | 'SIGUSR1', reason: string): void {
+    const action = signal === 'SIGTERM' ? 'exiting' : 'restarting';
+    instance.log.log(M_INFO, `${signal}[soft,${reason}] received, client-instance ${action}`);
+    this.closeInstance(instance);
+  }
+
+  #transmit(instance: MultiInstance, nowMs: number): void {
+    const { link } = instance.bound;
+    for (let out = instance.tls.pollTransmit(); out; out = instance.tls.pollTransmit()) {
+      link.send(out.packet, out.to);
+      instance.data.noteControlSent(out.packet.length, nowMs);
+    }
+    const batch = this.#service;
+    batch.clear();
+    while (instance.data.pollTransmit(batch, nowMs) > 0) {
+      for (let slot = 0; slot < batch.count; slot++) {
+        batch.addresses.set(instance.remoteWords, slot * ADDRESS_WORDS);
+      }
+      link.sendBatch(batch, 0, batch.count);
+      batch.clear();
+    }
+  }
+
+  #driveWoken(): void {
+    const nowMs = this.config.clock.nowMs();
+    const woken = [...this.#woken];
+    this.#woken.clear();
+    for (const instance of woken) {
+      if (instance.state === 'closed') continue;
+      instance.tls.handleTlsOutput(nowMs);
+      this.drive(instance, nowMs);
+    }
+  }
+
+  #updateDeadline(instance: MultiInstance): void {
+    if (instance.state === 'closed') return;
+    const silent =
+      instance.state === 'handshake'
+        ? instance.createdMs + this.#handshakeMs(instance)
+        : Number.POSITIVE_INFINITY;
+    instance.deadlineMs = Math.min(
+      instance.tls.nextTimeout() ?? Number.POSITIVE_INFINITY,
+      instance.data.nextTimeout() ?? Number.POSITIVE_INFINITY,
+      instance.closeAtMs,
+      silent,
+    );
+    if (this.#schedule.update(instance)) this.#armTimer();
+    else if (this.#timer === undefined) this.#armTimer();
+  }
+
+  /** A connection that never finishes a handshake ends after the window and one more, for its own report first. */
+  #handshakeMs(instance: MultiInstance): number {
+    return instance.bound.profile.tls.handWindowMs + 1_000;
+  }
+
+  #armTimer(): void {
+    const next = this.#schedule.nextMs();
+    if (next === undefined || this.#closed) return;
+    if (this.#timer && this.#timerMs <= next) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = next;
+    this.#timer = setTimeout(
+      () => this.#handleTimer(),
+      Math.max(0, Math.ceil(next - this.config.clock.nowMs())),
+    );
+  }
+
+  #handleTimer(): void {
+    this.#timer = undefined;
+    this.#timerMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.config.clock.nowMs();
+    for (let due = this.#schedule.takeDue(nowMs); due; due = this.#schedule.takeDue(nowMs)) {
+      this.#handleDue(due, nowMs);
+    }
+    this.#armTimer();
+  }
+
+  #handleDue(instance: MultiInstance, nowMs: number): void {
+    if (nowMs >= instance.closeAtMs) {
+      this.#endInstance(instance, 'SIGTERM', instance.closeReason);
+      return;
+    }
+    instance.tls.handleTimeout(nowMs);
+    instance.data.handleTimeout(nowMs);
+    this.drive(instance, nowMs);
+    if (instance.state === 'handshake' && nowMs >= instance.createdMs + this.#handshakeMs(instance)) {
+      this.#endInstance(instance, 'SIGUSR1', 'tls-error');
+    }
+  }
+
+  #key(address: LinkAddress): number | string {
+    addressToWords(address, this.#words, 0);
+    return wordsKey(this.#words, 0);
+  }
+
+  #forgetAddress(instance: MultiInstance): void {
+    const map = this.#byAddress.get(instance.bound.link);
+    const key = this.#key(instance.remote);
+    if (map?.get(key) === instance) map.delete(key);
+  }
+}
+
+function dropCount(instance: MultiInstance): number {
+  let sum = 0;
+  for (const count of instance.tls.drops.values()) sum += count;
+  return sum;
+}
+
+function sameCertificates(a: MultiInstance, b: MultiInstance): boolean {
+  const chainA = a.identity?.chain ?? [];
+  const chainB = b.identity?.chain ?? [];
+  return (
+    chainA.length === chainB.length &&
+    chainA.every((certificate, depth) => certificate.sha256 === chainB[depth]!.sha256)
+  );
+}

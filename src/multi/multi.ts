@@ -1,0 +1,68 @@
+/**
+ * Header of multi/ (2.x multi.h, mroute.h, pool.h, mbuf.h, schedule.h): a server with many clients over
+ * any number of links and one tun device.
+ *
+ *   mudp/, mtcp/ --> MultiServer.handleControl() / MultiIo.handleRun() --> tun
+ *   tun --> MultiIo.handleTun() --> the clients' links
+ *
+ * A client is a MultiInstance. What answers later (scripts, deferred logins, TLS engines) comes back
+ * as an input to its instance; nothing here blocks another client.
+ */
+import type { Clock, Logger } from '../base/base.ts';
+import type { CryptoBackend } from '../crypto/crypto.ts';
+import type { FrameOptions } from '../forward/forward.ts';
+import type { Options } from '../options/options.ts';
+import type { ControlWrap } from '../reliable/reliable.ts';
+import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { Link } from '../socket/socket.ts';
+import type { TlsMultiConfig } from '../ssl/ssl.ts';
+import type { TunDevice } from '../tun/tun.ts';
+
+/** Per-client files: ccd and the like. */
+export interface ClientFiles {
+  /** Text of `name` (or of DEFAULT) in --client-config-dir with the file's label, undefined when there is none. */
+  read(commonName: string): Promise<{ readonly label: string; readonly text: string } | undefined>;
+}
+
+/** One listening socket or port of the server and what its clients have in common. */
+export interface LinkProfile {
+  readonly link: 'udp' | 'tcp';
+  readonly family: 4 | 6;
+  /** All but what belongs to one client. */
+  readonly tls: Omit<TlsMultiConfig, 'log' | 'wake'>;
+  readonly wrap: ControlWrap;
+  readonly frame: FrameOptions;
+}
+
+export interface MultiConfig {
+  readonly options: Options;
+  readonly tun: TunDevice;
+  readonly crypto: CryptoBackend;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hooks: ScriptHooks;
+  /** Base of every client's environment. */
+  readonly env: EnvSet;
+  readonly clientFiles: ClientFiles | undefined;
+  /** Names and addresses of an ifconfig-pool-persist file. */
+  readonly persisted: readonly PersistedAddress[];
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+}
+
+export interface PersistedAddress {
+  readonly commonName: string;
+  readonly address4?: string;
+  readonly address6?: string;
+}
+
+/** A link with the profile that its clients use. */
+export interface BoundLink {
+  readonly link: Link;
+  readonly profile: LinkProfile;
+}
+
+export { MultiInstance } from './multi-instance.ts';
+export { MultiIo } from './multi-io.ts';
+export { MultiServer } from './multi-server.ts';
+export { realAddressText } from './real-address.ts';
