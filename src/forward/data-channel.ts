@@ -1,0 +1,378 @@
+/**
+ * The packet pipeline of one peer (2.x forward.c encrypt_sign(), process_incoming_link_part1/2(),
+ * process_ip_header()), batch-wise and in place. Per packet it only reads and writes numbers; a line is
+ * logged for packets that fail.
+ *
+ * Order of open(): key by key id, AEAD, replay window, ping, OCC, IP check (tun), mssfix.
+ */
+import { PACKET_HEADROOM, PACKET_TAILROOM, type PacketBatch } from '../base/base.ts';
+import { D_CRYPT_ERRORS, D_MTU_INFO, D_PING, D_STREAM_ERRORS } from '../base/errlevel.ts';
+import { OPEN_OK, OPEN_TOO_SHORT } from '../crypto/crypto.ts';
+import { op } from '../reliable/reliable.ts';
+import type { DataChannelParams, DataKeys } from '../ssl/ssl.ts';
+import { addCounters, clearCounters, newLinkCounters } from './counters.ts';
+import { logNoKey, logReplay, logUnopened } from './drop-log.ts';
+import type {
+  DataChannel,
+  DataChannelConfig,
+  DataChannelEvent,
+  FrameCrypto,
+  FrameOptions,
+  LinkCounters,
+  TimerOptions,
+} from './forward.ts';
+import { mssfix } from './mss.ts';
+import { frameText, headerBytes, linkMtu, mssfixTarget, payloadHeaderBytes } from './mtu.ts';
+import { isOcc, Occ } from './occ.ts';
+import { isPing, PeerTimers, PING_PAYLOAD } from './ping.ts';
+import { ipOffset, ipVersion } from './proto.ts';
+
+export { newLinkCounters };
+
+const { P_DATA_V1, P_DATA_V2, P_OPCODE_SHIFT, P_KEY_ID_MASK } = op;
+const TUN_MTU_MAX_MIN = 1600;
+
+/** Makes the pipeline of one peer; its timers start at `nowMs`. */
+export function createDataChannel(config: DataChannelConfig, nowMs: number): DataChannel {
+  return new PeerDataChannel(config, nowMs);
+}
+
+class PeerDataChannel implements DataChannel {
+  readonly #config: DataChannelConfig;
+  readonly #timers: PeerTimers;
+  readonly #occ: Occ;
+  /** Counts of the running call. */
+  readonly #run = newLinkCounters();
+  #frame: FrameOptions;
+  #params: DataChannelParams | undefined;
+  #crypto: FrameCrypto = { cipher: undefined, digest: undefined, header: 'v2' };
+  #mss = 0;
+  #authenticated = 0;
+  #event: DataChannelEvent | undefined;
+  #failed = false;
+
+  constructor(config: DataChannelConfig, nowMs: number) {
+    this.#config = config;
+    this.#frame = config.frame;
+    this.#timers = new PeerTimers(config.timers, config.log, config.commonName ?? (() => ''), nowMs);
+    this.#occ = new Occ(config.occ, config.log, nowMs);
+  }
+
+  get counters(): LinkCounters {
+    return this.#config.counters;
+  }
+
+  get mss(): number {
+    this.#followParams();
+    return this.#mss;
+  }
+
+  get authenticated(): number {
+    return this.#authenticated;
+  }
+
+  seal(batch: PacketBatch, first: number, end: number, nowMs: number): number {
+    this.#followParams();
+    const { offsets, lengths, slab } = batch;
+    const mss = this.#mss;
+    for (let i = first; i < end; i++) {
+      const length = lengths[i]!;
+      if (length === 0) continue;
+      this.#run.tunReadBytes += length;
+      if (mss > 0) this.#fixMss(slab, offsets[i]!, length, mss);
+    }
+    const packets = this.#sealRun(batch, first, end, nowMs);
+    this.#timers.noteActivity(this.#run.linkWriteBytes, nowMs);
+    this.#flush();
+    return packets;
+  }
+
+  open(batch: PacketBatch, first: number, end: number, nowMs: number): void {
+    this.#followParams();
+    this.#authenticated = 0;
+    this.#failed = false;
+    const { offsets, lengths, slab, status } = batch;
+    let start = first;
+    while (start < end) {
+      const header = lengths[start]! > 0 ? slab[offsets[start]!]! : -1;
+      let next = start;
+      do {
+        // openBatch() leaves passed-over slots alone: a left-over status must not look like its verdict.
+        if (lengths[next] === 0) status[next] = OPEN_OK;
+        this.#countRead(lengths[next]!);
+        next++;
+      } while (next < end && (lengths[next] === 0 || slab[offsets[next]!] === header));
+      if (header >= 0) this.#openRun(batch, start, next, header, nowMs);
+      start = next;
+    }
+    if (this.#authenticated > 0) this.#timers.noteReceived(nowMs);
+    this.#timers.noteActivity(this.#run.tunWriteBytes, nowMs);
+    this.#flush();
+    if (this.#failed) this.#failTcp();
+  }
+
+  noteControlReceived(bytes: number, nowMs: number): void {
+    this.#countRead(bytes);
+    this.#timers.noteReceived(nowMs);
+    this.#flush();
+  }
+
+  noteControlSent(bytes: number, nowMs: number): void {
+    this.#run.linkWriteBytes += bytes;
+    this.#run.linkWritePackets++;
+    this.#timers.noteSent(nowMs);
+    this.#flush();
+  }
+
+  setTimers(timers: TimerOptions, nowMs: number): void {
+    this.#timers.restart(timers, nowMs);
+  }
+
+  setFrame(frame: FrameOptions): void {
+    this.#frame = frame;
+    this.#mss = this.#params ? mssfixTarget(frame, this.#crypto) : 0;
+  }
+
+  handleRemote(nowMs: number): void {
+    this.#timers.handleRemote(nowMs);
+  }
+
+  sendOccExit(): void {
+    this.#occ.sendExit();
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#timers.handleTimeout(nowMs);
+    const mtu = linkMtu(this.#frame, this.#crypto, false);
+    this.#occ.handleTimeout(nowMs, mtu, this.#config.keys.params !== undefined);
+  }
+
+  nextTimeout(): number | undefined {
+    const timers = this.#timers.nextTimeout();
+    const occ = this.#occ.nextTimeout();
+    if (timers === undefined) return occ;
+    return occ === undefined || timers < occ ? timers : occ;
+  }
+
+  pollTransmit(batch: PacketBatch, nowMs: number): number {
+    if (!this.#timers.pingDue && !this.#occ.waiting) return 0;
+    this.#followParams();
+    const first = batch.count;
+    if (this.#timers.pingDue && first < batch.capacity) {
+      this.#timers.clearPing(batch.push(PING_PAYLOAD) >= 0 && this.#config.keys.params !== undefined);
+    }
+    while (this.#occ.waiting && batch.count < batch.capacity) {
+      const message = this.#occ.next(this.#occSizes(batch));
+      if (message) batch.push(message);
+    }
+    const packets = this.#sealRun(batch, first, batch.count, nowMs);
+    this.#flush();
+    if (packets === 0) batch.count = first;
+    return packets;
+  }
+
+  pollEvent(): DataChannelEvent | undefined {
+    const event = this.#event ?? this.#timers.pollEvent();
+    this.#event = undefined;
+    return event;
+  }
+
+  /** Encrypts and counts; slots that can't be sent get length 0. Returns the packets left. */
+  #sealRun(batch: PacketBatch, first: number, end: number, nowMs: number): number {
+    const keys = this.#config.keys.sealKeys(nowMs);
+    if (!keys) {
+      this.#run.dropNoKey += dropSlots(batch, first, end);
+      return 0;
+    }
+    const handled = first + keys.seal.sealBatch(batch, first, end);
+    if (handled < end) {
+      this.#run.dropIdsUsedUp += dropSlots(batch, handled, end);
+      this.#config.log.log(D_CRYPT_ERRORS, 'ENCRYPT ERROR: packet ID roll over');
+    }
+    const { lengths } = batch;
+    let packets = 0;
+    let bytes = 0;
+    for (let i = first; i < handled; i++) {
+      const length = lengths[i]!;
+      if (length === 0) continue;
+      packets++;
+      bytes += length;
+      if (length > this.#occ.maxSent) this.#occ.maxSent = length;
+    }
+    this.#countKey(keys, packets, bytes);
+    this.#run.linkWriteBytes += bytes;
+    this.#run.linkWritePackets += packets;
+    if (packets > 0) this.#timers.noteSent(nowMs);
+    return packets;
+  }
+
+  /** Slots first..end-1 have `header` as their first byte, or length 0. */
+  #openRun(batch: PacketBatch, first: number, end: number, header: number, nowMs: number): void {
+    const opcode = header >>> P_OPCODE_SHIFT;
+    if (opcode !== P_DATA_V1 && opcode !== P_DATA_V2) {
+      this.#run.dropShort += dropSlots(batch, first, end);
+      return;
+    }
+    const keyId = header & P_KEY_ID_MASK;
+    const keys = this.#config.keys.openKeys(keyId);
+    if (!keys) {
+      logNoKey(this.#config.log, this.#config.keys, batch, first, keyId);
+      this.#run.dropNoKey += dropSlots(batch, first, end);
+      return;
+    }
+    this.#countKeySlots(keys, batch, first, end);
+    keys.open.openBatch(batch, first, end);
+    const { lengths, status } = batch;
+    for (let i = first; i < end; i++) {
+      if (status[i] !== OPEN_OK) this.#dropUnopened(batch, i);
+      else if (lengths[i]! > 0) this.#acceptOpened(batch, i, keys, nowMs);
+    }
+  }
+
+  /** One authenticated packet; its length becomes 0 unless it goes to tun. */
+  #acceptOpened(batch: PacketBatch, slot: number, keys: DataKeys, nowMs: number): void {
+    const { slab } = batch;
+    const offset = batch.offsets[slot]!;
+    const length = batch.lengths[slot]!;
+    if (keys.replay.check(batch.packetIds[slot]!, nowMs) !== 0) {
+      this.#dropReplay(batch, slot);
+      return;
+    }
+    this.#authenticated++;
+    this.#run.authReadBytes += length;
+    const linkBytes = length + keys.seal.headBytes;
+    if (linkBytes > this.#occ.maxReceived) this.#occ.maxReceived = linkBytes;
+    if (this.#consume(slab, offset, length)) {
+      batch.lengths[slot] = 0;
+      return;
+    }
+    if (this.#frame.dev === 'tun' && ipVersion(slab, offset, length) === 0) {
+      this.#run.dropNotIp++;
+      batch.lengths[slot] = 0;
+      return;
+    }
+    if (this.#mss > 0) this.#fixMss(slab, offset, length, this.#mss);
+    this.#run.tunWriteBytes += length;
+  }
+
+  /** Takes pings and OCC messages; false = a packet for tun. */
+  #consume(slab: Uint8Array, offset: number, length: number): boolean {
+    if (isPing(slab, offset, length)) {
+      if (this.#config.log.enabled(D_PING)) this.#config.log.log(D_PING, 'RECEIVED PING PACKET');
+      return true;
+    }
+    if (!isOcc(slab, offset, length)) return false;
+    if (this.#occ.handle(slab, offset, length)) {
+      this.#event ??= { type: 'remote-exit', reason: 'remote-exit' };
+    }
+    return true;
+  }
+
+  #fixMss(slab: Uint8Array, offset: number, length: number, mss: number): void {
+    if (this.#frame.dev !== 'tap') {
+      mssfix(slab, offset, length, mss);
+      return;
+    }
+    const ip = ipOffset(slab, offset, length, 'tap');
+    if (ip >= 0) mssfix(slab, ip, length - (ip - offset), mss);
+  }
+
+  #dropUnopened(batch: PacketBatch, slot: number): void {
+    const short = batch.status[slot] === OPEN_TOO_SHORT;
+    if (short) this.#run.dropShort++;
+    else this.#run.dropAuth++;
+    this.#failed = true;
+    batch.lengths[slot] = 0;
+    logUnopened(this.#config.log, this.#crypto.cipher, short);
+  }
+
+  #dropReplay(batch: PacketBatch, slot: number): void {
+    this.#run.dropReplay++;
+    this.#failed = true;
+    batch.lengths[slot] = 0;
+    if (this.#config.muteReplayWarnings) return;
+    logReplay(this.#config.log, this.#crypto.cipher, batch.packetIds[slot]!);
+  }
+
+  /** A stream whose bytes don't decrypt can't be trusted any more. */
+  #failTcp(): void {
+    if (this.#frame.transport !== 'tcp' || this.#event) return;
+    this.#config.log.log(D_STREAM_ERRORS, 'Fatal decryption error (process_incoming_link), restarting');
+    this.#event = { type: 'restart', reason: 'decryption-error' };
+  }
+
+  #countRead(bytes: number): void {
+    if (bytes === 0) return;
+    this.#run.linkReadBytes += bytes;
+    this.#run.linkReadPackets++;
+  }
+
+  #countKeySlots(keys: DataKeys, batch: PacketBatch, first: number, end: number): void {
+    let packets = 0;
+    let bytes = 0;
+    for (let i = first; i < end; i++) {
+      const length = batch.lengths[i]!;
+      if (length > 0) packets++;
+      bytes += length;
+    }
+    this.#countKey(keys, packets, bytes);
+  }
+
+  #countKey(keys: DataKeys, packets: number, bytes: number): void {
+    keys.packets += packets;
+    keys.bytes += bytes;
+  }
+
+  /** Adds what this call counted to the peer's counters and the sums. */
+  #flush(): void {
+    const { counters, totals } = this.#config;
+    addCounters(counters, this.#run);
+    if (totals) addCounters(totals, this.#run);
+    clearCounters(this.#run);
+  }
+
+  /** Negotiated parameters are replaced as a whole, so identity tells whether they changed. */
+  #followParams(): void {
+    const { params } = this.#config.keys;
+    if (params === this.#params) return;
+    this.#params = params;
+    if (!params) {
+      this.#mss = 0;
+      return;
+    }
+    const header = params.peerId >= 0 ? 'v2' : 'v1';
+    this.#crypto = { cipher: params.cipher, digest: params.digest, header };
+    this.#mss = mssfixTarget(this.#frame, this.#crypto);
+    this.#logFrame();
+  }
+
+  #logFrame(): void {
+    const { log } = this.#config;
+    if (!log.enabled(D_MTU_INFO)) return;
+    const tunMtuMax = Math.max(this.#frame.tunMtu, TUN_MTU_MAX_MIN);
+    const payload = linkMtu({ ...this.#frame, tunMtu: tunMtuMax }, this.#crypto, false);
+    const buffer = { tunMtuMax, headroom: PACKET_HEADROOM, payload, tailroom: PACKET_TAILROOM };
+    log.log(D_MTU_INFO, `Data Channel MTU parms ${frameText(this.#frame, this.#crypto, buffer)}`);
+  }
+
+  #occSizes(batch: PacketBatch): { linkMtu: number; overhead: number; maxPayload: number } {
+    const frame = this.#frame;
+    const payload = payloadHeaderBytes({ ...frame, tunMtuExtra: 0 }, this.#crypto);
+    return {
+      linkMtu: linkMtu(frame, this.#crypto, false),
+      overhead: payload + headerBytes(frame, this.#crypto, false),
+      maxPayload: batch.maxPacketBytes,
+    };
+  }
+}
+
+/** Sets all lengths to 0; returns how many packets that dropped. */
+function dropSlots(batch: PacketBatch, first: number, end: number): number {
+  let dropped = 0;
+  for (let i = first; i < end; i++) {
+    if (batch.lengths[i] === 0) continue;
+    batch.lengths[i] = 0;
+    dropped++;
+  }
+  return dropped;
+}
