@@ -1,0 +1,6 @@
+/** ssl-node.ts must pass what every TLS engine must, see ssl.conformance.ts. */
+
+import { sslConformance } from './ssl.conformance.ts';
+import { createNodeSsl } from './ssl-node.ts';
+
+sslConformance('ssl-node', () => createNodeSsl());

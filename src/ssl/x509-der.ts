@@ -1,0 +1,380 @@
+/**
+ * Reading X.509 certificates (RFC 5280) as far as verification, logs and scripts need it: names,
+ * serial, validity, key and signature kind, key usages. Every length is checked against its parent
+ * before use; anything malformed gives undefined. Names are printed as OpenSSL's
+ * X509_NAME_print_ex() does with the flags of 2.x x509_get_subject().
+ */
+
+/** One attribute of a distinguished name. */
+export interface NameAttribute {
+  readonly oid: string;
+  readonly value: string;
+}
+
+export interface X509Fields {
+  /** Magnitude bytes of the serial number as encoded, big-endian. */
+  readonly serialBytes: Uint8Array;
+  readonly serial: bigint;
+  readonly signatureOid: string;
+  /** RDNs in encoded order. */
+  readonly issuer: readonly (readonly NameAttribute[])[];
+  readonly subject: readonly (readonly NameAttribute[])[];
+  readonly issuerDer: Uint8Array;
+  readonly subjectDer: Uint8Array;
+  /** Unix milliseconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** First octet of key usage (digitalSignature = 0x80), undefined when absent. */
+  readonly keyUsage: number | undefined;
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  /** First octet of Netscape's certificate type (client 0x80, server 0x40), undefined when absent. */
+  readonly nsCertType: number | undefined;
+  /** rfc822Name entries of subjectAltName and issuerAltName. */
+  readonly subjectEmails: readonly string[];
+  readonly issuerEmails: readonly string[];
+}
+
+/** Fields of a DER certificate, or undefined when it is malformed. */
+export function readCertificate(der: Uint8Array): X509Fields | undefined {
+  const certificate = element(der, 0, der.length, SEQUENCE);
+  if (!certificate) return undefined;
+  const tbs = element(der, certificate.start, certificate.end, SEQUENCE);
+  const algorithm = tbs && element(der, tbs.next, certificate.end, SEQUENCE);
+  const signatureOid = algorithm && oidAt(der, algorithm.start, algorithm.end);
+  if (!tbs || signatureOid === undefined) return undefined;
+
+  const fields = children(der, tbs.start, tbs.end);
+  if (!fields) return undefined;
+  const at = fields[0]?.tag === CONTEXT_0 ? 1 : 0;
+  const [serial, , issuer, validity, subject] = fields.slice(at, at + 5);
+  const extensions = fields.find((field, i) => i > at + 5 && field.tag === CONTEXT_3);
+  if (serial?.tag !== INTEGER || serial.start === serial.end) return undefined;
+  if (issuer?.tag !== SEQUENCE || validity?.tag !== SEQUENCE || subject?.tag !== SEQUENCE) return undefined;
+  const issuerName = readName(der, issuer);
+  const subjectName = readName(der, subject);
+  const times = children(der, validity.start, validity.end);
+  if (!issuerName || !subjectName || times?.length !== 2) return undefined;
+  const notBefore = readTime(der, times[0]!);
+  const notAfter = readTime(der, times[1]!);
+  const extra = readExtensions(der, extensions);
+  if (notBefore === undefined || notAfter === undefined || !extra) return undefined;
+
+  const serialBytes = der.slice(serial.start, serial.end);
+  return {
+    serialBytes,
+    serial: signedInteger(serialBytes),
+    signatureOid,
+    issuer: issuerName,
+    subject: subjectName,
+    issuerDer: der.slice(issuer.at, issuer.end),
+    subjectDer: der.slice(subject.at, subject.end),
+    notBefore,
+    notAfter,
+    ...extra,
+  };
+}
+
+/** One-line form of a name, e.g. `C=DE, O=Example, CN=client1`; several values of one RDN are joined by ` + `. */
+export function nameText(name: readonly (readonly NameAttribute[])[]): string {
+  return name
+    .map((rdn) =>
+      rdn.map((a) => `${NAME_BY_OID.get(a.oid)?.[0] ?? a.oid}=${escapeValue(a.value)}`).join(' + '),
+    )
+    .join(', ');
+}
+
+/** The last attribute of the subject called `field` (short name, long name or OID), or undefined. */
+export function nameField(name: readonly (readonly NameAttribute[])[], field: string): string | undefined {
+  const oid = /^[\d.]+$/.test(field) ? field : OID_BY_NAME.get(field);
+  let found: string | undefined;
+  for (const rdn of name) for (const attribute of rdn) if (attribute.oid === oid) found = attribute.value;
+  return found;
+}
+
+/** OpenSSL's short name of a signature algorithm, or its OID. */
+export function signatureName(oid: string): string {
+  return SIGNATURES.get(oid) ?? oid;
+}
+
+/** OpenSSL's long name of an extended key usage, or its OID. */
+export function extendedKeyUsageName(oid: string): string {
+  return EKU_NAMES.get(oid) ?? oid;
+}
+
+const INTEGER = 0x02;
+const BIT_STRING = 0x03;
+const OCTET_STRING = 0x04;
+const OID = 0x06;
+const SEQUENCE = 0x30;
+const SET = 0x31;
+const UTC_TIME = 0x17;
+const GENERALIZED_TIME = 0x18;
+const CONTEXT_0 = 0xa0;
+const CONTEXT_3 = 0xa3;
+const RFC822_NAME = 0x81;
+/** Most elements read on one level, so that hostile input costs little. */
+const MAX_CHILDREN = 512;
+
+interface Element {
+  readonly tag: number;
+  /** Position of the tag. */
+  readonly at: number;
+  readonly start: number;
+  readonly end: number;
+  readonly next: number;
+}
+
+/** The element at `at`, wholly inside `end`; single-byte tags and definite lengths only. */
+function element(der: Uint8Array, at: number, end: number, tag?: number): Element | undefined {
+  if (at + 2 > end) return undefined;
+  const found = der[at]!;
+  if ((found & 0x1f) === 0x1f || (tag !== undefined && found !== tag)) return undefined;
+  let length = der[at + 1]!;
+  let start = at + 2;
+  if (length >= 0x80) {
+    const count = length & 0x7f;
+    if (count === 0 || count > 4 || start + count > end) return undefined;
+    length = 0;
+    for (let i = 0; i < count; i++) length = length * 256 + der[start + i]!;
+    start += count;
+  }
+  if (length > end - start) return undefined;
+  return { tag: found, at, start, end: start + length, next: start + length };
+}
+
+function children(der: Uint8Array, start: number, end: number): Element[] | undefined {
+  const list: Element[] = [];
+  for (let at = start; at < end; ) {
+    const next = element(der, at, end);
+    if (!next || list.length >= MAX_CHILDREN) return undefined;
+    list.push(next);
+    at = next.next;
+  }
+  return list;
+}
+
+function oidAt(der: Uint8Array, start: number, end: number): string | undefined {
+  const found = element(der, start, end, OID);
+  return found && oidText(der.subarray(found.start, found.end));
+}
+
+function oidText(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0 || bytes.length > 64 || bytes[bytes.length - 1]! >= 0x80) return undefined;
+  const arcs: bigint[] = [];
+  let value = 0n;
+  for (const byte of bytes) {
+    value = (value << 7n) | BigInt(byte & 0x7f);
+    if (byte >= 0x80) continue;
+    if (arcs.length === 0) {
+      const first = value < 40n ? 0n : value < 80n ? 1n : 2n;
+      arcs.push(first, value - first * 40n);
+    } else arcs.push(value);
+    value = 0n;
+  }
+  return arcs.join('.');
+}
+
+function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined {
+  const sets = children(der, name.start, name.end);
+  if (!sets) return undefined;
+  const rdns: NameAttribute[][] = [];
+  for (const set of sets) {
+    const pairs = set.tag === SET ? children(der, set.start, set.end) : undefined;
+    if (!pairs) return undefined;
+    const rdn: NameAttribute[] = [];
+    for (const pair of pairs) {
+      const oid = pair.tag === SEQUENCE ? element(der, pair.start, pair.end, OID) : undefined;
+      const value = oid && element(der, oid.next, pair.end);
+      const text = oid && oidText(der.subarray(oid.start, oid.end));
+      if (!value || text === undefined) return undefined;
+      rdn.push({ oid: text, value: stringValue(value.tag, der.subarray(value.start, value.end)) });
+    }
+    rdns.push(rdn);
+  }
+  return rdns;
+}
+
+/** Text of an ASN.1 string: UTF-8, BMP and Universal strings are decoded, all others are Latin-1. */
+function stringValue(tag: number, bytes: Uint8Array): string {
+  if (tag === 0x0c) return new TextDecoder().decode(bytes);
+  const width = tag === 0x1e ? 2 : tag === 0x1c ? 4 : 1;
+  let text = '';
+  for (let i = 0; i + width <= bytes.length; i += width) {
+    let code = 0;
+    for (let j = 0; j < width; j++) code = code * 256 + bytes[i + j]!;
+    text += code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+  }
+  return text;
+}
+
+/** Control characters become `\XX`, the backslash is doubled. */
+function escapeValue(value: string): string {
+  let text = '';
+  for (const char of value) {
+    const code = char.codePointAt(0)!;
+    if (char === '\\') text += '\\\\';
+    else if (code < 0x20 || code === 0x7f) text += `\\${code.toString(16).toUpperCase().padStart(2, '0')}`;
+    else text += char;
+  }
+  return text;
+}
+
+function readTime(der: Uint8Array, time: Element): number | undefined {
+  let text = '';
+  for (const byte of der.subarray(time.start, Math.min(time.end, time.start + 32)))
+    text += String.fromCharCode(byte);
+  if (time.tag === UTC_TIME) text = `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`;
+  else if (time.tag !== GENERALIZED_TIME) return undefined;
+  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:\.\d+)?Z$/.exec(text);
+  if (!match) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? 0));
+  const ms = Date.UTC(year!, month! - 1, day!, hour!, minute!, second!);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+interface Extensions {
+  keyUsage: number | undefined;
+  extendedKeyUsage: string[] | undefined;
+  nsCertType: number | undefined;
+  subjectEmails: string[];
+  issuerEmails: string[];
+}
+
+function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensions | undefined {
+  const result: Extensions = {
+    keyUsage: undefined,
+    extendedKeyUsage: undefined,
+    nsCertType: undefined,
+    subjectEmails: [],
+    issuerEmails: [],
+  };
+  if (!wrapper) return result;
+  const list = element(der, wrapper.start, wrapper.end, SEQUENCE);
+  const extensions = list && children(der, list.start, list.end);
+  if (!extensions) return undefined;
+  for (const extension of extensions) {
+    const parts = children(der, extension.start, extension.end);
+    const value = parts?.at(-1);
+    const oid = parts?.[0]?.tag === OID ? oidText(der.subarray(parts[0].start, parts[0].end)) : undefined;
+    if (oid === undefined || value?.tag !== OCTET_STRING) return undefined;
+    if (!readExtension(der, oid, value, result)) return undefined;
+  }
+  return result;
+}
+
+function readExtension(der: Uint8Array, oid: string, value: Element, result: Extensions): boolean {
+  if (oid === '2.5.29.15' || oid === '2.16.840.1.113730.1.1') {
+    const bits = firstBits(der, value);
+    if (bits === undefined) return false;
+    if (oid === '2.5.29.15') result.keyUsage = bits;
+    else result.nsCertType = bits;
+  } else if (oid === '2.5.29.37') {
+    const list = element(der, value.start, value.end, SEQUENCE);
+    const oids = list && children(der, list.start, list.end);
+    if (!oids) return false;
+    result.extendedKeyUsage = [];
+    for (const item of oids) {
+      const text = item.tag === OID ? oidText(der.subarray(item.start, item.end)) : undefined;
+      if (text === undefined) return false;
+      result.extendedKeyUsage.push(text);
+    }
+  } else if (oid === '2.5.29.17' || oid === '2.5.29.18') {
+    const list = element(der, value.start, value.end, SEQUENCE);
+    const names = list && children(der, list.start, list.end);
+    if (!names) return false;
+    const emails = oid === '2.5.29.17' ? result.subjectEmails : result.issuerEmails;
+    for (const name of names) {
+      if (name.tag === RFC822_NAME) emails.push(stringValue(0x16, der.subarray(name.start, name.end)));
+    }
+  }
+  return true;
+}
+
+/** First octet of a BIT STRING; 0 for an empty one. */
+function firstBits(der: Uint8Array, value: Element): number | undefined {
+  const bits = element(der, value.start, value.end, BIT_STRING);
+  if (!bits || bits.start === bits.end) return undefined;
+  const unused = der[bits.start]!;
+  if (unused > 7 || (unused > 0 && bits.end - bits.start < 2)) return undefined;
+  return bits.end - bits.start > 1 ? der[bits.start + 1]! : 0;
+}
+
+function signedInteger(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return bytes[0]! >= 0x80 ? value - (1n << BigInt(bytes.length * 8)) : value;
+}
+
+/** OID, OpenSSL short name, long name. */
+const NAMES: readonly (readonly [string, string, string])[] = [
+  ['2.5.4.3', 'CN', 'commonName'],
+  ['2.5.4.4', 'SN', 'surname'],
+  ['2.5.4.5', 'serialNumber', 'serialNumber'],
+  ['2.5.4.6', 'C', 'countryName'],
+  ['2.5.4.7', 'L', 'localityName'],
+  ['2.5.4.8', 'ST', 'stateOrProvinceName'],
+  ['2.5.4.9', 'street', 'streetAddress'],
+  ['2.5.4.10', 'O', 'organizationName'],
+  ['2.5.4.11', 'OU', 'organizationalUnitName'],
+  ['2.5.4.12', 'title', 'title'],
+  ['2.5.4.13', 'description', 'description'],
+  ['2.5.4.15', 'businessCategory', 'businessCategory'],
+  ['2.5.4.16', 'postalAddress', 'postalAddress'],
+  ['2.5.4.17', 'postalCode', 'postalCode'],
+  ['2.5.4.20', 'telephoneNumber', 'telephoneNumber'],
+  ['2.5.4.41', 'name', 'name'],
+  ['2.5.4.42', 'GN', 'givenName'],
+  ['2.5.4.43', 'initials', 'initials'],
+  ['2.5.4.44', 'generationQualifier', 'generationQualifier'],
+  ['2.5.4.45', 'x500UniqueIdentifier', 'x500UniqueIdentifier'],
+  ['2.5.4.46', 'dnQualifier', 'dnQualifier'],
+  ['2.5.4.65', 'pseudonym', 'pseudonym'],
+  ['2.5.4.72', 'role', 'role'],
+  ['2.5.4.97', 'organizationIdentifier', 'organizationIdentifier'],
+  ['0.9.2342.19200300.100.1.1', 'UID', 'userId'],
+  ['0.9.2342.19200300.100.1.3', 'mail', 'rfc822Mailbox'],
+  ['0.9.2342.19200300.100.1.25', 'DC', 'domainComponent'],
+  ['1.2.840.113549.1.9.1', 'emailAddress', 'emailAddress'],
+  ['1.2.840.113549.1.9.2', 'unstructuredName', 'unstructuredName'],
+  ['1.2.840.113549.1.9.8', 'unstructuredAddress', 'unstructuredAddress'],
+  ['1.3.6.1.4.1.311.60.2.1.1', 'jurisdictionL', 'jurisdictionLocalityName'],
+  ['1.3.6.1.4.1.311.60.2.1.2', 'jurisdictionST', 'jurisdictionStateOrProvinceName'],
+  ['1.3.6.1.4.1.311.60.2.1.3', 'jurisdictionC', 'jurisdictionCountryName'],
+];
+const NAME_BY_OID = new Map(NAMES.map(([oid, short, long]) => [oid, [short, long] as const]));
+const OID_BY_NAME = new Map(
+  NAMES.flatMap(([oid, short, long]) => [[short, oid] as const, [long, oid] as const]),
+);
+
+const SIGNATURES: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.113549.1.1.4', 'RSA-MD5'],
+  ['1.2.840.113549.1.1.5', 'RSA-SHA1'],
+  ['1.2.840.113549.1.1.10', 'RSASSA-PSS'],
+  ['1.2.840.113549.1.1.11', 'RSA-SHA256'],
+  ['1.2.840.113549.1.1.12', 'RSA-SHA384'],
+  ['1.2.840.113549.1.1.13', 'RSA-SHA512'],
+  ['1.2.840.113549.1.1.14', 'RSA-SHA224'],
+  ['1.2.840.10045.4.1', 'ecdsa-with-SHA1'],
+  ['1.2.840.10045.4.3.1', 'ecdsa-with-SHA224'],
+  ['1.2.840.10045.4.3.2', 'ecdsa-with-SHA256'],
+  ['1.2.840.10045.4.3.3', 'ecdsa-with-SHA384'],
+  ['1.2.840.10045.4.3.4', 'ecdsa-with-SHA512'],
+  ['1.3.101.112', 'ED25519'],
+  ['1.3.101.113', 'ED448'],
+]);
+
+const EKU_NAMES: ReadonlyMap<string, string> = new Map([
+  ['1.3.6.1.5.5.7.3.1', 'TLS Web Server Authentication'],
+  ['1.3.6.1.5.5.7.3.2', 'TLS Web Client Authentication'],
+  ['1.3.6.1.5.5.7.3.3', 'Code Signing'],
+  ['1.3.6.1.5.5.7.3.4', 'E-mail Protection'],
+  ['1.3.6.1.5.5.7.3.5', 'IPSec End System'],
+  ['1.3.6.1.5.5.7.3.6', 'IPSec Tunnel'],
+  ['1.3.6.1.5.5.7.3.7', 'IPSec User'],
+  ['1.3.6.1.5.5.7.3.8', 'Time Stamping'],
+  ['1.3.6.1.5.5.7.3.9', 'OCSP Signing'],
+  ['1.3.6.1.5.5.7.3.17', 'ipsec Internet Key Exchange'],
+  ['1.3.6.1.4.1.311.10.3.3', 'Microsoft Server Gated Crypto'],
+  ['2.16.840.1.113730.4.1', 'Netscape Server Gated Crypto'],
+  ['2.5.29.37.0', 'Any Extended Key Usage'],
+]);
