@@ -1,0 +1,50 @@
+/**
+ * Fuzz entry of the stateless UDP handshake: without the right cookie no bytes establish a session,
+ * an answer is hardly longer than what it answers, and a client that does take part gets in.
+ */
+import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
+import {
+  CookieHandshake,
+  createNoWrap,
+  op,
+  readControlPacket,
+  writeControlPacket,
+} from '../src/reliable/reliable.ts';
+
+const FROM = { family: 4, address: '192.0.2.7', port: 40000 } as const;
+const NOW = 1_800_000_000;
+/** What an answer may be longer than its reset: an ack and the client's session id. */
+const MOST_GROWTH = 12;
+const handshake = new CookieHandshake({
+  wrap: createNoWrap(),
+  crypto: createNodeCrypto(),
+  key: new Uint8Array(32).fill(7),
+  rate: { max: 1_000_000_000, periodSec: 10 },
+});
+
+export const target = {
+  name: 'cookie',
+  run(bytes: Uint8Array): void {
+    const verdict = handshake.handle(bytes, FROM, NOW, 0);
+    if (verdict.type === 'established') throw new Error('a session without a cookie');
+    if (verdict.type === 'drop') return;
+    if (verdict.packet.length > bytes.length + MOST_GROWTH) throw new Error('the answer amplifies');
+    finish(verdict.packet);
+  },
+};
+
+function finish(answer: Uint8Array): void {
+  const reset = readControlPacket(answer);
+  if (typeof reset === 'string' || !reset.peerSessionId) throw new Error('the answer is not a good reset');
+  const ack = writeControlPacket({
+    opcode: op.P_ACK_V1,
+    keyId: 0,
+    sessionId: reset.peerSessionId,
+    acks: [0],
+    peerSessionId: reset.sessionId,
+    messageId: undefined,
+    payload: new Uint8Array(0),
+  });
+  if (handshake.handle(ack, FROM, NOW, 0).type !== 'established')
+    throw new Error('a good client was refused');
+}
