@@ -6,17 +6,21 @@ import { describe, expect, it } from 'vitest';
 import { LossyWire } from '../../test-kit/lossy-wire.ts';
 import { createPrng } from '../../test-kit/prng.ts';
 import { ManualClock } from '../base/base.ts';
+import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import {
   AckList,
   type ControlWrap,
   createNoWrap,
+  createTlsCryptWrap,
   maxAcks,
   op,
   ReliableReceive,
   ReliableSend,
+  type WrapSession,
 } from './reliable.ts';
 
 const SEEDS = 1000;
+const WALL_SEC = 1_700_000_000;
 
 describe('reliability over a bad wire', () => {
   it(`carries both streams completely for ${SEEDS} seeds`, () => {
@@ -30,6 +34,22 @@ describe('reliability over a bad wire', () => {
       });
       pair.run();
       pair.expectComplete(`seed ${seed}`);
+    }
+  });
+
+  it('does so through tls-crypt, whose sessions drop what the wire doubled', () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = createPrng(seed ^ 0xc4a7);
+      const pair = new EndpointPair(seed, {
+        loss: random() * 0.35,
+        duplicate: random() * 0.3,
+        reorder: random() * 0.5,
+        streams: [randomBytes(random, random() * 6000), randomBytes(random, random() * 6000)],
+        wraps: [tlsCrypt('client'), tlsCrypt('server')],
+      });
+      pair.run();
+      pair.expectComplete(`seed ${seed}`);
+      expect(pair.left.replays + pair.right.replays).toBe(pair.doubled);
     }
   });
 
@@ -63,6 +83,11 @@ describe('reliability over a bad wire', () => {
   });
 });
 
+function tlsCrypt(role: 'client' | 'server'): ControlWrap {
+  const key2 = Uint8Array.from({ length: 256 }, (_, i) => i);
+  return createTlsCryptWrap({ key2, role, crypto: createNodeCrypto() });
+}
+
 function randomBytes(random: () => number, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => random() * 256);
 }
@@ -72,6 +97,7 @@ interface PairOptions {
   readonly duplicate: number;
   readonly reorder: number;
   readonly streams: readonly [Uint8Array, Uint8Array];
+  readonly wraps?: readonly [ControlWrap, ControlWrap];
 }
 
 class EndpointPair {
@@ -83,10 +109,15 @@ class EndpointPair {
   readonly #wire: LossyWire<Endpoint>;
 
   constructor(seed: number, options: PairOptions) {
-    const wrap = createNoWrap();
+    const wraps = options.wraps ?? [createNoWrap(), createNoWrap()];
     this.#wire = new LossyWire({ seed, ...options, latencyMs: 20, reorderMs: 3000 });
-    this.left = new Endpoint(wrap, Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1), options.streams[0]);
-    this.right = new Endpoint(wrap, Uint8Array.of(2, 2, 2, 2, 2, 2, 2, 2), options.streams[1]);
+    this.left = new Endpoint(wraps[0], Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1), options.streams[0]);
+    this.right = new Endpoint(wraps[1], Uint8Array.of(2, 2, 2, 2, 2, 2, 2, 2), options.streams[1]);
+  }
+
+  /** Packets that the wire delivered twice. */
+  get doubled(): number {
+    return this.#wire.counts.duplicated;
   }
 
   run(): void {
@@ -133,7 +164,8 @@ class Endpoint {
   readonly stream: Uint8Array;
   readonly deliveredIds: number[] = [];
   transmissions = 0;
-  readonly #wrap: ControlWrap;
+  replays = 0;
+  readonly #wrap: WrapSession;
   readonly #sessionId: Uint8Array;
   #peerSessionId: Uint8Array | undefined;
   readonly #acks = new AckList();
@@ -143,7 +175,7 @@ class Endpoint {
   #sent = 0;
 
   constructor(wrap: ControlWrap, sessionId: Uint8Array, stream: Uint8Array) {
-    this.#wrap = wrap;
+    this.#wrap = wrap.createSession();
     this.#sessionId = sessionId;
     this.stream = stream;
   }
@@ -170,7 +202,9 @@ class Endpoint {
   }
 
   handlePacket(packet: Uint8Array, nowMs: number): void {
-    const control = this.#wrap.unwrapStateless(packet);
+    const control = this.#wrap.unwrap(packet, WALL_SEC + Math.floor(nowMs / 1000));
+    if (control === 'replay') this.replays++;
+    if (control === 'replay') return;
     if (typeof control === 'string') throw new Error(control);
     this.#peerSessionId = control.sessionId.slice();
     this.#send.handleAcks(control.acks, nowMs);
@@ -203,9 +237,9 @@ class Endpoint {
   #write(opcode: number, messageId: number | undefined, payload: Uint8Array): Uint8Array {
     const acks = this.#peerSessionId ? this.#acks.take(maxAcks(opcode, false)) : [];
     const peerSessionId = acks.length > 0 ? this.#peerSessionId : undefined;
-    return this.#wrap.wrapStateless(
+    return this.#wrap.wrap(
       { opcode, keyId: 0, sessionId: this.#sessionId, acks, peerSessionId, messageId, payload },
-      0,
+      WALL_SEC,
     );
   }
 }
