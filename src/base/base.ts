@@ -32,3 +32,4 @@ export {
 } from './errors.ts';
 export { type Logger, MemoryLogger, nullLogger } from './log.ts';
 export { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from './packet-batch.ts';
+export { timeText } from './time-text.ts';

@@ -1,0 +1,146 @@
+/** The real logger: line forms and mute rules of 2.x error.c (scripts-and-env facts, section 5). */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from './clock.ts';
+import { createClock } from './clock-node.ts';
+import { D_HANDSHAKE, D_LINK_ERRORS, D_TLS_ERRORS, M_FATAL, M_INFO, M_NOPREFIX } from './errlevel.ts';
+import { createLog, type LogOptions } from './log-node.ts';
+import { timeText } from './time-text.ts';
+
+/** 2026-11-22 18:55:02.025365 UTC. */
+const WALL_MS = Date.UTC(2026, 10, 22, 18, 55, 2) + 25.365;
+
+function capture(options: LogOptions = {}) {
+  const lines: string[] = [];
+  const log = createLog({ ...options, clock: new ManualClock(0, WALL_MS), sink: (line) => lines.push(line) });
+  return { log, lines };
+}
+
+describe('line forms', () => {
+  it('starts a line with local date and time', () => {
+    const { log, lines } = capture();
+    log.log(M_INFO, 'Initialization Sequence Completed');
+    expect(lines).toEqual([`${timeText(WALL_MS)} Initialization Sequence Completed`]);
+    expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Init/);
+  });
+
+  it('adds unpadded microseconds from verb 4 on', () => {
+    const { log, lines } = capture({ verb: 4 });
+    log.log(M_INFO, 'text');
+    expect(lines).toEqual([`${timeText(WALL_MS)} us=25365 text`]);
+  });
+
+  it('writes time and flag word for machines', () => {
+    const { log, lines } = capture({ machineReadable: true });
+    log.log(0x2b000003 & ~2, 'text');
+    expect(lines).toEqual([`${Math.floor(WALL_MS / 1000)}.025365 2b000001 text`]);
+  });
+
+  it('leaves the time out when told to, and for messages without prefix', () => {
+    const plain = capture({ suppressTimestamps: true });
+    plain.log.log(M_INFO, 'text');
+    const stamped = capture();
+    stamped.log.log(M_INFO | M_NOPREFIX, 'text');
+    expect([...plain.lines, ...stamped.lines]).toEqual(['text', 'text']);
+  });
+
+  it('puts the prefix of a child in front, in place of its parent’s', () => {
+    const { log, lines } = capture({ suppressTimestamps: true });
+    const child = log.child(() => '192.0.2.7:1194');
+    child.log(M_INFO, 'one');
+    child.child(() => 'client1/192.0.2.7:1194').log(M_INFO, 'two');
+    child.child(() => '').log(M_INFO, 'three');
+    expect(lines).toEqual(['192.0.2.7:1194 one', 'client1/192.0.2.7:1194 two', 'three']);
+  });
+
+  it('follows a fatal message by the exit line', () => {
+    const { log, lines } = capture({ suppressTimestamps: true });
+    log.log(M_FATAL, 'Cannot open TUN/TAP dev /dev/net/tun');
+    expect(lines).toEqual(['Cannot open TUN/TAP dev /dev/net/tun', 'Exiting due to fatal error']);
+  });
+});
+
+describe('verbosity', () => {
+  it('drops lines above it and can be changed while running', () => {
+    const { log, lines } = capture({ suppressTimestamps: true });
+    log.log(D_HANDSHAKE, 'hidden');
+    log.configure({ verb: 3 });
+    log.log(D_HANDSHAKE, 'shown');
+    expect(lines).toEqual(['shown']);
+    log.configure({ verb: 99 });
+    expect(log.verb).toBe(15);
+  });
+});
+
+describe('mute', () => {
+  it('announces and then counts repeats of one category', () => {
+    const { log, lines } = capture({ mute: 2, suppressTimestamps: true });
+    for (let i = 1; i <= 5; i++) log.log(D_TLS_ERRORS, `tls ${i}`);
+    log.log(D_LINK_ERRORS, 'link');
+    expect(lines).toEqual([
+      'tls 1',
+      'tls 2',
+      'NOTE: --mute triggered...',
+      '3 variation(s) on previous 2 message(s) suppressed by --mute',
+      'link',
+    ]);
+  });
+
+  it('starts anew after another category', () => {
+    const { log, lines } = capture({ mute: 1, suppressTimestamps: true });
+    for (const level of [D_TLS_ERRORS, D_LINK_ERRORS, D_TLS_ERRORS]) log.log(level, 'x');
+    expect(lines).toEqual(['x', 'x', 'x']);
+  });
+});
+
+describe('log files', () => {
+  it('makes them readable by the owner only, and truncates or appends', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ovpn-log-'));
+    try {
+      const path = join(directory, 'a.log');
+      for (const append of [false, true, false]) {
+        const log = createLog({ logFile: path, append, suppressTimestamps: true });
+        log.log(M_INFO, `append ${append}`);
+        expect(log.fd).toBeTypeOf('number');
+        log.openFile('/nonexistent/other', false); // the first one wins
+        log.close();
+        if (append) expect(readFileSync(path, 'utf8')).toBe('append false\nappend true\n');
+      }
+      expect(readFileSync(path, 'utf8')).toBe('append false\n');
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('says which file could not be opened', () => {
+    const file = join(tmpdir(), 'ovpn-not-a-directory');
+    writeFileSync(file, '');
+    try {
+      expect(() => createLog({ logFile: join(file, 'x') })).toThrow(/--log file/);
+    } finally {
+      rmSync(file);
+    }
+  });
+
+  it('gives a tap every written line without its time', () => {
+    const { log } = capture();
+    const seen: string[] = [];
+    log.tap((_level, text) => seen.push(text));
+    log.child(() => 'c1').log(M_INFO, 'hello');
+    log.log(D_HANDSHAKE, 'not at verb 1');
+    expect(seen).toEqual(['c1 hello']);
+  });
+});
+
+describe('the clock', () => {
+  it('never runs backwards and knows the system time', () => {
+    const clock = createClock();
+    const before = clock.nowMs();
+    const wall = clock.wallMs();
+    expect(clock.nowMs()).toBeGreaterThanOrEqual(before);
+    expect(Math.abs(wall - Date.now())).toBeLessThan(1000);
+  });
+});
