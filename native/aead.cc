@@ -238,12 +238,17 @@ napi_value SealBatch(napi_env env, napi_callback_info info) {
   Batch batch;
   int32_t first, end;
   if (sealer == nullptr || !batch.Read(env, &args, 0, 1, 2) || !args.Int(4, &first) || !args.Int(5, &end) ||
-      !batch.CheckRun(env, first, end, sealer->header_bytes + kPacketId + kTag)) {
+      !batch.CheckRun(env, first, end)) {
     return nullptr;
   }
+  const size_t head = sealer->header_bytes + kPacketId + kTag;
   int32_t slot = first;
   for (; slot < end; slot++) {
     if (batch.lengths[slot] == 0) continue;
+    if (batch.headroom(static_cast<size_t>(slot)) < head) {
+      batch.lengths[slot] = 0;
+      continue;
+    }
     if (sealer->next_packet_id > kLastPacketId) break;
     if (!SealSlot(sealer, &batch, static_cast<size_t>(slot))) return ThrowCrypto(env, "OpenSSL can't seal");
   }
@@ -301,7 +306,7 @@ napi_value OpenBatch(napi_env env, napi_callback_info info) {
   }
   if (batch.capacity > status.size) batch.capacity = status.size;
   if (batch.capacity > packet_id_count) batch.capacity = packet_id_count;
-  if (!batch.CheckRun(env, first, end, 0)) return nullptr;
+  if (!batch.CheckRun(env, first, end)) return nullptr;
   for (int32_t slot = first; slot < end; slot++) {
     if (batch.lengths[slot] == 0) continue;
     status.data[slot] = OpenSlot(opener, &batch, static_cast<size_t>(slot), &packet_ids[slot]);

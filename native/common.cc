@@ -160,7 +160,7 @@ bool Batch::Read(napi_env env, Args* args, size_t slab_at, size_t slot_size_at, 
   return true;
 }
 
-bool Batch::CheckRun(napi_env env, int32_t first, int32_t end, size_t head) const {
+bool Batch::CheckRun(napi_env env, int32_t first, int32_t end) const {
   if (first < 0 || end < first || static_cast<size_t>(end) > capacity) {
     ThrowMisuse(env, "the run of slots is outside the batch");
     return false;
@@ -170,9 +170,8 @@ bool Batch::CheckRun(napi_env env, int32_t first, int32_t end, size_t head) cons
     if (length == 0) continue;
     const int64_t begin = static_cast<int64_t>(i * slot_size);
     const int64_t offset = offsets[i];
-    if (length < 0 || offset - static_cast<int64_t>(head) < begin ||
-        offset + length > begin + static_cast<int64_t>(slot_size)) {
-      ThrowMisuse(env, "a packet lies outside its slot or lacks headroom");
+    if (length < 0 || offset < begin || offset + length > begin + static_cast<int64_t>(slot_size)) {
+      ThrowMisuse(env, "a packet lies outside its slot");
       return false;
     }
   }

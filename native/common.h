@@ -112,12 +112,13 @@ struct Batch {
 
   // Takes the arguments (slab, slotSize, ..., offsets, lengths) at the given positions.
   bool Read(napi_env env, Args* args, size_t slab_at, size_t slot_size_at, size_t offsets_at);
-  // Whether 0 <= first <= end <= capacity and every packet of the run lies in its slot with `head`
-  // free bytes before it; throws when not.
-  bool CheckRun(napi_env env, int32_t first, int32_t end, size_t head) const;
+  // Whether 0 <= first <= end <= capacity and every packet of the run lies in its slot; throws when not.
+  bool CheckRun(napi_env env, int32_t first, int32_t end) const;
   // Reads (headroom, tailroom) and checks them and `limit`; `room` is what is left for a packet.
   bool ReadRoom(napi_env env, Args* args, size_t headroom_at, int32_t limit, size_t* headroom,
                 size_t* room) const;
+  // Bytes of the slot before its packet, after CheckRun().
+  size_t headroom(size_t slot) const { return static_cast<size_t>(offsets[slot]) - slot * slot_size; }
   uint8_t* packet(size_t slot) const { return slab + offsets[slot]; }
 };
 

@@ -148,7 +148,7 @@ napi_value WriteBatch(napi_env env, napi_callback_info info) {
   Batch batch;
   int32_t first, end;
   if (tun == nullptr || !batch.Read(env, &args, 0, 1, 2) || !args.Int(4, &first) || !args.Int(5, &end) ||
-      !batch.CheckRun(env, first, end, 0)) {
+      !batch.CheckRun(env, first, end)) {
     return nullptr;
   }
   return MakeInt(env, tun->Write(batch, first, end));

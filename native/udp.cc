@@ -363,7 +363,7 @@ napi_value SendBatch(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   LimitToAddresses(&batch, words);
-  if (!batch.CheckRun(env, first, end, 0)) return nullptr;
+  if (!batch.CheckRun(env, first, end)) return nullptr;
   return MakeInt(env, udp->Send(batch, words.data, first, end));
 }
 
