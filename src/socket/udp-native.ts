@@ -1,0 +1,187 @@
+/**
+ * UDP links over the C++ addon (2.x socket.c, UDP part): recvmmsg() straight into the slots of a
+ * batch, sendmmsg() out of them, readiness from libuv once per burst (native/udp.cc).
+ *
+ * Errors that ICMP reports, or that one packet of a batch met, don't stop the batch. They reach
+ * onError in 2.x's words (`read UDPv4 [ECONNREFUSED]: Connection refused (fd=3,code=111)`), each code
+ * at most once a second, since a peer can provoke them at will.
+ */
+import { performance } from 'node:perf_hooks';
+import { getSystemErrorName } from 'node:util';
+import {
+  ADDRESS_WORDS,
+  ApiMisuseError,
+  addressFromWords,
+  addressToWords,
+  type LinkAddress,
+  LinkError,
+  PACKET_HEADROOM,
+  PACKET_TAILROOM,
+  type PacketBatch,
+} from '../base/base.ts';
+import {
+  NATIVE_ERROR_WORDS,
+  NATIVE_OP_READ,
+  NATIVE_READABLE,
+  NATIVE_WRITABLE,
+  type NativeAddon,
+  type NativeUdp,
+} from '../native/native.ts';
+import { bindError, errnoLine } from './errno-text.ts';
+import type { Link, SocketFactory, UdpBind } from './socket.ts';
+
+/** Datagrams per system call; native/udp.cc holds as many headers. Ours. */
+const BATCH_SIZE = 64;
+/** Between two reports of one error code. Ours. */
+const REPORT_INTERVAL_MS = 1000;
+const ANY_ADDRESS = { 4: '0.0.0.0', 6: '::' } as const;
+/** Errors that Linux tells with a name in 2.x's square brackets. */
+const NAMED_ERRORS = new Set([
+  'ETIMEDOUT',
+  'EMSGSIZE',
+  'ECONNREFUSED',
+  'EPROTO',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EACCES',
+]);
+
+/** UDP by the addon, the rest (TCP, names) by `base`. */
+export function createNativeSockets(addon: NativeAddon, base: SocketFactory): SocketFactory {
+  return {
+    name: 'native',
+    openUdp: async (bind) => openUdpNative(addon, bind),
+    connectTcp: (connect, signal) => base.connectTcp(connect, signal),
+    listenTcp: (listen) => base.listenTcp(listen),
+    resolve: (host, family) => base.resolve(host, family),
+  };
+}
+
+/** Opens and binds a UDP socket. Throws LinkError in 2.x's words, its cause carrying the errno `code`. */
+export function openUdpNative(addon: NativeAddon, bind: UdpBind): Link {
+  return new UdpNativeLink(addon, bind);
+}
+
+class UdpNativeLink implements Link {
+  readonly transport = 'udp';
+  readonly remote = undefined;
+  readonly batchSize = BATCH_SIZE;
+  readonly local: LinkAddress;
+  onReadable: () => void = nothing;
+  onWritable: () => void = nothing;
+  onError: (error: NodeJS.ErrnoException) => void = nothing;
+  onClose: (error: NodeJS.ErrnoException | undefined) => void = nothing;
+
+  readonly #native: NativeUdp;
+  readonly #proto: string;
+  readonly #errorText: (errno: number) => string;
+  readonly #errors = new Int32Array(NATIVE_ERROR_WORDS);
+  readonly #reportedAt = new Map<string, number>();
+  readonly #words = new Int32Array(ADDRESS_WORDS);
+  #closed = false;
+
+  constructor(addon: NativeAddon, bind: UdpBind) {
+    this.#proto = bind.family === 6 ? 'UDPv6' : 'UDPv4';
+    this.#errorText = addon.errorText;
+    this.#native = this.#open(addon, bind);
+    this.#native.localAddress(this.#words);
+    this.local = addressFromWords(this.#words, 0);
+    this.#native.poll(NATIVE_READABLE);
+  }
+
+  get dropped(): number {
+    return this.#native.dropped;
+  }
+
+  recvBatch(batch: PacketBatch): number {
+    batch.count = 0;
+    if (this.#closed) return 0;
+    const { slab, slotSize, offsets, lengths, addresses } = batch;
+    const limit = Math.min(batch.capacity, BATCH_SIZE);
+    const count = this.#native.recvBatch(
+      slab,
+      slotSize,
+      PACKET_HEADROOM,
+      PACKET_TAILROOM,
+      offsets,
+      lengths,
+      addresses,
+      limit,
+    );
+    batch.segmentSizes.fill(0, 0, count);
+    batch.status.fill(0, 0, count);
+    batch.count = count;
+    if (this.#errors[0] !== 0) this.#report();
+    return this.#closed ? 0 : count;
+  }
+
+  sendBatch(batch: PacketBatch, first: number, end: number): number {
+    if (this.#closed) return end - first;
+    const { slab, slotSize, offsets, lengths, addresses } = batch;
+    const handled = this.#native.sendBatch(slab, slotSize, offsets, lengths, addresses, first, end);
+    if (handled < end - first) this.#native.poll(NATIVE_READABLE | NATIVE_WRITABLE);
+    if (this.#errors[0] !== 0) this.#report();
+    return handled;
+  }
+
+  send(packet: Uint8Array, to: LinkAddress): boolean {
+    if (this.#closed || packet.length === 0) return false;
+    addressToWords(to, this.#words, 0);
+    const sent = this.#native.send(packet, this.#words);
+    if (this.#errors[0] !== 0) this.#report();
+    return sent;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#native.close();
+  }
+
+  #open(addon: NativeAddon, bind: UdpBind): NativeUdp {
+    const { family, localAddress, localPort: port = 0 } = bind;
+    addressToWords({ family, address: localAddress ?? ANY_ADDRESS[family], port }, this.#words, 0);
+    const { ipv6Only = false, sndbuf = 0, rcvbuf = 0 } = bind;
+    try {
+      return new addon.Udp(this.#words, ipv6Only, sndbuf, rcvbuf, this.#errors, this.#handleReady);
+    } catch (error) {
+      const cause = error as NodeJS.ErrnoException;
+      if (cause.syscall === 'bind') throw bindError(family, localAddress, port, cause);
+      if (cause.syscall === undefined) throw new ApiMisuseError(cause.message, { cause });
+      throw new LinkError(errnoLine('UDP: Cannot create UDP/UDP6 socket', cause), { cause });
+    }
+  }
+
+  readonly #handleReady = (events: number): void => {
+    if (this.#errors[0] !== 0) this.#report();
+    if ((events & NATIVE_WRITABLE) !== 0 && !this.#closed) {
+      this.#native.poll(NATIVE_READABLE);
+      this.onWritable();
+    }
+    if ((events & NATIVE_READABLE) !== 0 && !this.#closed) this.onReadable();
+  };
+
+  #report(): void {
+    const count = this.#errors[0]!;
+    const found = this.#errors.slice(1, 1 + 3 * count);
+    this.#errors[0] = 0;
+    const nowMs = performance.now();
+    for (let at = 0; at < found.length && !this.#closed; at += 3) {
+      const [operation, errno, info] = found.subarray(at, at + 3) as unknown as [number, number, number];
+      const code = getSystemErrorName(-errno);
+      const lastMs = this.#reportedAt.get(code);
+      if (lastMs !== undefined && nowMs - lastMs < REPORT_INTERVAL_MS) continue;
+      this.#reportedAt.set(code, nowMs);
+      this.onError(this.#describe(operation, errno, info, code));
+    }
+  }
+
+  #describe(operation: number, errno: number, info: number, code: string): NodeJS.ErrnoException {
+    const verb = operation === NATIVE_OP_READ ? 'read' : 'write';
+    const named = NAMED_ERRORS.has(code) ? code : 'UNKNOWN';
+    const bracket = info < 0 ? '' : ` [${named}${code === 'EMSGSIZE' ? ` Path-MTU=${info}` : ''}]`;
+    const text = `${verb} ${this.#proto}${bracket}: ${this.#errorText(errno)} (fd=${this.#native.fd},code=${errno})`;
+    return Object.assign(new Error(text), { code, errno, syscall: verb });
+  }
+}
+
+function nothing(): void {}
