@@ -62,7 +62,7 @@ const MAX_TIMEOUT_SEC = 0xffffffff;
 
 /** Reads one message without its NUL. Never throws. */
 export function readControlMessage(message: string): ControlMessage {
-  const text = message.replace(/[\r\n]+$/, '');
+  const text = chomp(message);
   if (hasControlCharacters(text)) {
     return { type: 'invalid', text: `WARNING: Received control with invalid characters: ${hexText(text)}` };
   }
@@ -98,6 +98,13 @@ function redactItem(item: string, marks: readonly string[]): string {
     if (at >= 0) end = Math.min(end, at + mark.length - 1);
   }
   return item.slice(0, end);
+}
+
+/** Without line ends at its end, which scripts like to add. */
+function chomp(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === '\n' || text[end - 1] === '\r')) end--;
+  return text.slice(0, end);
 }
 
 function hasControlCharacters(text: string): boolean {

@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import type { FrameCrypto, FrameOptions, MssfixOptions } from './forward.ts';
+import { defaultMssfix, fragmentSize, frameText, linkMtu, mssfixTarget } from './mtu.ts';
+
+interface MssCase {
+  config_text: string;
+  cipher: string;
+  auth: string;
+  transport: 'udp4' | 'tcp4';
+  mss: number;
+  max_fragment: number;
+}
+const vectors = JSON.parse(readFileSync(new URL('../../test-kit/vectors.json', import.meta.url), 'utf8')) as {
+  mss: { cases: MssCase[] };
+};
+
+/** Epoch packet ids are another data format: its 4 more bytes belong to the code that writes them. */
+const cases = vectors.mss.cases.filter((vector) => !vector.config_text.includes('aead-epoch'));
+
+describe('mssfixTarget and fragmentSize', () => {
+  it('cover all vectors of the classic data format', () => {
+    expect(cases).toHaveLength(9);
+  });
+
+  it.each(cases)('$config_text $cipher $auth $transport: mss $mss, fragment $max_fragment', (vector) => {
+    const frame = frameOf(vector);
+    const crypto = cryptoOf(vector.cipher, vector.auth);
+    expect(mssfixTarget(frame, crypto)).toBe(vector.mss);
+    expect(fragmentSize(frame, crypto)).toBe(vector.max_fragment);
+  });
+
+  it('leave packets alone without mssfix', () => {
+    expect(mssfixTarget({ ...BASE, mssfix: undefined }, cryptoOf('AES-256-GCM', '-'))).toBe(0);
+  });
+
+  it('never give a negative size', () => {
+    const tiny = { ...BASE, mssfix: { bytes: 40, mode: undefined }, fragment: { bytes: 30, encap: true } };
+    expect(mssfixTarget(tiny, cryptoOf('AES-256-CBC', 'SHA512'))).toBe(0);
+    expect(fragmentSize(tiny, cryptoOf('AES-256-CBC', 'SHA512'))).toBe(0);
+  });
+
+  it('count IPv6 below the link', () => {
+    expect(mssfixTarget({ ...BASE, family: 6 }, cryptoOf('AES-256-GCM', '-'))).toBe(1380);
+  });
+});
+
+describe('defaultMssfix', () => {
+  it('is 2.6: 1492 mtu, the fragment size, or the tun mtu', () => {
+    expect(defaultMssfix(1500, undefined)).toEqual({ bytes: 1492, mode: 'mtu' });
+    expect(defaultMssfix(1500, { bytes: 1200, encap: false })).toEqual({ bytes: 1200, mode: 'mtu' });
+    expect(defaultMssfix(1400, undefined)).toEqual({ bytes: 1400, mode: 'fixed' });
+  });
+});
+
+describe('linkMtu of the options string', () => {
+  const occ = (cipher: string, auth: string, change: Partial<FrameOptions> = {}): number =>
+    linkMtu({ ...BASE, ...change }, cryptoOf(cipher, auth), true);
+
+  it.each([
+    ['AES-256-CBC', 'SHA1', 1557],
+    ['AES-256-CBC', 'SHA256', 1569],
+    ['AES-256-GCM', 'SHA1', 1549],
+    ['CHACHA20-POLY1305', 'SHA1', 1534],
+    ['none', 'SHA1', 1525],
+  ])('%s %s: %i', (cipher, auth, expected) => {
+    expect(occ(cipher, auth)).toBe(expected);
+  });
+
+  it('grows by the tcp length, the tap header and the fragment header', () => {
+    expect(occ('AES-256-CBC', 'SHA1', { transport: 'tcp' })).toBe(1559);
+    expect(occ('AES-256-CBC', 'SHA1', { dev: 'tap', tunMtuExtra: 32 })).toBe(1589);
+    expect(occ('AES-256-CBC', 'SHA1', { fragment: { bytes: 1300, encap: false } })).toBe(1561);
+  });
+
+  it('uses the long packet id with static keys', () => {
+    const crypto = { ...cryptoOf('AES-256-CBC', 'SHA1'), header: undefined };
+    expect(linkMtu(BASE, crypto, true)).toBe(1560);
+  });
+
+  it('is the true size of a link packet otherwise', () => {
+    expect(linkMtu(BASE, cryptoOf('AES-256-GCM', '-'), false)).toBe(1524);
+  });
+});
+
+describe('frameText', () => {
+  it('has the form that tools know', () => {
+    const buffer = { tunMtuMax: 1600, headroom: 136, payload: 1768, tailroom: 562 };
+    expect(frameText(BASE, cryptoOf('AES-256-GCM', '-'), buffer)).toBe(
+      '[ mss_fix:1400 max_frag:0 tun_mtu:1500 tun_max_mtu:1600 headroom:136 payload:1768 tailroom:562 ET:0 ]',
+    );
+  });
+});
+
+const BASE: FrameOptions = {
+  dev: 'tun',
+  tunMtu: 1500,
+  tunMtuExtra: 0,
+  transport: 'udp',
+  family: 4,
+  socks: false,
+  mssfix: defaultMssfix(1500, undefined),
+  fragment: undefined,
+  compBytes: 0,
+};
+
+function cryptoOf(cipher: string, auth: string): FrameCrypto {
+  const digest = auth === '-' ? undefined : digestInfo(auth);
+  return { cipher: cipher === 'none' ? undefined : cipherInfo(cipher), digest, header: 'v2' };
+}
+
+function frameOf(vector: MssCase): FrameOptions {
+  const [option, number, mode] = vector.config_text.split(' ');
+  const fragment = option === '--fragment' ? { bytes: Number(number), encap: mode === 'mtu' } : undefined;
+  const mssfix: MssfixOptions =
+    option === '--mssfix'
+      ? { bytes: Number(number), mode: mode === 'fixed' || mode === 'mtu' ? mode : undefined }
+      : defaultMssfix(1500, fragment);
+  const compBytes = option === '--compress' ? 1 : 0;
+  return { ...BASE, transport: vector.transport === 'tcp4' ? 'tcp' : 'udp', mssfix, fragment, compBytes };
+}
