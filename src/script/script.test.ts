@@ -1,0 +1,331 @@
+/** Environment, command running and hooks, with real small shell scripts. */
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MemoryLogger } from '../base/base.ts';
+import { EnvSet, type HookCommands, ScriptHooks, scriptSecurityNote } from './script.ts';
+import { createScriptRunner } from './script-runner-node.ts';
+import { splitCommand } from './split-command.ts';
+
+let directory: string;
+let log: MemoryLogger;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'ovpn-script-'));
+  log = new MemoryLogger();
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+describe('EnvSet', () => {
+  it('cleans names and values', () => {
+    const env = new EnvSet();
+    env.set('X509_0_e-mail', 'a\nb\tc é');
+    expect(env.get('X509_0_e_mail')).toBe('a_b_c é');
+  });
+
+  it('hides passwords below script-security 3', () => {
+    const env = new EnvSet();
+    env.set('password', 'secret');
+    env.set('password_2', 'secret');
+    env.set('username', 'bob');
+    expect(env.snapshot(2)).toEqual({ username: 'bob' });
+    expect(Object.keys(env.snapshot(3))).toEqual(['password', 'password_2', 'username']);
+  });
+
+  it('copies into children and deletes', () => {
+    const env = new EnvSet();
+    env.set('dev', 'tun0');
+    const child = env.child();
+    child.set('dev', undefined);
+    child.set('common_name', 'c1');
+    expect([env.get('dev'), child.get('dev'), env.get('common_name')]).toEqual([
+      'tun0',
+      undefined,
+      undefined,
+    ]);
+    env.inherit(child);
+    expect(env.get('common_name')).toBe('c1');
+    env.deletePrefix('common');
+    expect(env.has('common_name')).toBe(false);
+  });
+
+  it('counts up repeated names and prefixes safe ones', () => {
+    const env = new EnvSet();
+    for (const value of ['a', 'b', 'c']) env.setIncremented('X509_0_OU', value);
+    env.setSafe('NAME', 'v');
+    expect([...env.entries()]).toEqual([
+      ['X509_0_OU', 'a'],
+      ['X509_0_OU_1', 'b'],
+      ['X509_0_OU_2', 'c'],
+      ['OPENVPN_NAME', 'v'],
+    ]);
+  });
+});
+
+describe('splitCommand', () => {
+  it('knows both quotes and backslashes', () => {
+    expect(splitCommand(`/x/hook.sh a1 'a 2' "b \\"3" c\\ 4`)).toEqual([
+      '/x/hook.sh',
+      'a1',
+      'a 2',
+      'b "3',
+      'c 4',
+    ]);
+    expect(splitCommand('/x/hook.sh # comment')).toEqual(['/x/hook.sh']);
+  });
+
+  it('refuses open quotes and bad backslashes', () => {
+    for (const text of ['"a', "'a", 'a\\b', '', '  ', '#x']) expect(splitCommand(text)).toBeUndefined();
+  });
+
+  it('takes any text', () => {
+    fc.assert(fc.property(fc.string(), (text) => (splitCommand(text)?.length ?? 1) >= 1));
+  });
+});
+
+describe('the runner', () => {
+  it('gives exactly our environment and all arguments', async () => {
+    const path = script(
+      `#!/bin/sh\nenv -i >/dev/null; { echo "$#|$1|$2|$3"; tr '\\0' '\\n' < /proc/self/environ; } > ${out()}\n`,
+    );
+    const runner = createScriptRunner();
+    const result = await runner.run(`${path} a1 'a 2'`, ['tun0'], { dev: 'tun0', PATH: '/usr/bin:/bin' });
+    expect(result).toEqual({ status: 0 });
+    const [first, ...variables] = output().trim().split('\n');
+    expect(first).toBe('3|a1|a 2|tun0');
+    expect(variables).toContain('dev=tun0');
+    expect(variables.some((line) => line.startsWith('HOME='))).toBe(false);
+  });
+
+  it('neither searches PATH nor uses a shell', async () => {
+    expect(await createScriptRunner().run('true', [], { PATH: '/bin:/usr/bin' })).toEqual({ status: 127 });
+    expect(await createScriptRunner().run('/bin/true;exit', [], {})).toEqual({ status: 127 });
+  });
+
+  it('reports status and signal', async () => {
+    const runner = createScriptRunner();
+    expect(await runner.run(script('#!/bin/sh\nexit 3\n'), [], {})).toEqual({ status: 3 });
+    expect(await runner.run(script('#!/bin/sh\nkill -9 $$\n'), [], {})).toEqual({ status: undefined });
+  });
+});
+
+const UP = {
+  dev: 'tun0',
+  devType: 'tun',
+  tunMtu: 1500,
+  ifconfigLocal: '10.8.0.2',
+  ifconfigRemote: '255.255.255.0',
+  context: 'init',
+} as const;
+
+describe('hooks', () => {
+  it('give up its arguments and variables', async () => {
+    const command = `${script(`#!/bin/sh\necho "$*|$script_type|$dev_type|$tun_mtu|$script_context" > ${out()}\n`)} "my arg"`;
+    expect(await hooks({ up: command }).up(new EnvSet(), UP)).toBe(true);
+    expect(output()).toBe('my arg tun0 1500 0 10.8.0.2 255.255.255.0 init|up|tun|1500|init\n');
+    expect(log.lines[0]).toMatch(/\/hook\.sh my arg tun0 1500 0 10\.8\.0\.2 255\.255\.255\.0 init$/);
+  });
+
+  it('drop empty arguments', async () => {
+    const command = script(`#!/bin/sh\necho "$#:$*" > ${out()}\n`);
+    const context = { ...UP, ifconfigLocal: undefined, ifconfigRemote: undefined, signal: 'sigterm' };
+    expect(await hooks({ down: command }).down(new EnvSet(), context)).toBe(true);
+    expect(output()).toBe('4:tun0 1500 0 init\n');
+  });
+
+  it('log failures in the words of 2.x', async () => {
+    const failing = script('#!/bin/sh\nexit 7\n');
+    expect(await hooks({ up: failing }).up(new EnvSet(), UP)).toBe(false);
+    expect(await hooks({ routeUp: '/nonexistent/x' }).routeUp(new EnvSet())).toBe(false);
+    expect(log.lines.filter((line) => line.startsWith('WARNING'))).toEqual([
+      'WARNING: Failed running command (--up/--down): external program exited with error status: 7',
+      'WARNING: Failed running command (--route-up): could not execute external program',
+    ]);
+  });
+
+  it('obey script-security and warn once', async () => {
+    const set = hooks({ routeUp: '/bin/true' }, 1);
+    await set.routeUp(new EnvSet());
+    expect(await set.routeUp(new EnvSet())).toBe(false);
+    const failure = 'WARNING: Failed running command (--route-up): disallowed by script-security setting';
+    expect(log.lines).toEqual([
+      "WARNING: External program may not be called unless '--script-security 2' or higher is enabled. See --help text or man page for detailed info.",
+      failure,
+      failure,
+    ]);
+    expect(scriptSecurityNote(1, true)).toBeUndefined();
+    expect(scriptSecurityNote(3, true)).toMatch(/^NOTE: the current --script-security/);
+  });
+
+  it('succeed at once when nothing is configured', async () => {
+    const set = hooks({}, 0);
+    expect(await set.up(new EnvSet(), UP)).toBe(true);
+    expect(await set.tlsVerify(new EnvSet(), 0, 'CN=x')).toBe(true);
+    expect(await set.learnAddress(new EnvSet(), 'add', '10.8.0.2', 'c')).toBe(true);
+    expect(await set.clientConnect(new EnvSet(), { deadlineMs: 1 })).toEqual({ ok: true, config: '' });
+    expect(log.lines).toEqual([]);
+  });
+
+  it('give ipchange one word, tls-verify depth and subject', async () => {
+    const command = script(`#!/bin/sh\nprintf '[%s]' "$@" >> ${out()}; test "$1" != 1\n`);
+    const set = hooks({ ipchange: command, tlsVerify: command, learnAddress: command });
+    await set.ipchange(new EnvSet(), { family: 4, address: '198.51.100.1', port: 1194 });
+    expect(await set.tlsVerify(new EnvSet(), 0, 'C=DE, CN=client1')).toBe(true);
+    expect(await set.tlsVerify(new EnvSet(), 1, 'CN=ca')).toBe(false);
+    await set.learnAddress(new EnvSet(), 'delete', '10.8.0.2');
+    expect(output()).toBe('[[AF_INET]198.51.100.1 1194][0][C=DE, CN=client1][1][CN=ca][delete][10.8.0.2]');
+    expect(log.lines).toContain('VERIFY SCRIPT OK: depth=0, C=DE, CN=client1');
+    expect(log.lines).toContain('VERIFY SCRIPT ERROR: depth=1, CN=ca');
+  });
+
+  it('hand the metadata of a wrapped key over in a file', async () => {
+    const command = script(
+      `#!/bin/sh\necho "$script_type $metadata_type" > ${out()}; /bin/cat "$metadata_file" >> ${out()}\n`,
+    );
+    const metadata = { type: 0, data: Buffer.from('user-data') };
+    expect(await hooks({ tlsCryptV2Verify: command }).tlsCryptV2Verify(new EnvSet(), metadata)).toBe(true);
+    expect(output()).toBe('tls-crypt-v2-verify 0\nuser-data');
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+const LOGIN = { username: 'bob', password: 'pass word' };
+
+describe('auth-user-pass-verify', () => {
+  it('passes name and password in a file that is gone afterwards', async () => {
+    const command = script(
+      `#!/bin/sh\n/bin/cat "$1" > ${out()}; echo "$username|$password|$script_type" >> ${out()}\n`,
+    );
+    const set = hooks({ authUserPassVerify: { command, viaFile: true } }, 3);
+    const env = new EnvSet();
+    expect(await set.authUserPassVerify(env, LOGIN, { deadlineMs: 100 })).toEqual({ ok: true });
+    expect(output()).toBe('bob\npass word\nbob||user-pass-verify\n');
+    expect(leftovers()).toEqual([]);
+    expect(env.has('password')).toBe(false);
+  });
+
+  it('passes them in the environment only at script-security 3', async () => {
+    const command = script(`#!/bin/sh\necho "$username|$password" >> ${out()}\n`);
+    for (const level of [2, 3]) {
+      const env = new EnvSet();
+      const set = hooks({ authUserPassVerify: { command, viaFile: false } }, level);
+      expect((await set.authUserPassVerify(env, LOGIN, { deadlineMs: 100 })).ok).toBe(true);
+      expect(env.has('password')).toBe(false);
+    }
+    expect(output()).toBe('bob|\nbob|pass word\n');
+  });
+
+  it('rejects with the reason that the script wrote', async () => {
+    const command = script('#!/bin/sh\necho "Account locked, call IT" > $auth_failed_reason_file; exit 1\n');
+    const set = hooks({ authUserPassVerify: { command, viaFile: false } });
+    const answer = await set.authUserPassVerify(new EnvSet(), LOGIN, { deadlineMs: 100 });
+    expect(answer).toEqual({ ok: false, reason: 'Account locked, call IT' });
+    expect(log.lines).toEqual([]);
+  });
+
+  it.each([
+    ['1', { ok: true }],
+    ['0', { ok: false }],
+  ])('waits for a deferred answer %s', async (character, expected) => {
+    const command = script(`#!/bin/sh\n(/bin/sleep 0.2; echo ${character} > $auth_control_file) & exit 2\n`);
+    const set = hooks({ authUserPassVerify: { command, viaFile: false } });
+    let deferred = 0;
+    const defer = { deadlineMs: 5000, onDeferred: () => void deferred++ };
+    expect(await set.authUserPassVerify(new EnvSet(), LOGIN, defer)).toEqual(expected);
+    expect(deferred).toBe(1);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('gives up at the deadline and when the client leaves', async () => {
+    const command = script('#!/bin/sh\nexit 2\n');
+    const set = hooks({ authUserPassVerify: { command, viaFile: false } });
+    expect(await set.authUserPassVerify(new EnvSet(), LOGIN, { deadlineMs: 60 })).toEqual({ ok: false });
+    const signal = AbortSignal.abort();
+    const answer = await set.authUserPassVerify(new EnvSet(), LOGIN, { deadlineMs: 60_000, signal });
+    expect(answer).toEqual({ ok: false });
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('asks for a pending method and refuses clients without it', async () => {
+    const body =
+      "printf '20\\nwebauth\\nWEB_AUTH::https://x\\n' > $auth_pending_file; echo 1 > $auth_control_file";
+    const command = script(`#!/bin/sh\n${body}; exit 2\n`);
+    const set = hooks({ authUserPassVerify: { command, viaFile: false } });
+    const seen: unknown[] = [];
+    const onPending = (pending: unknown) => seen.push(pending) * 1000;
+    expect(await set.authUserPassVerify(new EnvSet(), LOGIN, { deadlineMs: 100, onPending })).toEqual({
+      ok: true,
+    });
+    expect(seen).toEqual([{ timeoutSec: 20, method: 'webauth', extra: 'WEB_AUTH::https://x' }]);
+    const refused = await set.authUserPassVerify(new EnvSet(), LOGIN, { deadlineMs: 100 });
+    expect(refused.reason).toBe(
+      "Authentication failed, required pending auth method 'webauth' not supported",
+    );
+  });
+});
+
+describe('client-connect', () => {
+  it('reads what the script wrote', async () => {
+    const command = script('#!/bin/sh\necho "push \\"route 10.1.0.0 255.255.0.0\\"" > $1\n');
+    const answer = await hooks({ clientConnect: command }).clientConnect(new EnvSet(), { deadlineMs: 100 });
+    expect(answer).toEqual({ ok: true, config: 'push "route 10.1.0.0 255.255.0.0"\n' });
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('waits when the deferred file says 2', async () => {
+    const later =
+      '(/bin/sleep 0.2; echo disable > $client_connect_config_file; echo 1 > $client_connect_deferred_file)';
+    const command = script(`#!/bin/sh\necho 2 > $client_connect_deferred_file; ${later} & exit 0\n`);
+    const answer = await hooks({ clientConnect: command }).clientConnect(new EnvSet(), { deadlineMs: 5000 });
+    expect(answer).toEqual({ ok: true, config: 'disable\n' });
+  });
+
+  it('rejects on a bad status and on a deferred 0', async () => {
+    const failing = hooks({ clientConnect: script('#!/bin/sh\nexit 1\n') });
+    expect((await failing.clientConnect(new EnvSet(), { deadlineMs: 100 })).ok).toBe(false);
+    const late = script(
+      '#!/bin/sh\necho 2 > $client_connect_deferred_file; (/bin/sleep 0.1; echo 0 > $client_connect_deferred_file) &\n',
+    );
+    const deferred = hooks({ clientConnect: late });
+    expect((await deferred.clientConnect(new EnvSet(), { deadlineMs: 5000 })).ok).toBe(false);
+    expect(log.lines).toContain('MULTI: deferred --client-connect script returned CC_RET_FAILED');
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+function hooks(commands: HookCommands, scriptSecurity = 2): ScriptHooks {
+  return new ScriptHooks({
+    runner: createScriptRunner(),
+    log,
+    scriptSecurity,
+    tmpDir: directory,
+    commands,
+    pollMs: 20,
+  });
+}
+
+let counter = 0;
+
+/** A new executable `hook.sh` in its own folder. */
+function script(text: string): string {
+  const folder = mkdtempSync(join(directory, `s${counter++}-`));
+  const path = join(folder, 'hook.sh');
+  writeFileSync(path, text);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+function out(): string {
+  return join(directory, 'out');
+}
+
+function output(): string {
+  return readFileSync(out(), 'utf8');
+}
+
+/** Temporary files that hooks forgot. */
+function leftovers(): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith('openvpn_'));
+}
