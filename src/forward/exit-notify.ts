@@ -3,7 +3,7 @@
  * receive_exit_message(), multi.c multi_push_restart_schedule_exit()); UDP only.
  *
  *   client with cc-exit:  control message EXIT, then n seconds for its acknowledgement, then the end
- *   client without:       OCC_EXIT once a second, for the first time after one second; the end after n seconds
+ *   client without:       OCC_EXIT at once and then every second, n times; the end after n seconds
  *   server:               RESTART or RESTART,[N] to every client, the end after 2 s
  *   receiver:             OCC_EXIT closes at once; EXIT closes after 5 s, so that retransmissions of the
  *                         client don't look like a new handshake
@@ -62,7 +62,7 @@ class ClientExit implements ExitNotifier {
     this.#ccExit = config.ccExit;
     this.#endMs = nowMs + config.seconds * 1000;
     this.#nextMs = Math.min(nowMs + INTERVAL_MS, this.#endMs);
-    if (config.ccExit) this.#event = { type: 'control', text: 'EXIT' };
+    this.#event = config.ccExit ? { type: 'control', text: 'EXIT' } : { type: 'occ-exit' };
   }
 
   handleTimeout(nowMs: number): void {

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MemoryLogger } from '../base/base.ts';
+import {
+  isOcc,
+  OCC_EXIT,
+  OCC_MTU_LOAD_REQUEST,
+  OCC_MTU_REPLY,
+  OCC_MTU_REQUEST,
+  OCC_REQUEST,
+  Occ,
+} from './occ.ts';
+
+const vectors = JSON.parse(readFileSync(new URL('../../test-kit/vectors.json', import.meta.url), 'utf8')) as {
+  messages: { occ_magic: string; occ_reply_example: string; occ_mtu_reply_example: string; occ_exit: string };
+};
+const { messages } = vectors;
+const SIZES = { linkMtu: 1524, overhead: 24, maxPayload: 1600 };
+
+function create(options: { mtuTest?: boolean; localOptions?: string } = {}): { occ: Occ; log: MemoryLogger } {
+  const log = new MemoryLogger(3);
+  const { mtuTest = false, localOptions } = options;
+  return { occ: new Occ({ mtuTest, localOptions, randomBytes: (n) => new Uint8Array(n) }, log, 0), log };
+}
+
+function packet(op: number, body: readonly number[] = []): Buffer {
+  return Buffer.concat([Buffer.from(messages.occ_magic, 'hex'), Buffer.of(op, ...body)]);
+}
+
+function handle(occ: Occ, bytes: Uint8Array): boolean {
+  expect(isOcc(bytes, 0, bytes.length)).toBe(true);
+  return occ.handle(bytes, 0, bytes.length);
+}
+
+function nextHex(occ: Occ): string | undefined {
+  const message = occ.next(SIZES);
+  return message && Buffer.from(message).toString('hex');
+}
+
+describe('Occ', () => {
+  it('answers a request with the options string', () => {
+    const example = Buffer.from(messages.occ_reply_example, 'hex');
+    const { occ } = create({ localOptions: example.subarray(17, -1).toString() });
+    expect(handle(occ, packet(OCC_REQUEST))).toBe(false);
+    expect(nextHex(occ)).toBe(messages.occ_reply_example);
+    expect(occ.waiting).toBe(false);
+  });
+
+  it('has no answer with --disable-occ', () => {
+    const { occ } = create();
+    handle(occ, packet(OCC_REQUEST));
+    expect(occ.waiting).toBe(false);
+  });
+
+  it('tells the largest sizes seen', () => {
+    const { occ } = create();
+    occ.maxReceived = 0x29;
+    occ.maxSent = 0x4b6;
+    handle(occ, packet(OCC_MTU_REQUEST));
+    expect(nextHex(occ)).toBe(messages.occ_mtu_reply_example);
+  });
+
+  it('fills a load packet up to the size asked for, bounded by the buffer', () => {
+    const { occ } = create();
+    handle(occ, packet(OCC_MTU_LOAD_REQUEST, [0x03, 0xe8]));
+    expect(occ.next(SIZES)).toHaveLength(1000 - SIZES.overhead);
+    handle(occ, packet(OCC_MTU_LOAD_REQUEST, [0xff, 0xff]));
+    expect(occ.next(SIZES)).toHaveLength(SIZES.maxPayload);
+    handle(occ, packet(OCC_MTU_LOAD_REQUEST, [0, 1]));
+    expect(occ.next(SIZES)).toHaveLength(17);
+  });
+
+  it('sends and recognises the exit message', () => {
+    const { occ, log } = create();
+    occ.sendExit();
+    expect(nextHex(occ)).toBe(messages.occ_exit);
+    expect(handle(occ, Buffer.from(messages.occ_exit, 'hex'))).toBe(true);
+    expect(log.lines).toEqual(['OCC exit message received by peer']);
+    expect(OCC_EXIT).toBe(6);
+  });
+
+  it('answers a flood of requests once', () => {
+    const { occ } = create({ localOptions: 'V4' });
+    for (let i = 0; i < 100; i++) handle(occ, packet(OCC_REQUEST));
+    expect(nextHex(occ)).toBeDefined();
+    expect(occ.next(SIZES)).toBeUndefined();
+  });
+
+  it('takes any bytes behind the magic', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (body) => {
+        const { occ } = create({ localOptions: 'V4' });
+        handle(occ, Buffer.concat([Buffer.from(messages.occ_magic, 'hex'), body]));
+        const answer = occ.next(SIZES);
+        if (answer) expect(answer.length).toBeLessThanOrEqual(SIZES.maxPayload);
+        expect(occ.waiting).toBe(false);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('runs the MTU test to its result', () => {
+    const { occ, log } = create({ mtuTest: true });
+    const sizes: number[] = [];
+    for (let step = 1; step <= 61; step++) {
+      expect(occ.nextTimeout()).toBe(step * 3000);
+      occ.handleTimeout(step * 3000, SIZES.linkMtu, true);
+      const message = occ.next(SIZES);
+      if (message && message[16] === 3) sizes.push(message.length + SIZES.overhead);
+    }
+    expect(sizes).toHaveLength(30);
+    expect(sizes[0]).toBe(524);
+    expect(sizes.at(-1)).toBe(1524);
+    occ.maxSent = 1524;
+    occ.maxReceived = 1400;
+    handle(occ, packet(OCC_MTU_REPLY, [0x05, 0x78, 0x05, 0xf4]));
+    expect(occ.nextTimeout()).toBeUndefined();
+    expect(log.lines[1]).toBe(
+      'NOTE: Empirical MTU test completed [Tried,Actual] local->remote=[1524,1400] remote->local=[1524,1400]',
+    );
+    expect(log.lines[2]).toContain('unable to accommodate a UDP packet size of 1524');
+  });
+});
