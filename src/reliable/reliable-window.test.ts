@@ -170,6 +170,37 @@ describe('ReliableSend', () => {
     expect(send.empty).toBe(true);
   });
 
+  it('keeps its window, its order and its clock under any acknowledgements and times', () => {
+    const step = fc.oneof(
+      fc.record({ acks: fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 8 }) }),
+      fc.record({ passMs: fc.integer({ min: 0, max: 5000 }) }),
+      fc.constant({ queue: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const send = new ReliableSend();
+        const unacked = new Set<number>();
+        let now = 0;
+        for (const one of steps) {
+          if ('queue' in one) {
+            if (send.available > 0) unacked.add(send.queue(P_CONTROL_V1, NONE, now));
+          } else if ('acks' in one) {
+            send.handleAcks(one.acks, now);
+            for (const id of one.acks) unacked.delete(id);
+          } else {
+            now += one.passMs;
+          }
+          const sent = drain(send, now);
+          expect(sent).toEqual([...new Set(sent)].sort((a, b) => a - b));
+          expect(sent.every((id) => unacked.has(id))).toBe(true);
+          expect(send.empty).toBe(unacked.size === 0);
+          expect(send.available).toBe(unacked.size === 0 ? 6 : 6 - (send.nextId - Math.min(...unacked)));
+          if (!send.empty) expect(send.nextTimeout()).toBeGreaterThan(now);
+        }
+      }),
+    );
+  });
+
   it('takes a configured timeout and forgets all when cleared', () => {
     const send = new ReliableSend({ timeoutMs: 500 });
     send.queue(P_CONTROL_V1, NONE, 0);
