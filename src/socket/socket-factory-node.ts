@@ -1,0 +1,39 @@
+/**
+ * SocketFactory over Node's own sockets: node:dgram, node:net and the system's resolver. Works on
+ * every system that Node runs on.
+ */
+import { lookup } from 'node:dns/promises';
+import { type AddressFamily, LinkError, parseIp } from '../base/base.ts';
+import { errnoText } from './errno-text.ts';
+import type { SocketFactory } from './socket.ts';
+import { connectTcpNode, listenTcpNode } from './tcp-node.ts';
+import { openUdpNode } from './udp-node.ts';
+
+export function createNodeSockets(): SocketFactory {
+  return {
+    name: 'node',
+    openUdp: openUdpNode,
+    connectTcp: connectTcpNode,
+    listenTcp: listenTcpNode,
+    resolve: resolveHost,
+  };
+}
+
+/**
+ * All addresses of `host` in getaddrinfo() order; a literal resolves to itself, or to nothing when it
+ * is of the other family. Rejects with LinkError in 2.x's words (openvpn_getaddrinfo()).
+ */
+export async function resolveHost(
+  host: string,
+  family: AddressFamily | 0,
+): Promise<{ family: AddressFamily; address: string }[]> {
+  const literal = parseIp(host);
+  if (literal !== undefined) return family === 0 || literal.family === family ? [literal] : [];
+  try {
+    const found = await lookup(host, { all: true, family, verbatim: true });
+    return found.map((entry) => ({ family: entry.family === 6 ? 6 : 4, address: entry.address }));
+  } catch (cause) {
+    const text = errnoText(cause as NodeJS.ErrnoException);
+    throw new LinkError(`RESOLVE: Cannot resolve host address: ${host} (${text})`, { cause });
+  }
+}
