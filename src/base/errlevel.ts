@@ -48,6 +48,7 @@ export const D_LOW = level(4, 52);
 export const D_MULTI_DROPPED = level(4, 56);
 export const D_MULTI_MEDIUM = level(4, 57);
 export const D_MTU_INFO = level(4, 61);
+export const D_CIPHER_INIT = level(4, 65);
 
 export const D_LINK_RW = level(6, 69) | M_DEBUG;
 export const D_TUN_RW = level(6, 69) | M_DEBUG;

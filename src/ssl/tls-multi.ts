@@ -3,10 +3,7 @@
  */
 import type { TlsMulti, TlsMultiConfig } from './ssl.ts';
 
-/**
- * Makes the control channel of one peer; see ssl.ts for how to drive it. `wake` is called when the
- * TLS engine has something: the owner answers with handleTlsOutput(), at once or later.
- */
-export function createTlsMulti(config: TlsMultiConfig, wake: () => void): TlsMulti {
-  throw new Error(config.role + wake.name);
+/** Makes the control channel of one peer; see ssl.ts for how to drive it. */
+export function createTlsMulti(config: TlsMultiConfig): TlsMulti {
+  throw new Error(config.role);
 }

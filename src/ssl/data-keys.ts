@@ -1,0 +1,114 @@
+/**
+ * Data channel keys of one TLS key (2.x ssl.c generate_key_expansion(), init_key_contexts()): the PRF
+ * over both key sources or an export from TLS, split into two halves. The TLS client seals with K0 and
+ * opens with K1, the server the other way round. All intermediate bytes are zeroed.
+ */
+import type { Logger } from '../base/base.ts';
+import { D_CIPHER_INIT, D_CRYPT_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import {
+  type CryptoBackend,
+  type Key2,
+  type KeyHalf,
+  keyHalves,
+  PacketIdRec,
+  prf,
+} from '../crypto/crypto.ts';
+
+import type { KeySource } from './key-method-2.ts';
+import type { DataChannelParams, DataKeys } from './ssl.ts';
+
+/** Label and length of the export for data keys. */
+const DATA_KEYS_LABEL = 'EXPORTER-OpenVPN-datakeys';
+const KEY2_BYTES = 256;
+
+export interface DataKeyInputs {
+  readonly role: 'client' | 'server';
+  readonly keyId: number;
+  readonly params: DataChannelParams;
+  readonly ownSource: KeySource;
+  readonly peerSource: KeySource;
+  readonly ownSessionId: Uint8Array;
+  readonly peerSessionId: Uint8Array;
+  readonly exportKeyingMaterial: (label: string, lengthBytes: number) => Uint8Array;
+  readonly crypto: CryptoBackend;
+  readonly replayWindow: number;
+  readonly replaySec: number;
+  readonly log: Logger;
+}
+
+/** Derives the keys; undefined, with a log line, when they can't be used. */
+export function createDataKeys(inputs: DataKeyInputs): DataKeys | undefined {
+  const { params, crypto, role, keyId, log } = inputs;
+  const key2 = deriveKey2(inputs);
+  if (!key2) return undefined;
+  const [k0, k1] = keyHalves(key2);
+  const [sealHalf, openHalf] = role === 'client' ? [k0, k1] : [k1, k0];
+  try {
+    if (isZeroKey(sealHalf, params.cipher.keyBytes) || isZeroKey(openHalf, params.cipher.keyBytes)) {
+      log.log(D_CRYPT_ERRORS, 'CRYPTO INFO: WARNING: zero key detected');
+      return undefined;
+    }
+    const common = { cipher: params.cipher, keyId, peerId: params.peerId, ...digestOf(params) };
+    const seal = crypto.createSealingKey({ ...common, key: sealHalf });
+    const open = crypto.createOpeningKey({ ...common, key: openHalf });
+    logInit(params, log);
+    const replay = new PacketIdRec(inputs.replayWindow, inputs.replaySec);
+    return { keyId, seal, open, replay, bytes: 0, packets: 0 };
+  } finally {
+    key2.fill(0);
+  }
+}
+
+export function destroyDataKeys(keys: DataKeys | undefined): void {
+  keys?.seal.destroy();
+  keys?.open.destroy();
+}
+
+function deriveKey2(inputs: DataKeyInputs): Key2 | undefined {
+  if (inputs.params.tlsEkm) return inputs.exportKeyingMaterial(DATA_KEYS_LABEL, KEY2_BYTES);
+  const own = { source: inputs.ownSource, id: inputs.ownSessionId };
+  const peer = { source: inputs.peerSource, id: inputs.peerSessionId };
+  const [client, server] = inputs.role === 'client' ? [own, peer] : [peer, own];
+  const { preMaster } = client.source;
+  if (!preMaster) {
+    inputs.log.log(D_TLS_ERRORS, 'TLS Error: PRF calculation failed.');
+    return undefined;
+  }
+  return prf(inputs.crypto, {
+    preMaster,
+    clientRandom1: client.source.random1,
+    clientRandom2: client.source.random2,
+    serverRandom1: server.source.random1,
+    serverRandom2: server.source.random2,
+    clientSessionId: client.id,
+    serverSessionId: server.id,
+  });
+}
+
+function digestOf(params: DataChannelParams): { digest?: NonNullable<DataChannelParams['digest']> } {
+  return params.digest ? { digest: params.digest } : {};
+}
+
+function isZeroKey(half: KeyHalf, bytes: number): boolean {
+  return bytes > 0 && half.cipher.subarray(0, bytes).every((byte) => byte === 0);
+}
+
+function logInit(params: DataChannelParams, log: Logger): void {
+  const { cipher, digest } = params;
+  for (const direction of ['Outgoing', 'Incoming']) {
+    if (cipher.mode !== 'none') {
+      const bits = cipher.keyBytes * 8;
+      log.log(
+        D_CIPHER_INIT,
+        `${direction} Data Channel: Cipher '${cipher.name}' initialized with ${bits} bit key`,
+      );
+    }
+    if (digest && cipher.mode !== 'aead') {
+      const bits = digest.bytes * 8;
+      log.log(
+        D_CIPHER_INIT,
+        `${direction} Data Channel: Using ${bits} bit message hash '${digest.name}' for HMAC authentication`,
+      );
+    }
+  }
+}
