@@ -27,6 +27,7 @@ class Tun : public Pollable {
   int64_t dropped() const { return dropped_; }
 
   // Reads into slots 0..limit-1; a packet longer than `room` is dropped. Returns the packets read.
+  // The slot has at least one byte behind `room`.
   int32_t Read(Batch* batch, size_t headroom, size_t room, int32_t limit);
   int32_t Write(const Batch& batch, int32_t first, int32_t end);
 
@@ -39,14 +40,14 @@ int32_t Tun::Read(Batch* batch, size_t headroom, size_t room, int32_t limit) {
   int32_t count = 0;
   while (count < limit) {
     const size_t offset = static_cast<size_t>(count) * batch->slot_size + headroom;
-    const ssize_t size = read(fd_, batch->slab + offset, room);
+    // The kernel cuts a packet to the buffer and doesn't say so: one byte more gives it away.
+    const ssize_t size = read(fd_, batch->slab + offset, room + 1);
     if (size < 0) {
       if (errno == EINTR) continue;
       // EIO: the device is being taken down; if it is gone for good the next read says EBADFD.
       if (errno != EAGAIN && errno != EIO) errors_.Add(env_, kOpRead, errno, -1);
       break;
     }
-    // The kernel returns the packet's own length, also when it did not fit.
     if (size == 0 || static_cast<size_t>(size) > room) {
       dropped_++;
       continue;
@@ -138,6 +139,7 @@ napi_value ReadBatch(napi_env env, napi_callback_info info) {
       !batch.ReadRoom(env, &args, 2, limit, &headroom, &room)) {
     return nullptr;
   }
+  if (headroom + room >= batch.slot_size) return ThrowMisuse(env, "reading needs a byte of tailroom");
   return MakeInt(env, tun->Read(&batch, headroom, room, limit));
 }
 

@@ -39,7 +39,7 @@ export interface NativePollable {
 
 export interface NativeTun extends NativePollable {
   readonly name: string;
-  /** Reads into slots 0.. behind the headroom; returns the packets read, 0 = would block or error (see the log). */
+  /** Reads into slots 0.. behind the headroom; returns the packets read, 0 = would block or error (see the log). Tailroom at least 1. */
   readBatch(
     slab: Uint8Array,
     slotSize: number,

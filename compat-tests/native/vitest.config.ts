@@ -1,0 +1,6 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests of the native devices; scripts/native-tests.mjs runs them inside a namespace of their own. */
+export default defineConfig({
+  test: { include: ['compat-tests/native/*.test.ts'], testTimeout: 20_000, fileParallelism: false },
+});
