@@ -185,21 +185,18 @@ export {
 } from './exit-notify.ts';
 /** mssfix(slab, offset, length, mss): true when it lowered an MSS. IP packet at offset. */
 export { mssfix } from './mss.ts';
-/** Frame arithmetic. */
-export { defaultMssfix, fragmentSize, frameText, linkMtu, mssfixTarget } from './mtu.ts';
+/** defaultMssfix(tunMtu, fragment): what 2.6 uses when --mssfix has no number or isn't given. */
+export { defaultMssfix } from './mtu.ts';
+/** Before PUSH_REPLY a pulling UDP client without ping settings uses { ...OFF_TIMERS, silenceSec: PRE_PULL_PING_RESTART_SEC }. */
 export { OFF_TIMERS, PRE_PULL_PING_RESTART_SEC } from './ping.ts';
 /**
- * Header fields without allocation, all over (slab, offset, length) of a packet:
- * ipVersion(): 4 | 6 | 0; ipOffset(..., 'tap'): start of IP in a frame, -1 if none; readWord(slab, at): int32.
+ * Header fields without allocation. ipVersion(slab, offset, length): 4 | 6 | 0; the others need a checked version.
+ * ipOffset(slab, offset, length, dev): start of IP in a frame, -1 if none. ipSourceOffset(offset, version),
+ * isIpMulticast(slab, offset, version), isIpv6LinkLocalSource(slab, offset), readWord(slab, at): int32.
  */
 export {
-  ETHERNET_HEADER_BYTES,
-  IPV4_HEADER_BYTES,
-  IPV6_HEADER_BYTES,
   ipDestinationOffset,
-  ipHeaderBytes,
   ipOffset,
-  ipProtocol,
   ipSourceOffset,
   ipVersion,
   isIpMulticast,

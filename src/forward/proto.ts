@@ -10,7 +10,7 @@
 
 export const IPV4_HEADER_BYTES = 20;
 export const IPV6_HEADER_BYTES = 40;
-export const ETHERNET_HEADER_BYTES = 14;
+const ETHERNET_HEADER_BYTES = 14;
 /** IP protocol number, and next header, of TCP. */
 export const IPPROTO_TCP = 6;
 
@@ -52,22 +52,6 @@ export function ipOffset(slab: Uint8Array, offset: number, length: number, dev: 
   }
   const expected = type === ETHERTYPE_IPV4 ? 4 : type === ETHERTYPE_IPV6 ? 6 : -1;
   return ipVersion(slab, offset + header, length - header) === expected ? offset + header : -1;
-}
-
-/** Bytes of the IP header, options of IPv4 included; 0 when it is no IP packet or longer than the packet. */
-export function ipHeaderBytes(slab: Uint8Array, offset: number, length: number): number {
-  const version = ipVersion(slab, offset, length);
-  if (version === 6) return IPV6_HEADER_BYTES;
-  if (version === 0) return 0;
-  const bytes = (slab[offset]! & 0x0f) * 4;
-  return bytes >= IPV4_HEADER_BYTES && bytes <= length ? bytes : 0;
-}
-
-/** Protocol of IPv4 or first next header of IPv6; -1 when it is no IP packet. */
-export function ipProtocol(slab: Uint8Array, offset: number, length: number): number {
-  const version = ipVersion(slab, offset, length);
-  if (version === 0) return -1;
-  return slab[offset + (version === 4 ? 9 : 6)]!;
 }
 
 /** Where the source address of an IPv4 (4 bytes) or IPv6 (16 bytes) packet is; the version was checked. */
