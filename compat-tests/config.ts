@@ -91,7 +91,7 @@ function identityLines(ca: string, identity: CertificateFiles): string[] {
 
 function commonLines(tunnel: TunnelOptions): string[] {
   const versions = [`tls-version-min ${tunnel.tls}`, `tls-version-max ${tunnel.tls}`];
-  return [...versions, `data-ciphers ${tunnel.cipher}`, 'verb 4'];
+  return [...versions, `data-ciphers ${tunnel.cipher}`, 'verb 3'];
 }
 
 function wrapLines(tunnel: TunnelOptions, key: string, direction: number): string[] {

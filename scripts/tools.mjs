@@ -51,10 +51,13 @@ function translate(ts, source) {
     rewriteRelativeImportExtensions: true,
     inlineSourceMap: true,
   };
-  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
+  const { outputText, diagnostics } = ts.transpileModule(readFileSync(source, 'utf8'), {
     compilerOptions,
     fileName: source,
+    reportDiagnostics: true,
   });
+  const [first] = diagnostics ?? [];
+  if (first) throw new Error(`${source}: ${ts.flattenDiagnosticMessageText(first.messageText, '\n')}`);
   mkdirSync(dirname(targetOf(source)), { recursive: true });
   writeFileSync(targetOf(source), outputText);
 }

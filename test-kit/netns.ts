@@ -136,13 +136,9 @@ function serverLines(clients: readonly ClientSide[]): string[] {
   return ['link set lo up', ...clients.flatMap((c) => deviceLines(c.serverDevice, c.server4, c.server6))];
 }
 
+/** No default route: an inner address must be reachable through the tunnel only, and the server answers for all of its addresses. */
 function clientLines(client: ClientSide): string[] {
-  return [
-    'link set lo up',
-    ...deviceLines('v0', client.ip4, client.ip6),
-    `route add default via ${client.server4} dev v0`,
-    `-6 route add default via ${client.server6} dev v0`,
-  ];
+  return ['link set lo up', ...deviceLines('v0', client.ip4, client.ip6)];
 }
 
 function deviceLines(device: string, ip4: string, ip6: string): string[] {
@@ -164,12 +160,7 @@ function addressOf(line: string): string {
 }
 
 function ipBatch(ns: string | undefined, lines: readonly string[]): void {
-  const where = ns === undefined ? [] : ['-n', ns];
-  // The family switch of a single batch line isn't accepted by ip, so IPv6 lines go in a batch of their own.
-  const [six, rest] = [lines.filter((l) => l.startsWith('-6 ')), lines.filter((l) => !l.startsWith('-6 '))];
-  run('ip', [...where, '-batch', '-'], `${rest.join('\n')}\n`);
-  if (six.length > 0)
-    run('ip', [...where, '-6', '-batch', '-'], `${six.map((l) => l.slice(3)).join('\n')}\n`);
+  run('ip', [...(ns === undefined ? [] : ['-n', ns]), '-batch', '-'], `${lines.join('\n')}\n`);
 }
 
 function run(file: string, args: readonly string[], input = ''): string {

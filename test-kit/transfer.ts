@@ -59,7 +59,8 @@ export class Agent {
 export async function ping(ns: string, host: string, options: PingOptions = {}): Promise<PingResult> {
   const { count = 3, intervalSec = 0.05, waitSec = 2, sizeBytes = 56 } = options;
   const numbers = ['-c', `${count}`, '-i', `${intervalSec}`, '-W', `${waitSec}`, '-s', `${sizeBytes}`];
-  const limitMs = (count * intervalSec + waitSec + 10) * 1_000;
+  // Short intervals are rounded up to the kernel's ticks.
+  const limitMs = (count * intervalSec * 2 + waitSec + 10) * 1_000;
   const program = await runProgram(
     { name: 'ping', argv: ['ping', '-n', '-q', ...numbers, host], ns },
     limitMs,

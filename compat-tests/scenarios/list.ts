@@ -1,9 +1,32 @@
 /** All scenarios, in the order of the table. */
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { configErrors } from './config-errors.ts';
+import { exitNotify } from './exit-notify.ts';
+import { hooks } from './hooks.ts';
+import { hostile } from './hostile.ts';
+import { links } from './links.ts';
+import { refusals } from './refusals.ts';
+import { renegotiation } from './renegotiation.ts';
+import { restarts } from './restart.ts';
+import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
+import { signals } from './signals.ts';
+import { status } from './status.ts';
 
-const SCENARIOS: readonly Scenario[] = [];
+const SCENARIOS: readonly Scenario[] = [
+  ...renegotiation,
+  ...restarts,
+  ...links,
+  ...routing,
+  ...exitNotify,
+  ...signals,
+  ...hooks,
+  ...status,
+  ...refusals,
+  ...hostile,
+  ...configErrors,
+];
 
 /** The scenario tests of one pairing. */
 export function scenarioTests(pairing: Pairing): CompatTest[] {

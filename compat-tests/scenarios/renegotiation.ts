@@ -1,0 +1,39 @@
+/** Renegotiation every 10 s under traffic: no ping may be lost and no transferred byte damaged. */
+import { sleep } from '../../test-kit/process.ts';
+import { type Bed, check, type Role } from '../bed.ts';
+import { INNER_SERVER4 } from '../config.ts';
+import type { Scenario } from './scenario.ts';
+
+const RENEG_SEC = 10;
+const WATCH_SEC = 24;
+const PING_INTERVAL_SEC = 0.02;
+const BLOCK_BYTES = 32_768;
+const PAUSE_MS = 50;
+
+export const renegotiation: readonly Scenario[] = (['client', 'server'] as const).flatMap((initiator) =>
+  (['1.2', '1.3'] as const).map((tls) => ({
+    name: `renegotiation every ${RENEG_SEC} s by the ${initiator} under traffic, TLS ${tls}`,
+    tunnel: { tls },
+    timeoutMs: 90_000,
+    run: (bed: Bed) => underTraffic(bed, initiator),
+  })),
+);
+
+async function underTraffic(bed: Bed, initiator: Role): Promise<void> {
+  const lines = (role: Role) => [`reneg-sec ${role === initiator ? RENEG_SEC : 0}`];
+  const server = await bed.startServer(lines('server'));
+  const client = await bed.startClient(lines('client'));
+  const count = Math.round(WATCH_SEC / PING_INTERVAL_SEC);
+  let watching = true;
+  const pings = bed.checkPing(INNER_SERVER4, { count, intervalSec: PING_INTERVAL_SEC }).finally(() => {
+    watching = false;
+  });
+  const transfers = async () => {
+    // Paced: a tunnel filled to the brim drops pings in its queues, which is no fault of the renegotiation.
+    for (; watching; await sleep(PAUSE_MS)) await bed.checkTransfer(INNER_SERVER4, BLOCK_BYTES);
+  };
+  await Promise.all([pings, transfers()]);
+  const program = initiator === 'client' ? client : server;
+  const resets = program.lines.filter((line) => line.includes('TLS: soft reset')).length;
+  check(resets >= 2, `${program.name}: ${resets} renegotiations in ${WATCH_SEC} s${bed.tails()}`);
+}

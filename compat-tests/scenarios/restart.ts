@@ -1,0 +1,75 @@
+/** Ends that vanish and come back: killed programs and a link that is down longer than ping-restart. */
+import type { Bed } from '../bed.ts';
+import { check } from '../bed.ts';
+import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
+import type { Scenario } from './scenario.ts';
+
+const QUICK_KEEPALIVE = ['keepalive 1 4'];
+const UP = /Initialization Sequence Completed/;
+const PING_RESTART = /Inactivity timeout \(--ping-restart\), restarting/;
+
+export const restarts: readonly Scenario[] = [
+  { name: 'server killed and restarted: the client comes back (UDP)', run: serverKilled },
+  {
+    name: 'server killed and restarted: the client comes back (TCP)',
+    tunnel: { proto: 'tcp' },
+    run: serverKilled,
+  },
+  { name: 'client killed and restarted: the server takes it again (UDP)', run: clientKilled },
+  {
+    name: 'client killed and restarted: the server takes it again (TCP)',
+    tunnel: { proto: 'tcp' },
+    run: clientKilled,
+  },
+  { name: 'link down for a ping-restart, then up', run: linkDown },
+  { name: 'server drops a silent client after ping-restart', run: silentClient },
+];
+
+async function serverKilled(bed: Bed): Promise<void> {
+  const first = await bed.startServer(QUICK_KEEPALIVE);
+  const client = await bed.startClient();
+  client.mark();
+  await first.stop('SIGKILL');
+  const udp = bed.tunnel.proto === 'udp';
+  await client.waitFor(udp ? PING_RESTART : /Connection reset, restarting/, 20_000);
+  await bed.startServer(QUICK_KEEPALIVE);
+  await bed.waitUp(client, 30_000);
+  await bed.checkTraffic(1);
+}
+
+async function clientKilled(bed: Bed): Promise<void> {
+  const server = await bed.startServer(QUICK_KEEPALIVE);
+  const first = await bed.startClient();
+  await first.stop('SIGKILL');
+  await bed.startClient();
+  await bed.checkTraffic(1);
+  if (bed.isOurs('server') && bed.tunnel.proto === 'tcp') {
+    check(server.has(/Connection reset, restarting/), `the server did not note the reset${bed.tails()}`);
+  }
+}
+
+async function linkDown(bed: Bed): Promise<void> {
+  const server = await bed.startServer(QUICK_KEEPALIVE);
+  const client = await bed.startClient();
+  client.mark();
+  const link = (state: string) => bed.ip(bed.network.server, 'link', 'set', bed.client().serverDevice, state);
+  link('down');
+  await Promise.all([client.waitFor(PING_RESTART, 20_000), server.waitFor(PING_RESTART, 30_000)]);
+  link('up');
+  await bed.waitUp(client, 30_000);
+  await bed.checkPing(INNER_SERVER4);
+  await bed.checkPing(INNER_SERVER6);
+}
+
+async function silentClient(bed: Bed): Promise<void> {
+  const server = await bed.startServer(QUICK_KEEPALIVE);
+  const client = await bed.startClient();
+  client.signal('SIGSTOP');
+  await server.waitFor(PING_RESTART, 20_000);
+  if (bed.isOurs('server'))
+    await server.waitFor(/SIGUSR1\[soft,ping-restart\] received, client-instance restarting/);
+  client.mark();
+  client.signal('SIGCONT');
+  await client.waitFor(UP, 30_000);
+  await bed.checkPing(INNER_SERVER4);
+}
