@@ -100,7 +100,8 @@ export class ConnectionList {
   pauseSec(entry: ConnectionEntry, options: Options, authFailed: boolean): number {
     let seconds = entry.connectRetry;
     if (isTcp(entry.proto) || options.tlsClient) {
-      const backoff = Math.floor(this.#attempts / Math.max(1, this.#entries.length)) - ATTEMPTS_BEFORE_BACKOFF;
+      const backoff =
+        Math.floor(this.#attempts / Math.max(1, this.#entries.length)) - ATTEMPTS_BEFORE_BACKOFF;
       if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);
       seconds = Math.min(seconds, entry.connectRetryMaxDelay);
     }

@@ -4,6 +4,7 @@
  */
 import { formatIp, parseIpBytes } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO, M_WARN } from '../base/errlevel.ts';
+import type { PoolPersistEntry } from '../manage/manage.ts';
 import type { Options } from '../options/options.ts';
 import { addressWords } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
@@ -62,12 +63,14 @@ export class AddressPlan {
   }
 
   /** Names and their addresses for ifconfig-pool-persist. */
-  *remembered(): Iterable<{ commonName: string; address4?: string; address6?: string }> {
+  *remembered(): Iterable<PoolPersistEntry> {
     for (const { commonName, lease } of this.#pool?.remembered() ?? []) {
+      // 2.x writes the first address of a /30.
+      const first = lease.local4 === undefined ? lease.remote4 : lease.local4 - 1;
       yield {
         commonName,
-        ...(lease.remote4 !== undefined && { address4: numberToIp(lease.remote4) }),
-        ...(lease.remote6 && { address6: formatIp(lease.remote6) }),
+        ipv4: first === undefined ? undefined : numberToIp(first),
+        ipv6: lease.remote6 ? formatIp(lease.remote6) : undefined,
       };
     }
   }
@@ -113,10 +116,10 @@ export class AddressPlan {
     return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask ?? '255.255.255.0';
   }
 
-  #restore(entry: MultiConfig['persisted'][number]): void {
+  #restore(entry: PoolPersistEntry): void {
     const { options, log } = this.#config;
-    const bytes4 = entry.address4 === undefined ? undefined : parseIpBytes(entry.address4);
-    const bytes6 = entry.address6 === undefined ? undefined : parseIpBytes(entry.address6);
+    const bytes4 = entry.ipv4 === undefined ? undefined : parseIpBytes(entry.ipv4);
+    const bytes6 = entry.ipv6 === undefined ? undefined : parseIpBytes(entry.ipv6);
     const address4 = bytes4?.length === 4 ? addressWords(bytes4)[0] >>> 0 : undefined;
     const fixed = (options.ifconfigPoolPersist?.refreshSec ?? 1) === 0;
     const found = this.#pool?.restore(
@@ -125,7 +128,7 @@ export class AddressPlan {
       bytes6?.length === 16 ? bytes6 : undefined,
       fixed,
     );
-    const shown = [entry.address4, entry.address6].filter((text) => text).join(',');
+    const shown = [entry.ipv4, entry.ipv6].filter((text) => text).join(',');
     log.log(M_INFO, `${found ? 'succeeded' : 'failed'} -> ifconfig_pool_set(${entry.commonName}, ${shown})`);
   }
 }

@@ -10,7 +10,7 @@
  */
 
 import type { Logger } from '../base/base.ts';
-import { ADDRESS_WORDS, PacketBatch } from '../base/base.ts';
+import { ADDRESS_WORDS, formatIp, PacketBatch } from '../base/base.ts';
 import { D_MULTI_DROPPED } from '../base/errlevel.ts';
 import {
   ipDestinationOffset,

@@ -11,6 +11,7 @@
 import type { Clock, Logger } from '../base/base.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import type { FrameOptions } from '../forward/forward.ts';
+import type { PoolPersistEntry } from '../manage/manage.ts';
 import type { Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
@@ -45,15 +46,9 @@ export interface MultiConfig {
   readonly env: EnvSet;
   readonly clientFiles: ClientFiles | undefined;
   /** Names and addresses of an ifconfig-pool-persist file. */
-  readonly persisted: readonly PersistedAddress[];
+  readonly persisted: readonly PoolPersistEntry[];
   /** 0 <= x < 1. */
   readonly random: () => number;
-}
-
-export interface PersistedAddress {
-  readonly commonName: string;
-  readonly address4?: string;
-  readonly address6?: string;
 }
 
 /** A link with the profile that its clients use. */
@@ -66,3 +61,4 @@ export { MultiInstance } from './multi-instance.ts';
 export { MultiIo } from './multi-io.ts';
 export { MultiServer } from './multi-server.ts';
 export { realAddressText } from './real-address.ts';
+export { serverStatus } from './server-status.ts';

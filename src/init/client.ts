@@ -1,0 +1,511 @@
+/**
+ * A client from configuration to the end (2.x main loop of openvpn.c, init_instance() and do_up() of
+ * init.c): the next profile, link, session, PUSH_REPLY, device and routes, "Initialization Sequence
+ * Completed"; and after a signal either the end or the next attempt.
+ */
+import { type Logger, OpenVpnError } from '../base/base.ts';
+import {
+  D_HANDSHAKE,
+  D_PUSH,
+  D_PUSH_ERRORS,
+  D_RESTART,
+  D_TLS_ERRORS,
+  M_INFO,
+  M_WARN,
+} from '../base/errlevel.ts';
+import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import { type LinkCounters, newLinkCounters } from '../forward/forward.ts';
+import {
+  applyPulledOptions,
+  type ConnectionEntry,
+  isUdp,
+  type Options,
+  restorePrePull,
+  savePrePull,
+} from '../options/options.ts';
+import {
+  type AuthFailedMessage,
+  type ControlMessage,
+  PushCollector,
+  pulledOptionsDigest,
+  sanitizeControlMessage,
+} from '../push/push.ts';
+import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { Link } from '../socket/socket.ts';
+import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
+import { openClientLink, resolveRemote } from './client-link.ts';
+import { ClientSession, type ClientSessionHost } from './client-session.ts';
+import { ConnectionList } from './connection-list.ts';
+import { UserPass } from './credentials.ts';
+import { clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
+import type { Providers, RunEnd, TunnelState } from './init.ts';
+import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
+import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { TunnelInterface } from './tunnel-interface.ts';
+
+export interface ClientRun {
+  readonly options: Options;
+  readonly providers: Providers;
+  readonly signals: SignalState;
+  readonly hooks: ScriptHooks;
+  readonly env: EnvSet;
+  /** Called after every completed initialisation, e.g. to drop privileges once. */
+  readonly onUp?: () => void;
+  readonly onState?: (state: TunnelState) => void;
+}
+
+export interface ClientStatistics {
+  readonly counters: LinkCounters;
+}
+
+/** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
+export async function runClient(
+  run: ClientRun,
+  statistics?: (current: ClientStatistics) => void,
+): Promise<RunEnd> {
+  return new Client(run).run(statistics);
+}
+
+class Client implements ClientSessionHost {
+  readonly #run: ClientRun;
+  readonly #options: Options;
+  readonly #log: Logger;
+  readonly #list: ConnectionList;
+  readonly #tunnel: TunnelInterface;
+  readonly #userPass: UserPass;
+  readonly #totals = newLinkCounters();
+  #ssl: SslContext | undefined;
+  #session: ClientSession | undefined;
+  #ce: ConnectionEntry | undefined;
+  #collector = new PushCollector();
+  /** Digest of what the open device was configured with. */
+  #digest: string | undefined;
+  #authFailed = false;
+  /** Work of the current session that has to end before the next begins. */
+  #settling: Promise<void> = Promise.resolve();
+  #fatal: OpenVpnError | undefined;
+
+  constructor(run: ClientRun) {
+    this.#run = run;
+    this.#options = run.options;
+    this.#log = run.providers.log;
+    this.#list = new ConnectionList(run.options, run.providers.random);
+    this.#userPass = new UserPass(run.options);
+    this.#tunnel = new TunnelInterface({
+      tun: run.providers.tun,
+      network: run.providers.network,
+      hooks: run.hooks,
+      env: run.env,
+      log: this.#log,
+    });
+  }
+
+  async run(statistics?: (current: ClientStatistics) => void): Promise<RunEnd> {
+    const { signals } = this.#run;
+    statistics?.({ counters: this.#totals });
+    savePrePull(this.#options);
+    try {
+      for (;;) {
+        const entry = await this.#attempt();
+        const signal = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
+        await this.#endAttempt(signal);
+        if (this.#fatal) throw this.#fatal;
+        logSignal(this.#log, signal);
+        signals.clear();
+        if (signal.name === 'SIGHUP') return 'reload';
+        if (!isRestart(signal)) return 'exit';
+        this.#state('RECONNECTING');
+        if (await this.#pause(entry)) return await this.#endPaused();
+      }
+    } finally {
+      this.#session?.close();
+      this.#ssl?.close();
+      await this.#tunnel.close('exit');
+    }
+  }
+
+  /** One try with one address of one profile; a pending signal says how it ended. */
+  async #attempt(): Promise<ConnectionEntry> {
+    const { signals, providers, env } = this.#run;
+    if (this.#list.exhausted) {
+      throw new OpenVpnError(
+        `All connections have been connect-retry-max (${this.#options.connectRetryMax}) times unsuccessful, exiting`,
+        'ERR_OVPN_RETRY_MAX',
+      );
+    }
+    const next = this.#list.next();
+    if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
+    const ce = next.entry;
+    this.#ce = ce;
+    restorePrePull(this.#options);
+    this.#collector = new PushCollector();
+    this.#authFailed = false;
+    this.#ssl ??= createSslContext(this.#options, providers);
+    await this.#userPass.prepare();
+    const parts = { options: this.#options, ce, socket: providers.socket, signals, log: this.#log };
+    let address = next.address;
+    if (!address) {
+      this.#state('RESOLVE');
+      address = this.#list.useAddresses(await resolveRemote(parts, this.#list.size === 1));
+    }
+    if (!address || signals.pending) {
+      signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
+      return ce;
+    }
+    if (!isUdp(ce.proto)) this.#state('TCP_CONNECT');
+    const opened = await openClientLink(parts, address).catch((error: unknown) => this.#linkFailed(error));
+    if (!opened) {
+      signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
+      return ce;
+    }
+    env.set('remote_1', opened.remote.address);
+    env.set('remote_port_1', opened.remote.port);
+    this.#session = this.#createSession(ce, opened);
+    this.#state('WAIT');
+    this.#session.start();
+    await this.#serve(this.#session, ce);
+    return ce;
+  }
+
+  /** Waits for the signal that ends the session; SIGTERM is held back for the exit notification. */
+  async #serve(session: ClientSession, ce: ConnectionEntry): Promise<void> {
+    const { signals } = this.#run;
+    const signal = await signals.wait();
+    if (signal.source !== 'hard' || isRestart(signal)) return;
+    if (ce.explicitExitNotify <= 0 || !session.canNotifyExit) return;
+    signals.clear();
+    session.notifyExit(ce.explicitExitNotify);
+    for (;;) {
+      const last = await signals.wait();
+      // Meanwhile 2.x ignores restarts.
+      if (!isRestart(last)) return;
+      signals.clear();
+    }
+  }
+
+  #linkFailed(error: unknown): undefined {
+    if (this.#run.signals.pending) return undefined;
+    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof OpenVpnError && isUdp(this.#ce!.proto)) throw error;
+    this.#log.log(M_WARN, text);
+    return undefined;
+  }
+
+  #createSession(
+    ce: ConnectionEntry,
+    opened: { link: Link; remote: { family: 4 | 6 } & ClientSession['remote'] },
+  ): ClientSession {
+    const { providers, signals } = this.#run;
+    const options = this.#options;
+    const tls = tlsMultiConfig({
+      options,
+      ce,
+      ssl: this.#ssl!,
+      wrap: createWrap(options, ce, providers),
+      family: opened.remote.family,
+      providers,
+      ...(this.#userPass.wanted && { credentials: () => this.#userPass.current() }),
+      env: options.setenv.map(({ name, value }) => `${name}=${value}`),
+    });
+    return new ClientSession(
+      {
+        ...opened,
+        tls,
+        frame: frameOptions(options, ce, opened.remote.family),
+        timers: clientTimers(options),
+        localOptions: options.occ ? tls.localOptions : undefined,
+        maxPacketBytes: maxPacketBytes(ce),
+        float: ce.float,
+        muteReplayWarnings: options.muteReplayWarnings,
+        serverPollMs: ce.connectTimeout * 1000,
+        totals: this.#totals,
+        signals,
+        log: this.#log,
+      },
+      this,
+    );
+  }
+
+  handleContact(): void {
+    this.#state('AUTH');
+  }
+
+  handleTlsEvent(event: TlsEvent): void {
+    const { signals, hooks, env } = this.#run;
+    const session = this.#session!;
+    if (event.type === 'error') {
+      if (this.#options.tlsExit) signals.raise('SIGTERM', 'soft', 'tls-error');
+      else signals.raise('SIGUSR1', 'soft', 'tls-error');
+    } else if (event.type === 'verify') {
+      const { certificate, id } = event;
+      void hooks.tlsVerify(env, certificate.depth, certificate.subject).then((ok) => {
+        if (this.#session !== session) return;
+        session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
+        session.drive();
+      });
+    } else if (event.type === 'active') {
+      this.#userPass.used();
+      env.set('common_name', event.identity.commonName);
+      env.set(session.remote.family === 4 ? 'trusted_ip' : 'trusted_ip6', session.remote.address);
+      env.set('trusted_port', session.remote.port);
+      void hooks.ipchange(env, session.remote);
+      if (event.first) this.#state('GET_CONFIG');
+    }
+  }
+
+  handleMessage(message: ControlMessage, text: string): void {
+    const { signals } = this.#run;
+    switch (message.type) {
+      case 'push-reply':
+        this.#handlePushReply(message.items, text);
+        break;
+      case 'auth-failed':
+        this.#handleAuthFailed(message);
+        break;
+      case 'restart':
+        this.#log.log(D_PUSH_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
+        if (message.nextRemote) this.#list.advance();
+        signals.raise('SIGUSR1', 'soft', 'server-pushed-connection-reset');
+        break;
+      case 'halt':
+        this.#log.log(D_PUSH_ERRORS, `Halt command was pushed by server ('${message.text}')`);
+        signals.raise('SIGTERM', 'soft', 'server-pushed-halt');
+        break;
+      case 'info':
+      case 'info-pre':
+        this.#log.log(D_PUSH, `Info command was pushed by server ('${message.text}')`);
+        break;
+      case 'exit':
+        this.#log.log(D_PUSH, 'CC-EEN exit message received by peer');
+        signals.raise('SIGUSR1', 'soft', 'remote-exit');
+        break;
+      case 'push-update':
+        this.#log.log(
+          D_PUSH_ERRORS,
+          `WARNING: Received bad push/pull message: ${sanitizeControlMessage(text)}`,
+        );
+        break;
+    }
+  }
+
+  #handlePushReply(items: readonly string[], text: string): void {
+    this.#log.log(D_PUSH, `PUSH: Received control message: '${sanitizeControlMessage(text)}'`);
+    const verdict = this.#collector.add(items);
+    if (verdict === 'bad') {
+      this.#log.log(
+        D_PUSH_ERRORS,
+        `WARNING: Received bad push/pull message: ${sanitizeControlMessage(text)}`,
+      );
+      return;
+    }
+    if (verdict === 'duplicate') {
+      this.#takeToken(items);
+      return;
+    }
+    this.#session!.requester.stop();
+    if (verdict === 'more') return;
+    const session = this.#session!;
+    this.#settling = this.#bringUp(session).catch((error: unknown) => this.#bringUpFailed(error));
+  }
+
+  #takeToken(items: readonly string[]): void {
+    const token = items.find((item) => item.startsWith('auth-token '));
+    if (token !== undefined)
+      this.#userPass.setToken(token.slice('auth-token '.length), this.#options.authTokenUser);
+  }
+
+  #bringUpFailed(error: unknown): void {
+    if (error instanceof OpenVpnError) this.#fatal = error;
+    else
+      this.#fatal = new OpenVpnError(error instanceof Error ? error.message : String(error), 'ERR_OVPN', {
+        cause: error,
+      });
+    this.#run.signals.raise('SIGTERM', 'soft', 'process-push-msg-failed');
+  }
+
+  /** 2.x do_up(): pulled options, device, keys, routes. Stops where the session ends meanwhile. */
+  async #bringUp(session: ClientSession): Promise<void> {
+    const { signals, providers } = this.#run;
+    const ce = this.#ce!;
+    const options = this.#options;
+    const result = applyPulledOptions(options, this.#collector.options);
+    for (const line of result.messages) this.#log.log(line.level, line.text);
+    if (result.rejected) {
+      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
+      return;
+    }
+    if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
+    const params = this.#dataParams(session);
+    if (!params) {
+      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
+      return;
+    }
+    const device = await this.#device(session, ce);
+    if (signals.pending || this.#session !== session) return;
+    const nowMs = providers.clock.nowMs();
+    session.data.setFrame(frameOptions(options, ce, session.remote.family));
+    session.data.setTimers(clientTimers(options), nowMs);
+    session.tls.generateDataKeys(params, nowMs);
+    this.#logTunnel(params);
+    session.attach(device);
+    session.drive();
+    await this.#finish(session);
+  }
+
+  async #device(
+    session: ClientSession,
+    ce: ConnectionEntry,
+  ): Promise<NonNullable<TunnelInterface['device']>> {
+    const options = this.#options;
+    const digest = pulledOptionsDigest(this.#collector.options, { tunMtuFixed: ce.tunMtuDefined }, (data) =>
+      this.#run.providers.crypto.hash('SHA256', data),
+    );
+    const kept = this.#tunnel.device;
+    if (kept && digest === this.#digest) {
+      this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
+      if (options.upRestart) await this.#tunnel.restartScripts(ce, 'restart');
+      return kept;
+    }
+    if (kept) {
+      this.#log.log(
+        M_INFO,
+        'NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.',
+      );
+      await this.#tunnel.close('restart');
+    }
+    this.#state('ASSIGN_IP');
+    const device = await this.#tunnel.open(options, ce, session.remote, 'init');
+    this.#digest = digest;
+    return device;
+  }
+
+  async #finish(session: ClientSession): Promise<void> {
+    const { signals, onUp } = this.#run;
+    const options = this.#options;
+    if (
+      options.routeDelayDefined &&
+      options.routeDelay > 0 &&
+      (await signals.sleep(options.routeDelay * 1000))
+    )
+      return;
+    this.#state('ADD_ROUTES');
+    const ok = await this.#tunnel.addRoutes(options);
+    if (signals.pending || this.#session !== session) return;
+    this.#list.succeeded();
+    this.#log.log(M_INFO, `Initialization Sequence Completed${ok ? '' : ' With Errors'}`);
+    this.#state('CONNECTED');
+    onUp?.();
+  }
+
+  #dataParams(session: ClientSession): DataChannelParams | undefined {
+    const options = this.#options;
+    const pushed = this.#collector.options.findLast((item) => item.startsWith('cipher '));
+    const choice = pickClientCipher({
+      dataCiphers: options.dataCiphers.split(':'),
+      fallback: options.enableNcpFallback ? options.cipher : undefined,
+      remoteOptions: session.tls.identity?.options ?? '',
+      pushed: pushed?.slice('cipher '.length).trim(),
+    });
+    for (const line of choice.log) this.#log.log(D_TLS_ERRORS, line);
+    const cipher = choice.cipher === undefined ? undefined : cipherInfo(choice.cipher);
+    if (!cipher || !this.#run.providers.crypto.supportsCipher(cipher)) {
+      if (choice.cipher !== undefined)
+        this.#log.log(D_TLS_ERRORS, `ERROR: failed to set crypto cipher ${choice.cipher}`);
+      return undefined;
+    }
+    const { ccExit, tlsEkm, dynTlsCrypt } = options.protocolFlags;
+    return {
+      cipher,
+      digest: digestInfo(options.auth),
+      peerId: options.peerId ?? -1,
+      ccExit,
+      tlsEkm,
+      dynTlsCrypt,
+    };
+  }
+
+  #logTunnel(params: DataChannelParams): void {
+    const { log } = this.#run.providers;
+    const options = this.#options;
+    const id = params.peerId >= 0 ? `, peer-id: ${params.peerId}` : '';
+    log.log(D_HANDSHAKE, `Data Channel: cipher '${params.cipher.name}'${id}`);
+    const timers = [
+      options.ping > 0 && `ping ${options.ping}`,
+      options.pingRecAction !== 'none' && `ping-${options.pingRecAction} ${options.pingRecTimeout}`,
+    ].filter((text) => text);
+    if (timers.length > 0) log.log(D_HANDSHAKE, `Timers: ${timers.join(', ')}`);
+    const exit = this.#ce!.explicitExitNotify;
+    const flags = [
+      params.ccExit && 'cc-exit',
+      params.tlsEkm && 'tls-ekm',
+      params.dynTlsCrypt && 'dyn-tls-crypt',
+    ].filter((text) => text);
+    const protocol = [
+      exit > 0 && `explicit-exit-notify ${exit}`,
+      flags.length > 0 && `protocol-flags ${flags.join(' ')}`,
+    ].filter((text) => text);
+    if (protocol.length > 0) log.log(D_HANDSHAKE, `Protocol options: ${protocol.join(', ')}`);
+  }
+
+  #handleAuthFailed(message: AuthFailedMessage): void {
+    const { signals } = this.#run;
+    const reason = message.reason === undefined ? '' : `,${message.reason}`;
+    this.#log.log(D_PUSH_ERRORS, `AUTH: Received control message: AUTH_FAILED${reason}`);
+    this.#authFailed = true;
+    const { temporary } = message;
+    if (temporary) {
+      this.#list.serverBackoffSec = temporary.backoffSec;
+      if (temporary.advance === 'remote') this.#list.advance();
+      else if (temporary.advance === 'no' || temporary.advance === undefined) this.#list.stay();
+      signals.raise('SIGUSR1', 'soft', 'auth-temp-failure (server temporary reject)');
+    } else if (this.#userPass.dropToken()) {
+      this.#list.stay();
+      signals.raise('SIGUSR1', 'soft', 'auth-failure (auth-token)');
+    } else if (this.#options.authRetry === 'none') {
+      signals.raise('SIGTERM', 'soft', 'auth-failure');
+    } else {
+      if (this.#options.authRetry === 'interact') this.#userPass.forget();
+      signals.raise('SIGUSR1', 'soft', 'auth-failure');
+    }
+  }
+
+  /** Closes the session; the device stays only with --persist-tun and a soft restart. */
+  async #endAttempt(signal: PendingSignal): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.close();
+    if (signal.name !== 'SIGUSR1' || !this.#options.persistTun) {
+      if (!isRestart(signal)) this.#state('EXITING');
+      await this.#tunnel.close(signal.reason || signal.name.toLowerCase());
+    }
+    await this.#settling;
+    if (!this.#options.persistKey) {
+      this.#ssl?.close();
+      this.#ssl = undefined;
+    }
+  }
+
+  /** Whether a signal other than a soft restart came while pausing. */
+  async #pause(entry: ConnectionEntry): Promise<boolean> {
+    const { signals } = this.#run;
+    const seconds = this.#list.pauseSec(entry, this.#options, this.#authFailed);
+    if (seconds > 0) this.#log.log(D_RESTART, `Restart pause, ${seconds} second(s)`);
+    if (!(await signals.sleep(seconds * 1000))) return false;
+    if (signals.pending?.name !== 'SIGUSR1') return true;
+    signals.clear();
+    return false;
+  }
+
+  /** A signal during the pause ends or reloads at once. */
+  async #endPaused(): Promise<RunEnd> {
+    const signal = this.#run.signals.pending!;
+    await this.#endAttempt(signal);
+    logSignal(this.#log, signal);
+    this.#run.signals.clear();
+    return signal.name === 'SIGHUP' ? 'reload' : 'exit';
+  }
+
+  #state(state: TunnelState): void {
+    this.#run.onState?.(state);
+  }
+}

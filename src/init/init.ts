@@ -1,0 +1,52 @@
+/**
+ * Header of init/ (2.x init.h, sig.h, openvpn.h): contexts, restarts, connection list, wiring of
+ * backends. A configuration becomes a running client or server here; everything exchangeable comes in
+ * through Providers.
+ */
+import type { Clock, Logger } from '../base/base.ts';
+import type { CryptoBackend } from '../crypto/crypto.ts';
+import type { NetworkConfig } from '../route/route.ts';
+import type { ScriptRunner } from '../script/script.ts';
+import type { SocketFactory } from '../socket/socket.ts';
+import type { SslBackend } from '../ssl/ssl.ts';
+import type { TunFactory } from '../tun/tun.ts';
+
+/** Every exchangeable part, chosen once at the top. */
+export interface Providers {
+  readonly crypto: CryptoBackend;
+  readonly ssl: SslBackend;
+  readonly tun: TunFactory;
+  readonly socket: SocketFactory;
+  readonly network: NetworkConfig;
+  readonly scripts: ScriptRunner;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** 0 <= x < 1; not for secrets. */
+  readonly random: () => number;
+}
+
+/** What the outside may want to know while a tunnel runs. Names of states are management's. */
+export interface TunnelEvents {
+  onState(state: TunnelState): void;
+}
+
+export type TunnelState =
+  | 'CONNECTING'
+  | 'RESOLVE'
+  | 'TCP_CONNECT'
+  | 'WAIT'
+  | 'AUTH'
+  | 'GET_CONFIG'
+  | 'ASSIGN_IP'
+  | 'ADD_ROUTES'
+  | 'CONNECTED'
+  | 'RECONNECTING'
+  | 'EXITING';
+
+/** How a run of one configuration ended: exit, or start again from the configuration files (SIGHUP). */
+export type RunEnd = 'exit' | 'reload';
+
+export { type ClientStatistics, runClient } from './client.ts';
+export { createProviders, type ProviderChoice } from './providers.ts';
+export { runServer, type ServerHandle } from './server.ts';
+export { isRestart, logSignal, type PendingSignal, type SignalName, SignalState } from './sig.ts';

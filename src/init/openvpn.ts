@@ -1,0 +1,179 @@
+/**
+ * The program without its process (2.x openvpn.c openvpn_main()): from words to exit status, over and
+ * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
+ */
+import { OpenVpnError, OptionsError } from '../base/base.ts';
+import { M_FATAL, M_INFO, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
+import { createLog, type RealLogger } from '../base/log-node.ts';
+import { type ClientStatus, clientStatusLines, openStatusFile } from '../manage/manage.ts';
+import {
+  type ConfigFileSystem,
+  formatHelp,
+  formatOptionsError,
+  formatVersion,
+  type Options,
+  type ParseResult,
+  parseArgv,
+  type VersionInfo,
+} from '../options/options.ts';
+import { scriptSecurityNote } from '../script/script.ts';
+import { runClient } from './client.ts';
+import type { Providers, RunEnd } from './init.ts';
+import { Privileges } from './privileges.ts';
+import { createProviders } from './providers.ts';
+import { createEnv, createHooks } from './script-setup.ts';
+import { runServer } from './server.ts';
+import type { SignalState } from './sig.ts';
+
+export interface Program {
+  /** Words after the program's name. */
+  readonly argv: readonly string[];
+  readonly files: ConfigFileSystem;
+  readonly signals: SignalState;
+  readonly version: VersionInfo;
+  /** Plain text on standard output: help, version, usage errors. */
+  readonly print: (text: string) => void;
+  /** Any provider may be replaced. */
+  readonly providers?: Partial<Providers>;
+}
+
+/** Runs to the end; resolves the exit status: 0, or 1 for usage errors and fatal ones. */
+export async function runProgram(program: Program): Promise<number> {
+  const log = createLog();
+  const privileges = new Privileges(log);
+  let pidFile: string | undefined;
+  try {
+    for (let first = true; ; first = false) {
+      const parsed = parse(program, log);
+      if (typeof parsed === 'number') return parsed;
+      const { options } = parsed;
+      setUpLog(log, options);
+      for (const line of parsed.messages) log.log(line.level, line.text);
+      logBanner(log, program.version, options);
+      if (first) {
+        privileges.prepare(options);
+        pidFile = privileges.writePid(options.writepid);
+      }
+      if ((await runOnce(program, options, log, privileges)) === 'exit') return 0;
+    }
+  } catch (error) {
+    if (error instanceof OptionsError) program.print(formatOptionsError(error));
+    else logFatal(log, error);
+    return 1;
+  } finally {
+    privileges.removePid(pidFile);
+    log.close();
+  }
+}
+
+/** The configuration, or an exit status when that was all. */
+function parse(program: Program, log: RealLogger): ParseResult | number {
+  const { argv, files, print, version } = program;
+  if (argv.length === 0) {
+    print(formatHelp(version));
+    return 1;
+  }
+  const result = parseArgv(argv, { files });
+  const { tool } = result.options;
+  if (tool === undefined) return result;
+  if (tool === 'help') {
+    print(formatHelp(version));
+    return 1;
+  }
+  if (tool === 'version') {
+    print(formatVersion(version));
+    return 0;
+  }
+  log.log(M_FATAL | M_NOPREFIX, `Options error: --${tool} is not supported by openvpn-ts yet`);
+  return 1;
+}
+
+async function runOnce(
+  program: Program,
+  options: Options,
+  log: RealLogger,
+  privileges: Privileges,
+): Promise<RunEnd> {
+  const { signals } = program;
+  signals.remapUsr1 = options.remapUsr1;
+  const providers = createProviders({ log, outputFd: () => log.fd }, program.providers);
+  const hooks = createHooks(options, providers);
+  const env = createEnv(options, providers.clock.wallMs());
+  const note = scriptSecurityNote(options.scriptSecurity, options.userScriptUsed);
+  if (note !== undefined) log.log(M_WARN, note);
+  const common = { options, providers, signals, hooks, env };
+  if (options.mode === 'server') {
+    return runServer({ ...common, title: program.version.banner, onUp: () => privileges.drop(options) });
+  }
+  const status = new ClientStatusFile(options, providers, signals);
+  try {
+    return await runClient({ ...common, onUp: () => privileges.drop(options) }, ({ counters }) =>
+      status.start(counters),
+    );
+  } finally {
+    status.stop();
+  }
+}
+
+/** --status and SIGUSR2 of a client. */
+class ClientStatusFile {
+  readonly #options: Options;
+  readonly #providers: Providers;
+  readonly #signals: SignalState;
+  #stop: () => void = () => undefined;
+
+  constructor(options: Options, providers: Providers, signals: SignalState) {
+    this.#options = options;
+    this.#providers = providers;
+    this.#signals = signals;
+  }
+
+  start(counters: ClientStatus): void {
+    const { log, clock } = this.#providers;
+    const lines = (): string[] => clientStatusLines(counters, clock.wallMs());
+    this.#signals.onStatistics = () => {
+      for (const line of lines()) log.log(M_INFO, line);
+    };
+    const { status, statusInterval } = this.#options;
+    if (status === undefined) return;
+    const file = openStatusFile(status, log);
+    file.write(lines());
+    const timer = setInterval(() => file.write(lines()), Math.max(1, statusInterval) * 1000);
+    this.#stop = () => {
+      clearInterval(timer);
+      file.close();
+    };
+  }
+
+  stop(): void {
+    this.#signals.onStatistics = () => undefined;
+    this.#stop();
+  }
+}
+
+function setUpLog(log: RealLogger, options: Options): void {
+  if (options.log) log.openFile(options.log.file, options.log.append);
+  log.configure({
+    verb: options.verb,
+    mute: options.mute,
+    suppressTimestamps: options.suppressTimestamps,
+    machineReadable: options.machineReadableOutput,
+    errorsToStderr: options.errorsToStderr,
+  });
+}
+
+function logBanner(log: RealLogger, version: VersionInfo, options: Options): void {
+  log.log(M_INFO, version.banner);
+  log.log(M_INFO, version.libraries);
+  if (options.mode === 'server' && options.ping === 0 && options.pingRecTimeout === 0) {
+    log.log(M_WARN, 'WARNING: --keepalive option is missing from server config');
+  }
+}
+
+function logFatal(log: RealLogger, error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  log.log(M_FATAL, text);
+  if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
+    log.log(M_FATAL, error.stack);
+  log.log(M_FATAL, 'Exiting due to fatal error');
+}

@@ -1,0 +1,57 @@
+/**
+ * Script hooks and their environment from options (2.x init_env(), setenv_settings() of options.c,
+ * context_init_1() of init.c).
+ */
+import { isTcp, type Options, portNumber } from '../options/options.ts';
+import { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { Providers } from './init.ts';
+
+export function createHooks(options: Options, providers: Providers): ScriptHooks {
+  return new ScriptHooks({
+    runner: providers.scripts,
+    log: providers.log,
+    scriptSecurity: options.scriptSecurity,
+    tmpDir: options.tmpDir,
+    commands: {
+      up: options.up,
+      down: options.down,
+      routeUp: options.routeUp,
+      routePreDown: options.routePreDown,
+      ipchange: options.ipchange,
+      tlsVerify: options.tlsVerify,
+      clientConnect: options.clientConnect,
+      clientDisconnect: options.clientDisconnect,
+      learnAddress: options.learnAddress,
+      authUserPassVerify: options.authUserPassVerify,
+    },
+  });
+}
+
+/** What every script sees from the start. */
+export function createEnv(options: Options, wallMs: number): EnvSet {
+  const env = new EnvSet();
+  for (const { name, value } of options.setenv) env.set(name, value);
+  env.set('config', options.config);
+  env.set('verb', options.verb);
+  env.set('daemon', options.daemon ? 1 : 0);
+  env.set('daemon_log_redirect', options.log ? 1 : 0);
+  env.set('daemon_start_time', Math.floor(wallMs / 1000));
+  env.set('daemon_pid', process.pid);
+  for (const [index, entry] of options.connectionList.entries()) {
+    const n = index + 1;
+    env.set(
+      `proto_${n}`,
+      isTcp(entry.proto) && !entry.proto.includes('-') ? `${entry.proto}-client` : entry.proto,
+    );
+    if (entry.local !== undefined) env.set(`local_${n}`, entry.local);
+    if (entry.lport !== undefined) env.set(`local_port_${n}`, portNumber(entry.lport) ?? entry.lport);
+    if (entry.remote !== undefined) {
+      env.set(`remote_${n}`, entry.remote);
+      env.set(`remote_port_${n}`, portNumber(entry.rport) ?? entry.rport);
+    }
+  }
+  for (const [index, option] of options.dhcpOptions.entries()) {
+    env.set(`foreign_option_${index + 1}`, `dhcp-option ${option}`);
+  }
+  return env;
+}

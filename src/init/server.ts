@@ -1,0 +1,288 @@
+/**
+ * A server from configuration to the end (2.x tunnel_server() of multi.c, init_instance()): device,
+ * routes, sockets, MultiServer; then status files and statistics until a signal comes.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Logger, OpenVpnError } from '../base/base.ts';
+import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
+import {
+  formatPoolPersist,
+  openStatusFile,
+  type PoolPersistEntry,
+  parsePoolPersist,
+  type ServerStatus,
+  type StatusWriter,
+  serverStatusLines,
+} from '../manage/manage.ts';
+import { TcpAcceptor } from '../mtcp/mtcp.ts';
+import { UdpReceiver } from '../mudp/mudp.ts';
+import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
+import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
+import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import { frameOptions, maxPacketBytes } from './frame-setup.ts';
+import type { Providers, RunEnd } from './init.ts';
+import { portOf } from './port.ts';
+import { isRestart, logSignal, type SignalState } from './sig.ts';
+import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { TunnelInterface } from './tunnel-interface.ts';
+
+/** 2.x pauses this long before a server's soft restart. */
+const RESTART_PAUSE_MS = 1_000;
+
+export interface ServerRun {
+  readonly options: Options;
+  readonly providers: Providers;
+  readonly signals: SignalState;
+  readonly hooks: ScriptHooks;
+  readonly env: EnvSet;
+  /** The title line of status files: program version. */
+  readonly title: string;
+  /** Called once sockets and device are there, e.g. to drop privileges. */
+  readonly onUp?: (handle: ServerHandle) => void;
+}
+
+/** What the outside may ask of a running server. */
+export interface ServerHandle {
+  status(): ServerStatus;
+}
+
+/** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
+export async function runServer(run: ServerRun): Promise<RunEnd> {
+  const { signals, providers } = run;
+  const log = providers.log;
+  for (;;) {
+    const server = new Server(run);
+    try {
+      await server.start();
+      await signals.wait();
+    } finally {
+      await server.stop(signals.pending?.reason ?? '');
+    }
+    const signal = signals.pending!;
+    logSignal(log, signal);
+    signals.clear();
+    if (signal.name === 'SIGHUP') return 'reload';
+    if (!isRestart(signal)) return 'exit';
+    if (await signals.sleep(RESTART_PAUSE_MS)) {
+      const second = signals.pending!;
+      logSignal(log, second);
+      signals.clear();
+      if (second.name !== 'SIGUSR1') return second.name === 'SIGHUP' ? 'reload' : 'exit';
+    }
+  }
+}
+
+class Server implements ServerHandle {
+  readonly #run: ServerRun;
+  readonly #log: Logger;
+  readonly #tunnel: TunnelInterface;
+  readonly #closers: (() => void)[] = [];
+  #multi: MultiServer | undefined;
+  #statusFile: StatusWriter | undefined;
+  #fatal: Error | undefined;
+
+  constructor(run: ServerRun) {
+    this.#run = run;
+    this.#log = run.providers.log;
+    this.#tunnel = new TunnelInterface({
+      tun: run.providers.tun,
+      network: run.providers.network,
+      hooks: run.hooks,
+      env: run.env,
+      log: this.#log,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { options, providers, signals } = this.#run;
+    const ce = options.connectionList[0];
+    if (!ce) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
+    const ssl = createSslContext(options, providers);
+    this.#closers.push(() => ssl.close());
+    const profile = this.#profile(ce, ssl);
+    const tun = await this.#tunnel.open(options, ce, undefined, 'init');
+    const routesOk = await this.#tunnel.addRoutes(options);
+    if (signals.pending) return;
+    const bytes = maxPacketBytes(ce);
+    const multi = new MultiServer(
+      {
+        options,
+        tun,
+        crypto: providers.crypto,
+        clock: providers.clock,
+        log: this.#log,
+        hooks: this.#run.hooks,
+        env: this.#run.env,
+        clientFiles: clientFiles(options),
+        persisted: readPersisted(options, this.#log),
+        random: providers.random,
+      },
+      bytes,
+    );
+    this.#multi = multi;
+    await this.#listen(multi, profile, ce, bytes);
+    this.#startStatus();
+    signals.onStatistics = () => this.#logStatistics();
+    this.#log.log(M_INFO, `Initialization Sequence Completed${routesOk ? '' : ' With Errors'}`);
+    this.#run.onUp?.(this);
+  }
+
+  async stop(reason: string): Promise<void> {
+    const { signals, options } = this.#run;
+    const notify = options.connectionList[0]?.explicitExitNotify ?? 0;
+    if (this.#multi && notify > 0 && this.#multi.notifyRestart(notify === 2) > 0) {
+      await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_DELAY_MS));
+    }
+    signals.onStatistics = () => undefined;
+    this.#writePersisted();
+    for (const close of this.#closers.splice(0).reverse()) close();
+    await this.#multi?.close();
+    await this.#tunnel.close(reason);
+    if (this.#fatal) throw this.#fatal;
+  }
+
+  status(): ServerStatus {
+    return this.#multi ? serverStatus(this.#multi) : { clients: [], routes: [], maxBcastQueue: 0 };
+  }
+
+  #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {
+    const { options, providers } = this.#run;
+    const family = serverFamily(ce, this.#log);
+    const wrap = createWrap(options, ce, providers);
+    return {
+      link: isTcp(ce.proto) ? 'tcp' : 'udp',
+      family,
+      wrap,
+      tls: tlsMultiConfig({ options, ce, ssl, wrap, family, providers }),
+      frame: frameOptions(options, ce, family),
+    };
+  }
+
+  async #listen(multi: MultiServer, profile: LinkProfile, ce: ConnectionEntry, bytes: number): Promise<void> {
+    const { options, providers } = this.#run;
+    const bind = {
+      family: profile.family,
+      ipv6Only: ce.bindIpv6Only,
+      ...(ce.local !== undefined && { localAddress: await this.#localAddress(ce, profile.family) }),
+      ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
+      ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
+    };
+    const port = ce.lport === undefined ? 0 : portOf(ce.lport);
+    const family = profile.family === 4 ? '[AF_INET]' : '[AF_INET6]';
+    const where = `${family}${ce.local ?? '[undef]'}`;
+    if (profile.link === 'tcp') {
+      const listener = await providers.socket.listenTcp({
+        ...bind,
+        localPort: port,
+        tcpNoDelay: options.tcpNodelay,
+      });
+      const acceptor = new TcpAcceptor(multi, profile, listener, bytes);
+      this.#closers.push(() => acceptor.close());
+      this.#log.log(M_INFO, `Listening for incoming TCP connection on ${where}:${listener.local.port}`);
+      this.#log.log(
+        M_INFO,
+        `TCPv${profile.family}_SERVER link local (bound): ${where}:${listener.local.port}`,
+      );
+    } else {
+      const link = await providers.socket.openUdp({ ...bind, localPort: port });
+      const receiver = new UdpReceiver(multi, { link, profile }, bytes);
+      this.#closers.push(() => receiver.close());
+      this.#log.log(M_INFO, `UDPv${profile.family} link local (bound): ${where}:${link.local.port}`);
+    }
+    const name = profile.link === 'tcp' ? `TCPv${profile.family}_SERVER` : `UDPv${profile.family}`;
+    this.#log.log(M_INFO, `${name} link remote: [AF_UNSPEC]`);
+  }
+
+  async #localAddress(ce: ConnectionEntry, family: 4 | 6): Promise<string> {
+    const found = await this.#run.providers.socket.resolve(ce.local!, family);
+    const address = found[0]?.address;
+    if (address === undefined)
+      throw new OpenVpnError(`RESOLVE: Cannot resolve host address: ${ce.local}`, 'ERR_OVPN_RESOLVE');
+    return address;
+  }
+
+  #startStatus(): void {
+    const { options } = this.#run;
+    const { ifconfigPoolPersist } = options;
+    if (ifconfigPoolPersist && ifconfigPoolPersist.refreshSec > 0) {
+      const timer = setInterval(() => this.#writePersisted(), ifconfigPoolPersist.refreshSec * 1000);
+      this.#closers.push(() => clearInterval(timer));
+    }
+    if (options.status === undefined) return;
+    const file = openStatusFile(options.status, this.#log);
+    this.#statusFile = file;
+    const timer = setInterval(() => this.#writeStatus(), Math.max(1, options.statusInterval) * 1000);
+    this.#closers.push(() => {
+      clearInterval(timer);
+      file.close();
+    });
+    this.#writeStatus();
+  }
+
+  #writeStatus(): void {
+    this.#statusFile?.write(this.#statusLines());
+  }
+
+  #logStatistics(): void {
+    for (const line of this.#statusLines()) this.#log.log(M_INFO, line);
+  }
+
+  #statusLines(): string[] {
+    const { options, title, providers } = this.#run;
+    return serverStatusLines(this.status(), options.statusVersion, title, providers.clock.wallMs());
+  }
+
+  #writePersisted(): void {
+    const persist = this.#run.options.ifconfigPoolPersist;
+    if (!persist || persist.refreshSec === 0 || !this.#multi) return;
+    try {
+      writeFileSync(persist.file, formatPoolPersist([...this.#multi.plan.remembered()]), { mode: 0o600 });
+    } catch (error) {
+      this.#log.log(M_WARN, `Note: cannot write ${persist.file}: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** 2.x: without a family in --proto and --local, IPv4. */
+function serverFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
+  const asked = protoFamily(ce.proto);
+  if (asked !== 0) return asked;
+  if (ce.local?.includes(':')) return 6;
+  if (ce.local === undefined) log.log(M_INFO, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
+  return 4;
+}
+
+/** Files of --client-config-dir, read anew for every connection. */
+function clientFiles(options: Options): ClientFiles | undefined {
+  const dir = options.clientConfigDir;
+  if (dir === undefined) return undefined;
+  return {
+    async read(commonName) {
+      for (const name of options.ccdExclusive ? [commonName] : [commonName, 'DEFAULT']) {
+        const clean = name.replace(/[^A-Za-z0-9_\-@.]/g, '_');
+        if (clean === '' || clean === '.' || clean === '..') continue;
+        const label = join(dir, clean);
+        const text = await readFile(label, 'utf8').catch(() => undefined);
+        if (text !== undefined) return { label, text };
+      }
+      return undefined;
+    },
+  };
+}
+
+function readPersisted(options: Options, log: Logger): readonly PoolPersistEntry[] {
+  const persist = options.ifconfigPoolPersist;
+  if (!persist) return [];
+  let text: string;
+  try {
+    text = readFileSync(persist.file, 'utf8');
+  } catch {
+    return [];
+  }
+  const { entries, warnings } = parsePoolPersist(text);
+  for (const warning of warnings) log.log(M_WARN, warning);
+  return entries;
+}

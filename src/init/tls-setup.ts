@@ -1,0 +1,211 @@
+/**
+ * From options to the keys and settings of the control channel (2.x do_init_crypto_tls(), init_ssl() of
+ * init.c and ssl.c): certificate and key files, wraps, verification policy, options strings, peer info.
+ */
+import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { OpenVpnError, OptionsError } from '../base/base.ts';
+import { digestInfo, readStaticKey } from '../crypto/crypto.ts';
+import {
+  type ConnectionEntry,
+  type FileOrInline,
+  isTcp,
+  OPENVPN_VERSION,
+  type Options,
+  optionsString,
+} from '../options/options.ts';
+import {
+  type ControlWrap,
+  createNoWrap,
+  createTlsAuthWrap,
+  createTlsCryptWrap,
+} from '../reliable/reliable.ts';
+import {
+  COMP_STUB_LINES,
+  type Credentials,
+  defaultPeerInfo,
+  type SslContext,
+  type TlsEngineConfig,
+  type TlsMultiConfig,
+  type VerifyPolicy,
+} from '../ssl/ssl.ts';
+import type { Providers } from './init.ts';
+
+/** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
+const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
+
+/** The text of a file or inline block. Throws OptionsError when it can't be read. */
+export function readText(value: FileOrInline, option: string): string {
+  return readBytes(value, option).toString('utf8');
+}
+
+function readBytes(value: FileOrInline, option: string): Buffer {
+  if (value.kind === 'inline') return Buffer.from(value.text);
+  try {
+    return readFileSync(value.path);
+  } catch (cause) {
+    const { code, errno } = cause as NodeJS.ErrnoException;
+    throw new OptionsError(
+      `Cannot open file '${value.path}' for --${option}: ${code} (errno=${-(errno ?? 0)})`,
+      {},
+      { cause },
+    );
+  }
+}
+
+/** The TLS engine's context: certificates, keys and limits. Throws OptionsError or TlsError. */
+export function createSslContext(options: Options, providers: Providers): SslContext {
+  return providers.ssl.createContext(engineConfig(options));
+}
+
+function engineConfig(options: Options): TlsEngineConfig {
+  const text = (value: FileOrInline | undefined, option: string): string | undefined =>
+    value && readText(value, option);
+  const ca = text(options.ca, 'ca');
+  const cert = text(options.cert, 'cert');
+  const key = text(options.key, 'key');
+  const extraCerts = text(options.extraCerts, 'extra-certs');
+  const crl = options.crlVerifyDir ? undefined : text(options.crlVerify, 'crl-verify');
+  const dh = options.dh === undefined || options.dh === 'none' ? undefined : readText(options.dh, 'dh');
+  const groups = options.tlsGroups ?? options.ecdhCurve;
+  return {
+    role: options.tlsServer ? 'server' : 'client',
+    ...(ca !== undefined && { ca: [ca] }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(typeof options.askpass === 'string' &&
+      options.askpass !== 'prompt' && { keyPassphrase: firstLine(options.askpass) }),
+    ...(options.pkcs12 && { pkcs12: readPkcs12(options.pkcs12) }),
+    ...(crl !== undefined && { crl: [crl] }),
+    ...(extraCerts !== undefined && { extraCerts }),
+    ...(dh !== undefined && { dh }),
+    ...(options.tlsVersionMin && { minVersion: options.tlsVersionMin }),
+    ...(options.tlsVersionMax && { maxVersion: options.tlsVersionMax }),
+    ...(options.tlsCipher !== undefined && { ciphers: options.tlsCipher }),
+    ...(options.tlsCiphersuites !== undefined && { ciphersuites: options.tlsCiphersuites }),
+    ...(groups !== undefined && { groups }),
+    ...(options.tlsCertProfile && { certProfile: options.tlsCertProfile }),
+    requestCert: options.verifyClientCert !== 'none',
+  };
+}
+
+function readPkcs12(value: FileOrInline): Uint8Array {
+  return value.kind === 'inline' ? Buffer.from(value.text, 'base64') : readBytes(value, 'pkcs12');
+}
+
+function firstLine(path: string): string {
+  return readText({ kind: 'file', path }, 'askpass').split(/\r?\n/, 1)[0] ?? '';
+}
+
+/** The wrap of control packets that the profile asks for. Throws OptionsError for a bad key. */
+export function createWrap(options: Options, ce: ConnectionEntry, providers: Providers): ControlWrap {
+  const { crypto } = providers;
+  const tlsCrypt = ce.tlsCrypt ?? options.tlsCrypt;
+  const tlsAuth = ce.tlsAuth ?? options.tlsAuth;
+  if (tlsCrypt) {
+    const key2 = readStaticKey(readText(tlsCrypt, 'tls-crypt'));
+    const role = options.tlsServer ? 'server' : 'client';
+    return createTlsCryptWrap({
+      key2,
+      role,
+      crypto,
+      replayWindow: options.replayWindow,
+      replaySec: options.replaySec,
+    });
+  }
+  if (tlsAuth) {
+    const digest = digestInfo(options.auth);
+    if (!digest || options.auth === 'none') {
+      throw new OpenVpnError(
+        `ERROR: tls-auth enabled, but no valid --auth algorithm specified ('${options.auth}')`,
+      );
+    }
+    const key2 = readStaticKey(readText(tlsAuth, 'tls-auth'));
+    const direction = ce.keyDirection === -1 ? undefined : ce.keyDirection;
+    return createTlsAuthWrap({
+      key2,
+      direction,
+      digest,
+      crypto,
+      replayWindow: options.replayWindow,
+      replaySec: options.replaySec,
+    });
+  }
+  return createNoWrap();
+}
+
+export function verifyPolicy(options: Options): VerifyPolicy {
+  return {
+    chain: options.ca !== undefined || options.pkcs12 !== undefined,
+    clientCert: options.tlsServer ? options.verifyClientCert : 'require',
+    x509UsernameField: options.x509UsernameField,
+    ...(options.remoteCertKu && { remoteCertKu: options.remoteCertKu }),
+    ...(options.remoteCertEku !== undefined && { remoteCertEku: options.remoteCertEku }),
+    ...(options.nsCertType && { nsCertType: options.nsCertType }),
+    ...(options.verifyX509Name && { verifyX509Name: options.verifyX509Name }),
+    ...(options.peerFingerprints && { peerFingerprints: options.peerFingerprints }),
+  };
+}
+
+export interface TlsSetup {
+  readonly options: Options;
+  readonly ce: ConnectionEntry;
+  readonly ssl: SslContext;
+  readonly wrap: ControlWrap;
+  /** Family of the link's addresses. */
+  readonly family: 4 | 6;
+  readonly providers: Providers;
+  readonly credentials?: () => Credentials | undefined;
+  /** `NAME=value` lines of the environment, for IV_GUI_VER and UV_*. */
+  readonly env?: readonly string[];
+}
+
+/** All of a control channel's configuration but what belongs to one peer. */
+export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'wake'> {
+  const { options, ce, ssl, wrap, family, providers, credentials } = setup;
+  const server = options.mode === 'server';
+  return {
+    role: options.tlsServer ? 'server' : 'client',
+    p2mp: server || options.pull,
+    crypto: providers.crypto,
+    ssl,
+    wrap,
+    verify: verifyPolicy(options),
+    localOptions: optionsString({ options, ce, remote: false }),
+    remoteOptions: optionsString({ options, ce, remote: true }),
+    occ: options.occ,
+    peerInfo: server ? () => '' : () => peerInfoText(options, ce, setup.env ?? []),
+    ...(credentials && { credentials }),
+    needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
+    deferAuth: options.authUserPassVerify !== undefined,
+    deferVerify: options.tlsVerify !== undefined,
+    tlsTimeoutMs: options.tlsTimeout * 1000,
+    handWindowMs: options.handWindow * 1000,
+    transitionWindowMs: options.tranWindow * 1000,
+    renegMs: options.renegSec * 1000,
+    renegBytes: options.renegBytes ?? 0,
+    renegPackets: options.renegPkts,
+    tlsMtu: ce.maxPacketSize,
+    linkOverheadBytes: LINK_OVERHEAD[family],
+    tcp: isTcp(ce.proto),
+    singleSession: options.singleSession,
+    replayWindow: options.replayWindow,
+    replaySec: options.replaySec,
+    clock: providers.clock,
+  };
+}
+
+function peerInfoText(options: Options, ce: ConnectionEntry, env: readonly string[]): string {
+  return defaultPeerInfo({
+    version: OPENVPN_VERSION,
+    platform: 'linux',
+    pull: options.pull,
+    ciphers: options.dataCiphers.split(':'),
+    tunMtuMax: ce.tunMtuMax,
+    compression: COMP_STUB_LINES,
+    env,
+    ...(options.pushPeerInfo && {
+      push: { ssl: `OpenSSL ${process.versions.openssl}`, platformVersion: release() },
+    }),
+  });
+}

@@ -1,0 +1,207 @@
+/**
+ * The tun device with everything the machine knows of it (2.x do_open_tun(), do_close_tun(), do_route()
+ * of init.c): device, addresses, up script, routes, route-up script; and back in reverse. What was
+ * made is remembered step by step, so that close() at any moment removes all of it and nothing else.
+ */
+import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { D_CLOSE, M_INFO } from '../base/errlevel.ts';
+import { type ConnectionEntry, devTypeOf, type Options } from '../options/options.ts';
+import {
+  type ConfiguredTun,
+  configureTun,
+  type NetworkConfig,
+  RouteList,
+  type RouteListInput,
+} from '../route/route.ts';
+import type { EnvSet, ScriptHooks, UpDownContext } from '../script/script.ts';
+import type { TunDevice, TunFactory } from '../tun/tun.ts';
+
+export interface TunnelInterfaceParts {
+  readonly tun: TunFactory;
+  readonly network: NetworkConfig;
+  readonly hooks: ScriptHooks;
+  readonly env: EnvSet;
+  readonly log: Logger;
+}
+
+type ScriptContext = UpDownContext['context'];
+
+export class TunnelInterface {
+  readonly #parts: TunnelInterfaceParts;
+  #device: TunDevice | undefined;
+  #configured: ConfiguredTun | undefined;
+  #routes: RouteList | undefined;
+  #routesAdded = false;
+  #up: UpDownContext | undefined;
+  #options: Options | undefined;
+  /** open() or addRoutes() at work; close() waits for its end. */
+  #working: Promise<unknown> = Promise.resolve();
+  /** close() was called: what is at work stops at its next step. */
+  #closing = false;
+
+  constructor(parts: TunnelInterfaceParts) {
+    this.#parts = parts;
+  }
+
+  get device(): TunDevice | undefined {
+    return this.#device;
+  }
+
+  /** Opens the device, sets addresses and runs the up script. Throws TunError, or OpenVpnError when the script fails. */
+  open(
+    options: Options,
+    ce: ConnectionEntry,
+    remote: LinkAddress | undefined,
+    context: ScriptContext,
+  ): Promise<TunDevice> {
+    return this.#work(this.#open(options, ce, remote, context));
+  }
+
+  async #open(
+    options: Options,
+    ce: ConnectionEntry,
+    remote: LinkAddress | undefined,
+    context: ScriptContext,
+  ): Promise<TunDevice> {
+    const { log, env, network, hooks } = this.#parts;
+    this.#closing = false;
+    this.#options = options;
+    const type = devTypeOf(options);
+    const device = this.#parts.tun.open({
+      dev: options.dev ?? 'tun',
+      type: type === 'tap' ? 'tap' : 'tun',
+      ...(options.devNode !== undefined && { node: options.devNode }),
+      ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),
+    });
+    this.#device = device;
+    if (device.type !== 'null') log.log(M_INFO, `TUN/TAP device ${device.name} opened`);
+    const configured = await configureTun(
+      network,
+      {
+        dev: device.name,
+        type: device.type,
+        topology: options.topology,
+        mtu: ce.tunMtu,
+        ifconfig: options.ifconfig,
+        ifconfigIpv6: options.ifconfigIpv6,
+        lladdr: options.lladdr,
+        noexec: options.ifconfigNoexec,
+      },
+      log,
+    );
+    this.#configured = configured;
+    configured.exportTo(env);
+    const input = routeInput(options, device, configured, remote);
+    if (RouteList.isNeeded(input)) {
+      this.#routes = await RouteList.create(network, input, log);
+      this.#routes.exportTo(env);
+    }
+    if (this.#closing) return device;
+    const up = this.#upContext(ce, context);
+    this.#up = up;
+    if (!(await hooks.up(env, up))) throw new OpenVpnError('ERROR: up script failed', 'ERR_OVPN_SCRIPT');
+    return device;
+  }
+
+  /** Adds the routes and runs route-up. Resolves false when a route could not be added. */
+  addRoutes(options: Options): Promise<boolean> {
+    return this.#work(this.#addRoutes(options));
+  }
+
+  async #addRoutes(options: Options): Promise<boolean> {
+    const { env, hooks } = this.#parts;
+    let ok = true;
+    if (this.#routes && !options.routeNoexec) {
+      this.#routesAdded = true;
+      ok = await this.#routes.add();
+      env.set('redirect_gateway', this.#routes.redirected ? 1 : 0);
+    } else {
+      env.set('redirect_gateway', 0);
+    }
+    if (!this.#closing) await hooks.routeUp(env);
+    return ok;
+  }
+
+  /** --up-restart on a restart that kept the device. */
+  async restartScripts(ce: ConnectionEntry, signal: string): Promise<void> {
+    const { env, hooks } = this.#parts;
+    const up = this.#upContext(ce, 'restart');
+    await this.#mustSucceed(hooks.down(env, { ...up, signal }), 'down');
+    await this.#mustSucceed(hooks.up(env, up), 'up');
+  }
+
+  /** Takes everything away. `signal` is the reason that scripts see. Throws OpenVpnError when a script fails, after the work. */
+  async close(signal: string): Promise<void> {
+    this.#closing = true;
+    await this.#working;
+    const { env, hooks, log } = this.#parts;
+    const device = this.#device;
+    if (!device) return;
+    this.#device = undefined;
+    const up = this.#up && { ...this.#up, signal };
+    const failed: string[] = [];
+    if (up && this.#routes && this.#options?.routePreDown !== undefined) {
+      if (!(await hooks.routePreDown(env, { ...up, context: 'init' }))) failed.push('route-pre-down');
+    }
+    if (this.#routesAdded) await this.#routes?.remove();
+    if (up && this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
+    if (device.type !== 'null') log.log(D_CLOSE, 'Closing TUN/TAP interface');
+    await this.#configured?.undo();
+    device.close();
+    if (up && !this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
+    this.#forget();
+    if (failed.length > 0) throw new OpenVpnError(`ERROR: ${failed[0]} script failed`, 'ERR_OVPN_SCRIPT');
+  }
+
+  /** Remembers the work, so that close() can wait for it; failures go to the caller alone. */
+  #work<T>(work: Promise<T>): Promise<T> {
+    this.#working = Promise.allSettled([this.#working, work]);
+    return work;
+  }
+
+  #forget(): void {
+    this.#configured = undefined;
+    this.#routes = undefined;
+    this.#routesAdded = false;
+    this.#up = undefined;
+  }
+
+  #upContext(ce: ConnectionEntry, context: ScriptContext): UpDownContext {
+    const configured = this.#configured;
+    return {
+      dev: this.#device?.name ?? '',
+      devType: this.#device?.type ?? 'null',
+      tunMtu: ce.tunMtu,
+      ...(configured?.ifconfigLocal !== undefined && { ifconfigLocal: configured.ifconfigLocal }),
+      ...(configured?.ifconfigRemote !== undefined && { ifconfigRemote: configured.ifconfigRemote }),
+      context,
+    };
+  }
+
+  async #mustSucceed(result: Promise<boolean>, name: string): Promise<void> {
+    if (!(await result)) throw new OpenVpnError(`ERROR: ${name} script failed`, 'ERR_OVPN_SCRIPT');
+  }
+}
+
+function routeInput(
+  options: Options,
+  device: TunDevice,
+  configured: ConfiguredTun,
+  remote: LinkAddress | undefined,
+): RouteListInput {
+  const pointToPoint = device.type === 'tun' && options.topology !== 'subnet';
+  return {
+    dev: device.name,
+    devType: device.type,
+    routes: options.routes,
+    routesIpv6: options.routesIpv6,
+    redirectGateway: options.redirectGateway,
+    routeMetric: options.routeMetric,
+    vpnGateway: options.routeGateway ?? (pointToPoint ? options.ifconfig?.remoteNetmask : undefined),
+    vpnGatewayIpv6: options.routeIpv6Gateway ?? options.ifconfigIpv6?.remote,
+    remoteHost: remote?.family === 4 ? remote.address : undefined,
+    remoteHostIpv6: remote?.family === 6 ? remote.address : undefined,
+    didIpv4: configured.didIpv4,
+    didIpv6: configured.didIpv6,
+  };
+}
