@@ -1,0 +1,56 @@
+/**
+ * Texts of server.conf and client.ovpn with everything inside (inline blocks), for quickstart and
+ * `openvpn-ts profile`. They use only options that stock OpenVPN 2.4 and newer know.
+ */
+import type { Bundle } from './pki-store.ts';
+
+export interface ClientProfile {
+  /** Host name or address of the server. */
+  readonly remote: string;
+  readonly port: number;
+  readonly proto: 'udp' | 'tcp';
+}
+
+export interface ServerProfile {
+  readonly port: number;
+  readonly proto: 'udp' | 'tcp';
+  /** Network that clients get addresses from, e.g. `10.8.0.0`; netmask 255.255.255.0. */
+  readonly network: string;
+}
+
+export function clientProfile(profile: ClientProfile, bundle: Bundle): string {
+  return `client
+dev tun
+proto ${profile.proto === 'udp' ? 'udp' : 'tcp-client'}
+remote ${profile.remote} ${profile.port}
+nobind
+persist-key
+persist-tun
+remote-cert-tls server
+verb 3
+${inlineBlocks(bundle)}`;
+}
+
+export function serverProfile(profile: ServerProfile, bundle: Bundle): string {
+  return `port ${profile.port}
+proto ${profile.proto === 'udp' ? 'udp' : 'tcp-server'}
+dev tun
+topology subnet
+server ${profile.network} 255.255.255.0
+dh none
+keepalive 10 60
+persist-key
+persist-tun
+${profile.proto === 'udp' ? 'explicit-exit-notify 1\n' : ''}verb 3
+${inlineBlocks(bundle)}`;
+}
+
+function inlineBlocks(bundle: Bundle): string {
+  const blocks = [
+    ['ca', bundle.ca],
+    ['cert', bundle.certificate],
+    ['key', bundle.privateKey],
+    ['tls-crypt', bundle.tlsCrypt],
+  ] as const;
+  return blocks.map(([name, text]) => `<${name}>\n${text.trimEnd()}\n</${name}>\n`).join('');
+}
