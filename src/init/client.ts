@@ -18,10 +18,11 @@ import { type LinkCounters, newLinkCounters } from '../forward/forward.ts';
 import {
   applyPulledOptions,
   type ConnectionEntry,
+  finishPull,
+  importLines,
   isUdp,
   type Options,
   restorePrePull,
-  savePrePull,
 } from '../options/options.ts';
 import {
   type AuthFailedMessage,
@@ -37,7 +38,7 @@ import { openClientLink, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
-import { clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
+import { beforePullTimers, clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
@@ -103,7 +104,6 @@ class Client implements ClientSessionHost {
   async run(statistics?: (current: ClientStatistics) => void): Promise<RunEnd> {
     const { signals } = this.#run;
     statistics?.({ counters: this.#totals });
-    savePrePull(this.#options);
     try {
       for (;;) {
         const entry = await this.#attempt();
@@ -135,7 +135,9 @@ class Client implements ClientSessionHost {
     }
     const next = this.#list.next();
     if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
-    const ce = next.entry;
+    // A pull changes the profile in use (tun-mtu, exit notification): each attempt has a copy.
+    const ce = { ...next.entry };
+    this.#options.ce = ce;
     this.#ce = ce;
     restorePrePull(this.#options);
     this.#collector = new PushCollector();
@@ -212,7 +214,7 @@ class Client implements ClientSessionHost {
         ...opened,
         tls,
         frame: frameOptions(options, ce, opened.remote.family),
-        timers: clientTimers(options),
+        timers: beforePullTimers(options, ce),
         localOptions: options.occ ? tls.localOptions : undefined,
         maxPacketBytes: maxPacketBytes(ce),
         float: ce.float,
@@ -329,11 +331,18 @@ class Client implements ClientSessionHost {
     const ce = this.#ce!;
     const options = this.#options;
     const result = applyPulledOptions(options, this.#collector.options);
-    for (const line of result.messages) this.#log.log(line.level, line.text);
-    if (result.rejected) {
+    this.#logLines(result.messages);
+    if (result.restart !== undefined) {
+      signals.raise('SIGUSR1', 'soft', result.restart);
+      return;
+    }
+    const finished = finishPull(options);
+    this.#logLines(finished.messages);
+    if (!finished.ok) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
     }
+    this.#logLines(importLines(options, result.imports));
     if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
     const params = this.#dataParams(session);
     if (!params) {
@@ -503,6 +512,10 @@ class Client implements ClientSessionHost {
     logSignal(this.#log, signal);
     this.#run.signals.clear();
     return signal.name === 'SIGHUP' ? 'reload' : 'exit';
+  }
+
+  #logLines(lines: readonly { readonly level: number; readonly text: string }[]): void {
+    for (const { level, text } of lines) this.#log.log(level, text);
   }
 
   #state(state: TunnelState): void {

@@ -42,7 +42,7 @@ function clientEntry(instance: MultiInstance): ClientEntry {
     clientId: instance.clientId,
     peerId: instance.peerId,
     cipher:
-      tls.params?.cipher.name ?? (instance.options.cipherDefined ? instance.options.cipher : UNSET_CIPHER),
+      tls.params?.cipher.name ?? (instance.options.cipher || UNSET_CIPHER),
   };
 }
 

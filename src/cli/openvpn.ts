@@ -1,0 +1,26 @@
+/**
+ * The drop-in program (2.x openvpn.c main()): argv, signals and standard output around runProgram().
+ */
+
+import { type SignalName, SignalState } from '../init/init.ts';
+import { runProgram } from '../init/openvpn.ts';
+import { createConfigFilesNode } from '../options/config-files-node.ts';
+import { versionInfo } from './version-info.ts';
+
+const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
+
+/** Runs the program; resolves its exit status. `argv` are the words after the program's name. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const signals = new SignalState();
+  for (const name of SIGNALS) process.on(name, () => signals.raise(name, 'hard'));
+  process.on('SIGPIPE', () => undefined);
+  return runProgram({
+    argv,
+    files: createConfigFilesNode(),
+    signals,
+    version: versionInfo(),
+    print: (text) => process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+  });
+}
+
+process.exit(await main(process.argv.slice(2)));
