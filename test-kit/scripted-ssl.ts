@@ -104,6 +104,10 @@ class ScriptedSession implements SslSession {
     if (options.role === 'client') this.#schedule(() => this.#write(HELLO, options.random));
   }
 
+  get idle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   writeCiphertext(bytes: Uint8Array): void {
     this.#incoming = Buffer.concat([this.#incoming, bytes]);
     if (this.#scheduled) return;

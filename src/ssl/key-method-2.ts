@@ -139,24 +139,24 @@ export function replaceControlCharacters(text: string): string {
   return text.replace(/[\x00-\x1f\x7f]/g, '_');
 }
 
-/** Messages of one chunk of plaintext, and how many were dropped for unprintable characters. */
+/** Messages of one chunk of plaintext, and what was dropped for unprintable characters (views). */
 export interface ControlMessages {
   readonly messages: readonly string[];
-  readonly invalid: number;
+  readonly invalid: readonly Uint8Array[];
 }
 
 /**
  * Splits plaintext at its NULs. Text without a NUL behind it is dropped, as 2.6 does; trailing CR and
- * LF are cut; a message with another control character is dropped and counted.
+ * LF are cut; a message with another control character is dropped.
  */
 export function splitControlMessages(chunk: Uint8Array): ControlMessages {
   const messages: string[] = [];
-  let invalid = 0;
+  const invalid: Uint8Array[] = [];
   for (let at = 0; at < chunk.length; ) {
     const end = chunk.indexOf(0, at);
     if (end < 0) break;
     const text = decode(chunk.subarray(at, end)).replace(/[\r\n]+$/, '');
-    if (replaceControlCharacters(text) !== text) invalid++;
+    if (replaceControlCharacters(text) !== text) invalid.push(chunk.subarray(at, end));
     else if (text !== '') messages.push(text);
     at = end + 1;
   }

@@ -69,6 +69,8 @@ export interface SslSession {
   /** Next decrypted chunk, or undefined. */
   readPlaintext(): Uint8Array | undefined;
   readonly handshakeDone: boolean;
+  /** Whether all plaintext given has become ciphertext. Becoming idle wakes. */
+  readonly idle: boolean;
   /** Why the engine gave up, in OpenSSL's words; undefined while it is fine. */
   failure(): string | undefined;
   /** Leaf first; empty when the peer sent none. Valid once handshakeDone. */

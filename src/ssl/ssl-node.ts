@@ -126,6 +126,10 @@ class NodeSslSession implements SslSession {
     return this.#handshakeDone;
   }
 
+  get idle(): boolean {
+    return !this.#writing && this.#toWrite.length === 0;
+  }
+
   writeCiphertext(bytes: Uint8Array): void {
     if (this.#closed || this.#failure !== undefined) return;
     this.#wire.push(Buffer.from(bytes));
@@ -221,6 +225,7 @@ class NodeSslSession implements SslSession {
       record.fill(0);
       this.#writing = false;
       this.#pumpWrites();
+      if (this.idle) this.#notify();
     });
   }
 

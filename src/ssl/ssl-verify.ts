@@ -39,7 +39,7 @@ export function commonNameOf(leaf: PeerCertificate, policy: VerifyPolicy, log: L
   const wanted = policy.x509UsernameField?.length ? policy.x509UsernameField : ['CN'];
   const parts: string[] = [];
   for (const field of wanted) {
-    const value = fields ? usernameField(fields, field, log) : undefined;
+    const value = field === 'CN' ? leaf.commonName : fields && usernameField(fields, field, log);
     if (value === undefined || byteLength(value) > NAME_FIELD_MAX) {
       const subject = cleanSubject(leaf);
       log.log(

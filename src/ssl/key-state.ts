@@ -1,0 +1,523 @@
+/**
+ * One TLS key of a session (2.x ssl_common.h struct key_state; ssl.c tls_process_state(),
+ * session_move_pre_start(), session_move_active()): its handshake, key method 2, and control messages.
+ *
+ *   S_INITIAL -> S_PRE_START (own reset queued) -> S_START (own reset acknowledged)
+ *     client: -> S_SENT_KEY -> S_GOT_KEY -+
+ *     server: -> S_GOT_KEY -> S_SENT_KEY -+-> S_ACTIVE (all acknowledged) -> S_GENERATED_KEYS
+ *
+ * No key material leaves and none is read before the TLS handshake is over and the peer's chain has
+ * passed. While plaintext can't be taken yet, reading from the peer stops, which the receive window
+ * turns into back-pressure: memory stays bounded.
+ */
+import {
+  D_CRYPT_ERRORS,
+  D_PUSH_ERRORS,
+  D_SHOW_OCC,
+  D_TLS_DEBUG_MED,
+  D_TLS_ERRORS,
+} from '../base/errlevel.ts';
+import { AckList, op, ReliableReceive, ReliableSend } from '../reliable/reliable.ts';
+import { ChainCheck } from './chain-check.ts';
+import { destroyDataKeys } from './data-keys.ts';
+import {
+  createKeySource,
+  KEY_MESSAGE_READ_MAX,
+  type KeyMessage,
+  type KeySource,
+  readKeyMessage,
+  replaceControlCharacters,
+  splitControlMessages,
+  writeKeyMessage,
+  zeroKeySource,
+} from './key-method-2.ts';
+import { compareOptions } from './options-compare.ts';
+import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
+import type { PeerCertificate, SslSession } from './ssl-backend.ts';
+import {
+  type AuthState,
+  type KeyStateValue,
+  S_ACTIVE,
+  S_ERROR,
+  S_GENERATED_KEYS,
+  S_GOT_KEY,
+  S_INITIAL,
+  S_PRE_START,
+  S_SENT_KEY,
+  S_START,
+  S_UNDEF,
+  stateName,
+} from './states.ts';
+import { isTlvList } from './tlv.ts';
+
+/** TLS bytes taken from the peer that have not led to plaintext we could read; OpenSSL's own limit of a chain is 100 KB. */
+const UNREAD_MAX = 128 * 1024;
+/** Control messages kept while a renegotiation runs. */
+const PENDING_MESSAGES_MAX = 64;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** What a key needs from the control channel that it belongs to. */
+export interface KeyHost {
+  readonly config: TlsMultiConfig;
+  /** TLS bytes that fit into the key's next packet. */
+  payloadBytes(key: KeyState): number;
+  askVerify(key: KeyState, certificate: PeerCertificate): void;
+  askLogin(key: KeyState, credentials: Credentials | undefined): void;
+  /** Whether name and certificates are those that this peer is bound to. */
+  isSamePeer(identity: PeerIdentity): boolean;
+  handleActive(key: KeyState, nowMs: number): void;
+  handleMessage(text: string): void;
+}
+
+export interface KeyStateOptions {
+  readonly keyId: number;
+  /** Opcode of the reset that this key starts with. */
+  readonly opcode: number;
+  /** TCP servers hold their reset back until the client's has come. */
+  readonly hold: boolean;
+  /** Both resets are done already: ids start at 1. */
+  readonly skipResets: boolean;
+  readonly nowMs: number;
+}
+
+export class KeyState {
+  readonly keyId: number;
+  readonly send: ReliableSend;
+  readonly receive: ReliableReceive;
+  readonly acks = new AckList();
+  state: KeyStateValue = S_INITIAL;
+  auth: AuthState = 'KS_AUTH_FALSE';
+  /** Reason for the client when the login failed. */
+  authReason: string | undefined;
+  identity: PeerIdentity | undefined;
+  data: DataKeys | undefined;
+  establishedMs = 0;
+  /** From this time on the key is preferred over older ones for sending. */
+  settleMs = 0;
+  /** When a lame duck dies. */
+  mustDieMs = Number.POSITIVE_INFINITY;
+  readonly #host: KeyHost;
+  readonly #opcode: number;
+  readonly #ssl: SslSession;
+  #mustNegotiateMs = Number.POSITIVE_INFINITY;
+  #check: ChainCheck | undefined;
+  #chain: readonly PeerCertificate[] = [];
+  #ownSource: KeySource | undefined;
+  #peerSource: KeySource | undefined;
+  /** The peer's key message as far as it came. */
+  #partial: Uint8Array = NO_PAYLOAD;
+  #pendingMessages: string[] = [];
+  /** TLS output that waits for the send window. */
+  #outgoing: Uint8Array[] = [];
+  #outgoingBytes = 0;
+  #unreadBytes = 0;
+
+  constructor(host: KeyHost, options: KeyStateOptions) {
+    const { config } = host;
+    const firstId = options.skipResets ? 1 : 0;
+    this.#host = host;
+    this.#opcode = options.opcode;
+    this.keyId = options.keyId;
+    this.send = new ReliableSend({ timeoutMs: config.tlsTimeoutMs, firstId, hold: options.hold });
+    this.receive = new ReliableReceive({ firstId });
+    this.#ssl = config.ssl.createSession(() => config.wake());
+    if (options.skipResets) this.#begin(options.nowMs);
+  }
+
+  get #isClient(): boolean {
+    return this.#host.config.role === 'client';
+  }
+
+  /** The peer's key message was read: its TLS identity is proven. */
+  get hasPeerKey(): boolean {
+    return this.state >= (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
+  }
+
+  /** Data can be sealed and opened. */
+  get usable(): boolean {
+    return this.state === S_GENERATED_KEYS && this.auth === 'KS_AUTH_TRUE' && this.data !== undefined;
+  }
+
+  /** Whether everything given to TLS has arrived at the peer. */
+  get allAcked(): boolean {
+    const idle = this.#ssl.idle && this.#outgoingBytes === 0 && this.#pendingMessages.length === 0;
+    return idle && this.send.empty;
+  }
+
+  /** Runs as far as it gets. Afterwards state is S_ERROR when it failed; that was logged. */
+  advance(nowMs: number): void {
+    for (let changed = true; changed && this.state !== S_ERROR; ) changed = this.#step(nowMs);
+  }
+
+  /** The answer of the tls-verify script. */
+  answerVerify(ok: boolean): void {
+    this.#check?.answer(ok);
+  }
+
+  /** Queues a control message; it leaves once the key is active. False when too many wait. */
+  sendMessage(text: string): boolean {
+    if (this.state >= S_ACTIVE) {
+      this.#writeMessage(text);
+      return true;
+    }
+    if (this.#pendingMessages.length >= PENDING_MESSAGES_MAX) return false;
+    this.#pendingMessages.push(text);
+    return true;
+  }
+
+  /** Both key sources, once; the caller zeroes them. */
+  takeSources(): { readonly own: KeySource; readonly peer: KeySource } | undefined {
+    const [own, peer] = [this.#ownSource, this.#peerSource];
+    this.#ownSource = undefined;
+    this.#peerSource = undefined;
+    return own && peer ? { own, peer } : undefined;
+  }
+
+  exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array {
+    return this.#ssl.exportKeyingMaterial(label, lengthBytes);
+  }
+
+  /** Text after "Control Channel: ". */
+  describe(): string {
+    return this.#ssl.describe();
+  }
+
+  /** Earliest time at which this key wants to run; undefined = never by itself. */
+  nextTimeout(): number | undefined {
+    if (this.state === S_ERROR) return undefined;
+    const retransmit = this.send.nextTimeout() ?? Number.POSITIVE_INFINITY;
+    const deadline = this.state < S_ACTIVE ? this.#mustNegotiateMs : Number.POSITIVE_INFINITY;
+    const next = Math.min(retransmit, deadline);
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Becomes the lame duck: only its data keys live on. */
+  retire(mustDieMs: number): void {
+    this.mustDieMs = mustDieMs;
+    this.#closeControl();
+  }
+
+  /** Gives up with 2.x's closing line. */
+  fail(...lines: readonly string[]): void {
+    if (this.state === S_ERROR) return;
+    for (const line of lines) this.#log(D_TLS_ERRORS, line);
+    this.state = S_ERROR;
+    this.#log(D_TLS_ERRORS, 'TLS Error: TLS handshake failed');
+  }
+
+  /** Zeroes everything. */
+  destroy(): void {
+    this.#closeControl();
+    destroyDataKeys(this.data);
+    this.data = undefined;
+    this.auth = 'KS_AUTH_FALSE';
+    this.state = S_UNDEF;
+  }
+
+  #closeControl(): void {
+    this.#ssl.close();
+    this.send.clear();
+    this.receive.clear();
+    zeroKeySource(this.#ownSource);
+    zeroKeySource(this.#peerSource);
+    this.#ownSource = undefined;
+    this.#peerSource = undefined;
+    this.#partial.fill(0);
+    this.#partial = NO_PAYLOAD;
+    this.#outgoing = [];
+    this.#outgoingBytes = 0;
+    this.#pendingMessages = [];
+  }
+
+  #step(nowMs: number): boolean {
+    let changed = this.#moveState(nowMs);
+    if (this.#feedTls()) changed = true;
+    if (this.#checkPeer()) changed = true;
+    if (this.#readPlaintext()) changed = true;
+    if (this.#sendKey()) changed = true;
+    if (this.#queueCiphertext(nowMs)) changed = true;
+    const failure = this.#ssl.failure();
+    if (failure !== undefined) this.#failTls(failure);
+    return changed;
+  }
+
+  #moveState(nowMs: number): boolean {
+    if (this.state === S_INITIAL) {
+      this.send.queue(this.#opcode, NO_PAYLOAD, nowMs);
+      this.#begin(nowMs);
+      return true;
+    }
+    if (this.state < S_ACTIVE && nowMs >= this.#mustNegotiateMs) {
+      const seconds = Math.floor(this.#host.config.handWindowMs / 1000);
+      this.fail(
+        `TLS Error: TLS key negotiation failed to occur within ${seconds} seconds (check your network connectivity)`,
+      );
+      return false;
+    }
+    if (this.state === S_PRE_START && this.send.empty) {
+      this.#enter(S_START);
+      return true;
+    }
+    const exchanged = this.state === (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
+    if (exchanged && this.#ssl.idle && this.#outgoingBytes === 0 && this.send.empty) {
+      this.#becomeActive(nowMs);
+      return true;
+    }
+    return false;
+  }
+
+  #begin(nowMs: number): void {
+    const { handWindowMs, renegMs } = this.#host.config;
+    this.#mustNegotiateMs = nowMs + handWindowMs;
+    this.settleMs = nowMs + (renegMs > 0 ? Math.min(handWindowMs, renegMs / 2) : handWindowMs);
+    this.#enter(S_PRE_START);
+  }
+
+  #becomeActive(nowMs: number): void {
+    this.establishedMs = nowMs;
+    this.#enter(S_ACTIVE);
+    this.#host.handleActive(this, nowMs);
+    for (const text of this.#pendingMessages.splice(0)) this.#writeMessage(text);
+  }
+
+  #enter(state: KeyStateValue): void {
+    this.state = state;
+    this.#log(D_TLS_DEBUG_MED, `STATE ${stateName(state)}`);
+  }
+
+  /** Received messages, in order, into TLS. */
+  #feedTls(): boolean {
+    let changed = false;
+    while (this.#unreadBytes < UNREAD_MAX) {
+      const message = this.receive.poll();
+      if (!message) break;
+      changed = true;
+      if (message.messageId === 0 && op.isHardReset(message.opcode)) {
+        if (!isTlvList(message.payload)) {
+          this.fail('TLS Error: Early negotiation malformed packet');
+          break;
+        }
+      } else if (message.payload.length > 0) {
+        this.#unreadBytes += message.payload.length;
+        this.#ssl.writeCiphertext(message.payload);
+      }
+    }
+    return changed;
+  }
+
+  /** Judges the peer's chain once the handshake is over. */
+  #checkPeer(): boolean {
+    if (!this.#ssl.handshakeDone || this.state === S_ERROR) return false;
+    if (this.#check) {
+      if (this.#check.state === 'failed') this.#failVerify();
+      return false;
+    }
+    const { verify, role, crypto, log, deferVerify } = this.#host.config;
+    let problem: ReturnType<SslSession['chainProblem']>;
+    try {
+      this.#chain = this.#ssl.peerChain();
+      problem = this.#ssl.chainProblem();
+    } catch (error) {
+      this.fail(`TLS Error: ${error instanceof Error ? error.message : 'peer certificate unreadable'}`);
+      return false;
+    }
+    if (this.#chain.length === 0 && (role === 'client' || verify.clientCert === 'require')) {
+      this.#failTls('error:0A0000C7:SSL routines::peer did not return a certificate');
+      return false;
+    }
+    this.#check = new ChainCheck({
+      chain: this.#chain,
+      problem,
+      policy: verify,
+      log,
+      equal: (a, b) => crypto.equal(a, b),
+      ask: deferVerify ? (certificate) => this.#host.askVerify(this, certificate) : undefined,
+    });
+    return true;
+  }
+
+  #failVerify(): void {
+    this.#failTls('error:0A000086:SSL routines::certificate verify failed');
+  }
+
+  #readPlaintext(): boolean {
+    if (this.#check?.state !== 'passed') return false;
+    const waitsForKey = this.state === (this.#isClient ? S_SENT_KEY : S_START);
+    if (!waitsForKey && this.state < S_ACTIVE) return false;
+    const chunk = this.#ssl.readPlaintext();
+    if (!chunk) {
+      // All that came was understood, or is the beginning of a record whose length TLS itself limits.
+      if (this.state >= S_ACTIVE) this.#unreadBytes = 0;
+      return false;
+    }
+    this.#unreadBytes = 0;
+    if (waitsForKey) this.#collectKey(chunk);
+    else this.#readMessages(chunk);
+    chunk.fill(0);
+    return true;
+  }
+
+  #collectKey(chunk: Uint8Array): void {
+    const bytes = new Uint8Array(this.#partial.length + chunk.length);
+    bytes.set(this.#partial);
+    bytes.set(chunk, this.#partial.length);
+    this.#partial.fill(0);
+    this.#partial = NO_PAYLOAD;
+    const message = readKeyMessage(bytes, !this.#isClient);
+    if (message === 'incomplete') {
+      if (bytes.length <= KEY_MESSAGE_READ_MAX) {
+        this.#partial = bytes;
+        return;
+      }
+      this.fail(`TLS ERROR: Plaintext buffer too short (${bytes.length} bytes).`);
+    } else if ('text' in message) this.fail(message.text);
+    else this.#acceptKey(message);
+    bytes.fill(0);
+  }
+
+  #acceptKey(message: KeyMessage): void {
+    const { config } = this.#host;
+    this.#peerSource = message.source;
+    this.identity = {
+      commonName: this.#check?.commonName ?? '',
+      username: replaceControlCharacters(message.username),
+      peerInfo: message.peerInfo,
+      options: message.options,
+      chain: this.#chain,
+    };
+    if (config.occ) this.#compareOptions(message.options);
+    if (this.#isClient) this.auth = 'KS_AUTH_TRUE';
+    else if (!this.#admit(message)) return;
+    this.#enter(S_GOT_KEY);
+  }
+
+  /** Server: starts the login. False when the handshake can't go on. */
+  #admit(message: KeyMessage): boolean {
+    const { needCredentials, deferAuth } = this.#host.config;
+    const identity = this.identity!;
+    if (message.credentialsTooLong) {
+      this.#log(D_TLS_ERRORS, 'TLS Error: Username or password too long');
+      this.authReason = 'Username or password is too long. Maximum length is 128 bytes';
+      this.auth = 'KS_AUTH_FALSE';
+      return true;
+    }
+    const given = message.username !== '' && message.password !== '';
+    if (needCredentials && !given) {
+      this.fail('TLS Error: Auth Username/Password was not provided by peer');
+      return false;
+    }
+    const asks = needCredentials || deferAuth;
+    if (!asks && this.#chain.length === 0) {
+      this.fail('TLS Error: Certificate verification failed (key-method 2)');
+      return false;
+    }
+    if (!this.#host.isSamePeer(identity)) this.auth = 'KS_AUTH_FALSE';
+    else if (!asks) this.auth = 'KS_AUTH_TRUE';
+    else {
+      const password = replaceControlCharacters(message.password);
+      this.auth = 'KS_AUTH_DEFERRED';
+      this.#host.askLogin(this, given ? { username: identity.username, password } : undefined);
+    }
+    return true;
+  }
+
+  #compareOptions(remote: string): void {
+    const { log, remoteOptions } = this.#host.config;
+    if (!log.enabled(D_SHOW_OCC) || remoteOptions === '') return;
+    for (const line of compareOptions(remoteOptions, remote)) log.log(D_SHOW_OCC, line);
+  }
+
+  #readMessages(chunk: Uint8Array): void {
+    const { messages, invalid } = splitControlMessages(chunk);
+    for (const bytes of invalid) {
+      const hex = Array.from(bytes.subarray(0, 256), (byte) => byte.toString(16).padStart(2, '0')).join('');
+      this.#log(D_PUSH_ERRORS, `WARNING: Received control with invalid characters: ${hex}`);
+    }
+    for (const text of messages) this.#host.handleMessage(text);
+  }
+
+  #sendKey(): boolean {
+    if (this.#check?.state !== 'passed' || this.state !== (this.#isClient ? S_START : S_GOT_KEY))
+      return false;
+    const { config } = this.#host;
+    this.#ownSource = createKeySource(config.crypto, config.role);
+    const bytes = writeKeyMessage({
+      source: this.#ownSource,
+      options: config.occ ? config.localOptions : '',
+      credentials: this.#isClient ? config.credentials?.() : undefined,
+      peerInfo: config.peerInfo(),
+    });
+    if (!bytes) {
+      this.fail('TLS Error: Key Method #2 write failed');
+      return false;
+    }
+    this.#ssl.writePlaintext(bytes);
+    bytes.fill(0);
+    this.#enter(S_SENT_KEY);
+    return true;
+  }
+
+  #writeMessage(text: string): void {
+    const bytes = new TextEncoder().encode(`${text}\0`);
+    this.#ssl.writePlaintext(bytes);
+    bytes.fill(0);
+  }
+
+  /** TLS output into the send window, in packets as full as they may be. */
+  #queueCiphertext(nowMs: number): boolean {
+    if (this.state < S_START) return false;
+    let changed = false;
+    while (this.send.available > 0) {
+      const chunk = this.#takeOutgoing(this.#host.payloadBytes(this));
+      if (!chunk) break;
+      this.send.queue(op.P_CONTROL_V1, chunk, nowMs);
+      changed = true;
+    }
+    return changed;
+  }
+
+  #takeOutgoing(max: number): Uint8Array | undefined {
+    while (this.#outgoingBytes < max) {
+      const more = this.#ssl.readCiphertext();
+      if (!more) break;
+      this.#outgoing.push(more);
+      this.#outgoingBytes += more.length;
+    }
+    const length = Math.min(max, this.#outgoingBytes);
+    if (length === 0) return undefined;
+    const chunk = new Uint8Array(length);
+    for (let at = 0; at < length; ) {
+      const first = this.#outgoing.shift()!;
+      const part = first.subarray(0, length - at);
+      chunk.set(part, at);
+      at += part.length;
+      if (part.length < first.length) this.#outgoing.unshift(first.subarray(part.length));
+    }
+    this.#outgoingBytes -= length;
+    return chunk;
+  }
+
+  #failTls(opensslText: string): void {
+    if (opensslText.endsWith(':no shared cipher')) {
+      this.#log(
+        D_CRYPT_ERRORS,
+        'TLS error: The server has no TLS ciphersuites in common with the client. Your --tls-cipher setting might be too restrictive.',
+      );
+    }
+    if (opensslText.endsWith(':unsupported protocol')) this.#log(D_CRYPT_ERRORS, UNSUPPORTED_PROTOCOL);
+    this.fail(
+      `OpenSSL: ${opensslText}:`,
+      'TLS_ERROR: BIO read tls_read_plaintext error',
+      'TLS Error: TLS object -> incoming plaintext read error',
+    );
+  }
+
+  #log(level: number, text: string): void {
+    this.#host.config.log.log(level, text);
+  }
+}
+
+const UNSUPPORTED_PROTOCOL =
+  'TLS error: Unsupported protocol. This typically indicates that client and server have no common TLS version enabled. ' +
+  'This can be caused by mismatched tls-version-min and tls-version-max options on client and server. ' +
+  'If your OpenVPN client is between v2.3.6 and v2.3.2 try adding tls-version-min 1.0 to the client configuration to use TLS 1.0+ instead of TLS 1.0 only';
