@@ -2,7 +2,8 @@
  * Runs the project's TypeScript tools (compat tests, bench, fuzz) on Node 20, which can't read TypeScript:
  * translates test-kit/, compat-tests/, bench/ and fuzz/ file by file into node_modules/.cache and starts
  * the asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
- * newer than their translation. The tools load no product code: they start the product as a program.
+ * newer than their translation. The tools load no product code: they start the product as a program. Only
+ * fuzz/ loads it, and has src/ translated along.
  *
  *   node scripts/tools.mjs compat-tests/main.ts --filter udp
  */
@@ -17,9 +18,10 @@ const outRoot = join(root, 'node_modules', '.cache', 'openvpn-ts-tools');
 
 /** Translates what is out of date and returns the path of the translated `entry`. */
 export async function buildTools(entry) {
-  const sources = FOLDERS.flatMap((folder) => listSources(join(root, folder)));
+  const folders = entry.startsWith('fuzz/') ? [...FOLDERS, 'src'] : FOLDERS;
+  const sources = folders.flatMap((folder) => listSources(join(root, folder)));
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
-  removeOrphans(sources);
+  removeOrphans(folders, sources);
   if (stale.length > 0) {
     const { default: ts } = await import('typescript');
     for (const source of stale) translate(ts, source);
@@ -70,9 +72,9 @@ function isFresh(source, target) {
   return existsSync(target) && statSync(target).mtimeMs >= statSync(source).mtimeMs;
 }
 
-function removeOrphans(sources) {
+function removeOrphans(folders, sources) {
   const wanted = new Set(sources.map(targetOf));
-  for (const folder of FOLDERS) {
+  for (const folder of folders) {
     for (const old of listFiles(join(outRoot, folder), '.js')) if (!wanted.has(old)) rmSync(old);
   }
 }

@@ -1,0 +1,51 @@
+/** A short run of every fuzz entry, and of the fuzzer itself. */
+import { describe, expect, it } from 'vitest';
+import { fuzz, readCorpus } from './engine.ts';
+import { loadTargets } from './targets.ts';
+
+const EXECUTIONS = 1500;
+const SEED = 20261123;
+const corpus = readCorpus('test-kit/vectors.json');
+const targets = await loadTargets();
+
+describe('fuzz entries', () => {
+  it('have names of their own, equal to their files', () => {
+    expect(new Set(targets.map((target) => target.name)).size).toBe(targets.length);
+    expect(targets.map((target) => target.name)).toEqual(
+      expect.arrayContaining(['static-key', 'tcp-frames', 'data-packet']),
+    );
+  });
+
+  for (const target of targets) {
+    it(`${target.name} holds for real packets and ${EXECUTIONS} inputs made from them`, () => {
+      const { failure } = fuzz(target, corpus, { seed: SEED, executions: EXECUTIONS });
+      const input = failure && Buffer.from(failure.input).toString('hex');
+      expect({ error: failure?.error, input }).toEqual({ error: undefined, input: undefined });
+    });
+  }
+});
+
+describe('fuzzer', () => {
+  const noticesX = {
+    name: 'x',
+    run: (bytes: Uint8Array) => {
+      if (bytes.includes(0x78)) throw new Error('x');
+    },
+  };
+
+  it('finds a failure and shortens its input', () => {
+    const { failure } = fuzz(noticesX, [new Uint8Array(100)], { seed: 1, executions: 100_000 });
+    expect([...failure!.input]).toEqual([0x78]);
+  });
+
+  it('repeats a run from its seed', () => {
+    const inputs = (seed: number): string[] => {
+      const seen: string[] = [];
+      const run = (bytes: Uint8Array) => seen.push(Buffer.from(bytes).toString('hex'));
+      fuzz({ name: 'all', run }, corpus, { seed, executions: corpus.length + 50 });
+      return seen;
+    };
+    expect(inputs(3)).toEqual(inputs(3));
+    expect(inputs(3)).not.toEqual(inputs(4));
+  });
+});

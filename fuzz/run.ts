@@ -1,0 +1,53 @@
+/**
+ * `npm run fuzz -- NAME [--seconds N] [--seed N] [--input HEX]`: runs one entry, or all of them with
+ * `all`. Prints executions; a failing input is printed as hex, to be tried again with --input. Exit
+ * code 0 when nothing failed, 1 otherwise, 2 on wrong use.
+ */
+import { parseArgs } from 'node:util';
+import { type FuzzTarget, fuzz, readCorpus } from './engine.ts';
+import { loadTargets } from './targets.ts';
+
+const VECTORS = 'test-kit/vectors.json';
+const DEFAULT_SECONDS = '10';
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: DEFAULT_SECONDS },
+      seed: { type: 'string' },
+      input: { type: 'string' },
+    },
+  });
+  const targets = await loadTargets();
+  const chosen = targets.filter((target) => positionals[0] === 'all' || positionals[0] === target.name);
+  if (chosen.length === 0 || positionals.length !== 1) {
+    process.stderr.write('usage: npm run fuzz -- NAME|all [--seconds N] [--seed N] [--input HEX]\n');
+    process.stderr.write(`names: ${targets.map((target) => target.name).join(' ')}\n`);
+    return 2;
+  }
+  if (values.input !== undefined) {
+    for (const target of chosen) target.run(Uint8Array.from(Buffer.from(values.input, 'hex')));
+    return 0;
+  }
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
+  const good = chosen.map((target) => runOne(target, seed, Number(values.seconds) * 1000));
+  return good.every(Boolean) ? 0 : 1;
+}
+
+function runOne(target: FuzzTarget, seed: number, milliseconds: number): boolean {
+  const start = performance.now();
+  const { executions, failure } = fuzz(target, readCorpus(VECTORS), { seed, milliseconds });
+  const seconds = (performance.now() - start) / 1000;
+  const rate = Math.round(executions / seconds);
+  process.stdout.write(
+    `${target.name}: ${executions} executions in ${seconds.toFixed(1)} s (${rate}/s), seed ${seed}: ` +
+      `${failure ? 'FAILED' : 'ok'}\n`,
+  );
+  if (failure === undefined) return true;
+  process.stdout.write(`  ${failure.error instanceof Error ? failure.error.stack : failure.error}\n`);
+  process.stdout.write(`  --input ${Buffer.from(failure.input).toString('hex')}\n`);
+  return false;
+}
