@@ -163,8 +163,10 @@ export interface DnsServer {
 
 export interface DnsOptions {
   searchDomains: string[];
-  /** Sorted by priority. */
+  /** Sorted by priority. While pulling only the pushed ones; finishPull() merges the local ones in. */
   servers: DnsServer[];
+  /** Local servers of a pulling client. */
+  serversPrePull: DnsServer[];
 }
 
 /** --setenv and --setenv-safe, in order; `safe` names have OPENVPN_ in front already. */
@@ -237,15 +239,15 @@ export interface Options {
   disableDco: boolean;
 
   // Profiles
-  /** Connection settings outside of blocks; profiles are made from it. */
+  /** While parsing: settings outside of blocks. Later: the profile in use, see useConnection(). */
   ce: ConnectionEntry;
-  /** At least one after post-processing, remote-random not applied yet (see shuffleConnections). */
+  /** At least one after post-processing; --remote-random is for the connection logic to apply. */
   connectionList: ConnectionEntry[];
   /** --remote lines before they became profiles. */
   remoteList: { remote: string; rport: string | undefined; proto: ProtoName | undefined }[];
   remoteRandom: boolean;
   remoteRandomHostname: boolean;
-  protoForce: 'udp' | 'tcp' | undefined;
+  protoForce: 'udp' | 'tcp' | 'tcp-server' | 'tcp-client' | undefined;
   /** --connect-retry-max rounds; 0 = no limit. */
   connectRetryMax: number;
   /** Seconds; Infinity for "infinite". */
@@ -320,6 +322,7 @@ export interface Options {
   /** --syslog or --daemon program name; undefined = no syslog. */
   syslog: string | undefined;
   verb: number;
+  /** 0 = off. */
   mute: number;
   suppressTimestamps: boolean;
   machineReadableOutput: boolean;
@@ -373,6 +376,8 @@ export interface Options {
   /** Inclusive range; netmask for tap and topology subnet. */
   ifconfigPool: { start: string; end: string; netmask: string | undefined } | undefined;
   ifconfigPoolPersist: { file: string; refreshSec: number } | undefined;
+  /** --tcp-nodelay was given: a server pushes it too. */
+  tcpNodelayHelper: boolean;
   ifconfigIpv6Pool: { base: string; netbits: number } | undefined;
   ifconfigPushConstraint: { network: string; netmask: string } | undefined;
   clientToClient: boolean;
@@ -404,12 +409,14 @@ export interface Options {
   pushIfconfigIpv6Blocked: boolean;
 
   // Data channel
+  /** '' while parsing when not given; post-processing then sets BF-CBC, 2.x's internal default. */
   cipher: string;
-  cipherDefined: boolean;
   /** --cipher (or its default) may be used when negotiation fails. */
   enableNcpFallback: boolean;
-  /** Canonical colon list after post-processing. */
+  /** Canonical colon list after post-processing; what the options string looks at. */
   dataCiphers: string;
+  /** The part of dataCiphers that this program can do: for IV_CIPHERS and negotiation. */
+  ncpCiphers: string;
   auth: string;
   /** false only with --no-replay. */
   replay: boolean;
@@ -451,7 +458,7 @@ export interface Options {
   tlsCipher: string | undefined;
   tlsCiphersuites: string | undefined;
   tlsGroups: string | undefined;
-  tlsCertProfile: 'insecure' | 'legacy' | 'preferred' | 'suiteb';
+  tlsCertProfile: 'insecure' | 'legacy' | 'preferred' | 'suiteb' | undefined;
   ecdhCurve: string | undefined;
   tlsVersionMin: TlsVersion | undefined;
   tlsVersionMinOrHighest: boolean;
@@ -491,6 +498,8 @@ export interface CompressOptions {
   algorithm: 'none' | 'stub' | 'stub-v2' | 'lzo' | 'lz4' | 'lz4-v2';
   /** --allow-compression. */
   allow: 'no' | 'asym' | 'yes';
+  /** --allow-compression was given. */
+  allowGiven: boolean;
 }
 
 /** 2.x struct options_pre_connect. */
@@ -510,4 +519,4 @@ export type PrePull = Pick<
   | 'pingRecTimeout'
   | 'pingRecAction'
   | 'compress'
-> & { readonly tunMtu: number };
+>;

@@ -13,10 +13,13 @@
 
 /** parseClientConfig(text, label, base): { options, messages }; the context-D options over a clone of `base`. */
 export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
-export type { ConfigFileSystem, FileStat } from './config-files.ts';
+export { ConfigError, type ConfigErrorKind } from './config-error.ts';
+export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
 export { type LexedLine, splitCommand, splitConfigLine } from './lexer.ts';
+export type { ImportKind } from './option-row.ts';
+export { findOption, OPTION_ROWS } from './option-table.ts';
 export type {
   CompressOptions,
   ConnectionEntry,
@@ -51,14 +54,37 @@ export { optionsString, optionsStringCipher, optionsWarnings } from './options-s
  * OptionsError when the configuration can't be used; `env.messages` and `env.options` have what came before.
  */
 export { type LogLine, type ParseEnvironment, type ParseResult, parseArgv, parseConfig } from './parse.ts';
+/** useConnection(options, entry): makes a profile of connectionList the one in use, `options.ce`. */
+export { useConnection } from './postprocess.ts';
 /** devTypeOf(options), isUdp(proto), isTcp(proto), protoFamily(proto): 0 | 4 | 6, portNumber(text). */
-export { devTypeOf, isTcp, isUdp, portNumber, protoFamily } from './proto.ts';
+export {
+  devTypeOf,
+  isTcp,
+  isUdp,
+  type ProtoKind,
+  portNumber,
+  protoDisplayName,
+  protoFamily,
+  protoKind,
+} from './proto.ts';
 /**
  * applyPulledOptions(options, items): PullResult; items are the comma-separated parts of PUSH_REPLY,
- * already without `PUSH_REPLY` itself. restorePrePull(options) before each new connection.
+ * already without `PUSH_REPLY` itself. finishPull(options, imports) after the last part gives the OPTIONS
+ * IMPORT lines. restorePrePull(options), then useConnection(), before each new connection.
  */
-export { applyPulledOptions, type PullResult, restorePrePull, savePrePull } from './pull.ts';
+export { applyPulledOptions, finishPull, type PullResult, restorePrePull } from './pull.ts';
 /** pushRemove(options, prefix), pushReset(options): what push-remove and push-reset do to a client's list. */
 export { pushRemove, pushReset } from './push-list.ts';
 /** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */
-export { formatHelp, formatOptionsError, formatVersion, OPENVPN_VERSION, type VersionInfo } from './usage.ts';
+export {
+  type ErrorOutput,
+  formatHelp,
+  formatOptionsError,
+  formatVersion,
+  libraryLine,
+  titleLine,
+  type VersionInfo,
+} from './usage.ts';
+/** optionWarnings(options): lines for the start of an instance. */
+export { optionWarnings } from './verify.ts';
+export { OPENVPN_VERSION } from './version.ts';

@@ -1,0 +1,80 @@
+/**
+ * Address arguments of options (2.x socket.c ip_or_dns_addr_safe(), get_ipv6_addr(); route.c
+ * netmask_to_netbits()). IPv4 is computed on as an unsigned 32-bit number, IPv6 as 16 bytes.
+ */
+import { formatIp, parseIpBytes } from '../base/base.ts';
+
+/** Unsigned 32-bit value of a dotted quad, or undefined. */
+export function ipv4ToNumber(text: string): number | undefined {
+  if (!isDottedQuad(text)) return undefined;
+  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+export function numberToIpv4(value: number): string {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
+}
+
+/** Four decimal numbers 0..255, each of at most three digits. */
+export function isDottedQuad(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) < 256);
+}
+
+/** A dotted quad or, when names are allowed, letters, digits, dash and dot (1..255). */
+export function isIpOrName(text: string, allowName: boolean): boolean {
+  return isDottedQuad(text) || (allowName && /^[A-Za-z0-9.-]{1,255}$/.test(text));
+}
+
+/** An IPv6 literal without prefix length. */
+export function isIpv6(text: string): boolean {
+  return parseIpBytes(text)?.length === 16;
+}
+
+/** Gateway keywords of --route. */
+export function isSpecialAddress(text: string): boolean {
+  return text === 'vpn_gateway' || text === 'net_gateway' || text === 'remote_host';
+}
+
+/** Prefix length of a contiguous netmask, or undefined. */
+export function netmaskToPrefix(netmask: number): number | undefined {
+  const inverse = ~netmask >>> 0;
+  return (inverse & (inverse + 1)) === 0 ? Math.clz32(inverse) : undefined;
+}
+
+/** `255.255.0.0 (/16)`, as 2.x writes netmasks in messages. */
+export function describeNetmask(prefix: number): string {
+  return `${numberToIpv4(prefixToNetmask(prefix))} (/${prefix})`;
+}
+
+export function prefixToNetmask(prefix: number): number {
+  return prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
+}
+
+export interface Ipv6Prefix {
+  /** Canonical text. */
+  readonly address: string;
+  readonly bytes: Uint8Array;
+  /** 128 when absent. */
+  readonly netbits: number;
+}
+
+/** `address[/bits]`; undefined when either part is bad. */
+export function parseIpv6Prefix(text: string): Ipv6Prefix | undefined {
+  const [address = '', bits, ...rest] = text.split('/');
+  const bytes = parseIpBytes(address);
+  if (bytes?.length !== 16 || rest.length > 0) return undefined;
+  if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return undefined;
+  const netbits = bits === undefined ? 128 : Number(bits);
+  return netbits > 128 ? undefined : { address: formatIp(bytes), bytes, netbits };
+}
+
+/** Canonical text of the address `bytes` plus `add` (32-bit, with carry). */
+export function addToIpv6(bytes: Uint8Array, add: number): string {
+  const sum = Uint8Array.from(bytes);
+  let carry = add;
+  for (let i = 15; i >= 0 && carry > 0; i--) {
+    carry += sum[i]!;
+    sum[i] = carry & 255;
+    carry = Math.floor(carry / 256);
+  }
+  return formatIp(sum);
+}

@@ -1,0 +1,196 @@
+/**
+ * Actions of routing and DNS options (2.x options.c, route.c RG_* flags, dns.c in the 2.6 syntax).
+ * Route arguments stay text: keywords and host names are resolved when routes are made.
+ */
+import { M_WARN } from '../base/errlevel.ts';
+import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress, parseIpv6Prefix } from './addresses.ts';
+import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
+import type { DnsOptions, DnsServer, Options } from './option-types.ts';
+
+/** Most addresses of one DNS server; 2.x's limit. */
+const MAX_DNS_ADDRESSES = 8;
+
+export const applyRoute: Apply = ([network = '', netmask, gateway, metric], options, context) => {
+  if (context.context === 'P') checkPulledRoute(network, netmask, gateway, options, context);
+  options.routes.push({
+    network,
+    netmask: given(netmask),
+    gateway: given(gateway),
+    metric: routeMetric(network, given(metric), context),
+    table: options.routeTable,
+  });
+};
+
+export const applyRouteIpv6: Apply = ([prefix = '', gateway, metric], options, context) => {
+  if (context.context === 'P') {
+    if (parseIpv6Prefix(prefix) === undefined) {
+      return context.fail(`route-ipv6 parameter network/IP '${prefix}' must be a valid address`);
+    }
+    if (gateway !== undefined && !isIpv6(gateway)) {
+      return context.fail(`route-ipv6 parameter gateway '${gateway}' must be a valid address`);
+    }
+  }
+  options.routesIpv6.push({
+    prefix,
+    gateway: given(gateway),
+    metric: routeMetric(prefix, given(metric), context),
+    table: options.routeTable,
+  });
+};
+
+export const applyRedirect: Apply = (values, options, context) => {
+  const flags = options.redirectGateway;
+  if (flags.enabled) {
+    context.warn(
+      'WARNING: You have specified redirect-gateway and redirect-private at the same time (or the same option multiple times). This is not well supported and may lead to unexpected results',
+    );
+  }
+  flags.enabled = true;
+  if (context.name === 'redirect-gateway') flags.reroute = true;
+  for (const word of values) {
+    if (word === '!ipv4') {
+      flags.ipv4 = false;
+      flags.enabled = false;
+      flags.reroute = false;
+    } else {
+      const key = REDIRECT_FLAGS.get(word);
+      if (key === undefined) return context.fail(`unknown --${context.name} flag: ${word}`);
+      flags[key] = true;
+    }
+  }
+};
+
+const REDIRECT_FLAGS = new Map([
+  ['local', 'local'],
+  ['autolocal', 'autolocal'],
+  ['def1', 'def1'],
+  ['bypass-dhcp', 'bypassDhcp'],
+  ['bypass-dns', 'bypassDns'],
+  ['block-local', 'blockLocal'],
+  ['ipv6', 'ipv6'],
+] as const) as ReadonlyMap<
+  string,
+  'local' | 'autolocal' | 'def1' | 'bypassDhcp' | 'bypassDns' | 'blockLocal' | 'ipv6'
+>;
+
+export const applyLinkMtu: Apply = ([mtu = ''], { ce }) => {
+  ce.linkMtu = positiveAtoi(mtu);
+  ce.linkMtuDefined = true;
+};
+
+export const applyDns: Apply = (values, options, context) => {
+  const [kind = '', priorityText, key, value] = values;
+  if (kind === 'search-domains' && priorityText !== undefined) {
+    options.dns.searchDomains.push(...values.slice(1));
+  } else if (kind === 'server' && priorityText !== undefined && key !== undefined && value !== undefined) {
+    const priority = dnsPriority(priorityText, context);
+    setDnsServer(dnsServer(options.dns, priority), key, values.slice(3), context);
+  } else {
+    return context.fail(`--dns: unknown option type '${kind}' or missing or unknown parameter`);
+  }
+};
+
+/** `address`, `address:port`, `[address]:port`; undefined when malformed. */
+export function parseDnsAddress(text: string): { address: string; port: number } | undefined {
+  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
+  const plain = /^([^:]+):(\d{1,5})$/.exec(text);
+  const address = bracketed?.[1] ?? plain?.[1] ?? text;
+  const portText = bracketed?.[2] ?? plain?.[2];
+  const port = portText === undefined ? 0 : Number(portText);
+  if (portText !== undefined && (port < 1 || port > 65535)) return undefined;
+  if (bracketed !== null ? !isIpv6(address) : !isDottedQuad(address) && !isIpv6(address)) return undefined;
+  return { address, port };
+}
+
+function checkPulledRoute(
+  network: string,
+  netmask: string | undefined,
+  gateway: string | undefined,
+  { allowPullFqdn }: Options,
+  context: ApplyContext,
+): void {
+  if (!isIpOrName(network, allowPullFqdn) && !isSpecialAddress(network)) {
+    context.fail(`route parameter network/IP '${network}' must be a valid address`);
+  }
+  if (netmask !== undefined && !isDottedQuad(netmask)) {
+    context.fail(`route parameter netmask '${netmask}' must be an IP address`);
+  }
+  if (gateway !== undefined && !isIpOrName(gateway, allowPullFqdn) && !isSpecialAddress(gateway)) {
+    context.fail(`route parameter gateway '${gateway}' must be a valid address`);
+  }
+}
+
+/** The word `default` keeps a place without giving a value. */
+function given(value: string | undefined): string | undefined {
+  return value === 'default' ? undefined : value;
+}
+
+function routeMetric(network: string, text: string | undefined, context: ApplyContext): number | undefined {
+  if (text === undefined) return undefined;
+  const metric = atoi(text);
+  if (metric >= 0) return metric;
+  context.log(M_WARN, `OpenVPN ROUTE: route metric for network ${network} (${text}) must be >= 0`);
+  return undefined;
+}
+
+function dnsPriority(text: string, context: ApplyContext): number {
+  const priority = Number(text);
+  const min = context.context === 'P' ? 0 : -128;
+  if (!/^\s*[+-]?\d+$/.test(text) || priority < min || priority > 127) {
+    return context.fail(`--dns server: invalid priority value '${text}'`);
+  }
+  return priority;
+}
+
+function dnsServer(dns: DnsOptions, priority: number): DnsServer {
+  const found = dns.servers.find((server) => server.priority === priority);
+  if (found !== undefined) return found;
+  const server: DnsServer = {
+    priority,
+    addresses: [],
+    domains: [],
+    dnssec: undefined,
+    transport: undefined,
+    sni: undefined,
+  };
+  dns.servers.push(server);
+  dns.servers.sort((a, b) => a.priority - b.priority);
+  return server;
+}
+
+function setDnsServer(server: DnsServer, key: string, values: string[], context: ApplyContext): void {
+  const [value = ''] = values;
+  if (key === 'address') {
+    for (const text of values) addDnsAddress(server, text, context);
+  } else if (key === 'resolve-domains') {
+    server.domains.push(...values);
+  } else if (key === 'dnssec' && values.length === 1) {
+    server.dnssec = oneOf(value, ['yes', 'no', 'optional'] as const);
+    if (server.dnssec === undefined) {
+      context.fail(`--dns server ${server.priority}: malformed dnssec value '${value}'`);
+    }
+  } else if (key === 'transport' && values.length === 1) {
+    server.transport = oneOf(value, ['plain', 'DoH', 'DoT'] as const);
+    if (server.transport === undefined) {
+      context.fail(`--dns server ${server.priority}: malformed transport value '${value}'`);
+    }
+  } else if (key === 'sni' && values.length === 1) {
+    server.sni = value;
+  } else {
+    context.fail(
+      `--dns server ${server.priority}: unknown option type '${key}' or missing or unknown parameter`,
+    );
+  }
+}
+
+function addDnsAddress(server: DnsServer, text: string, context: ApplyContext): void {
+  const address = parseDnsAddress(text);
+  if (address === undefined || server.addresses.length >= MAX_DNS_ADDRESSES) {
+    context.fail(`--dns server ${server.priority}: malformed address or maximum exceeded '${text}'`);
+  }
+  server.addresses.push(address);
+}
+
+function oneOf<T extends string>(value: string, allowed: readonly T[]): T | undefined {
+  return allowed.find((word) => word === value);
+}

@@ -1,0 +1,48 @@
+/** Actions of tool modes, proxies and removed options (2.x options.c). */
+
+import { type Apply, fileOrInline } from './option-row.ts';
+import type { Options, ToolMode } from './option-types.ts';
+
+export const applyGenkey: Apply = ([type = 'secret', file, extra], options, context) => {
+  options.tool = 'genkey';
+  if (type === 'secret' || type === 'tls-auth' || type === 'tls-crypt') {
+    options.genkey = { type: 'secret', file, extra: undefined };
+  } else if (type === 'tls-crypt-v2-server' || type === 'tls-crypt-v2-client' || type === 'auth-token') {
+    context.notYet(`--genkey ${type}`);
+    options.genkey = { type, file, extra };
+  } else {
+    return context.fail(`unknown --genkey type: ${type}`);
+  }
+};
+
+/** A list to print; the first one asked for wins. */
+export function showMode(tool: ToolMode): Apply {
+  return (_values, options) => {
+    options.tool ??= tool;
+  };
+}
+
+export const applyHttpProxy: Apply = ([server = '', port = '', auth, method], { ce }: Options) => {
+  const automatic = auth === 'auto' || auth === 'auto-nct';
+  ce.httpProxy = {
+    server,
+    port,
+    auth: automatic ? auth : auth === undefined ? 'none' : proxyMethod(method),
+    authFile: auth === undefined || automatic ? undefined : fileOrInline(auth, false),
+    version: '1.0',
+    agent: undefined,
+    customHeaders: [],
+  };
+};
+
+export const proxyRetry: Apply = (_values, _options, context) =>
+  context.warn(
+    'DEPRECATED OPTION: http-proxy-retry and socks-proxy-retry: In OpenVPN 2.4 proxy connection retries are handled like regular connections. Use connect-retry-max 1 to get a similar behavior as before.',
+  );
+
+export const removedIn25: Apply = (_values, _options, context) =>
+  context.fail(`--${context.name} was removed in OpenVPN 2.5. Update your configuration.`);
+
+function proxyMethod(method: string | undefined): 'basic' | 'ntlm' | 'ntlm2' | 'none' {
+  return (['none', 'ntlm', 'ntlm2'] as const).find((name) => name === method) ?? 'basic';
+}

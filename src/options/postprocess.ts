@@ -1,0 +1,151 @@
+/**
+ * What happens after the last word was read (2.x options.c options_postprocess_mutate()): helpers,
+ * implied defaults, profiles, then sanity checks and file checks. The order is 2.x's, since later
+ * steps look at what earlier ones set and messages come out in that order.
+ */
+import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { ConfigError, type LogLine } from './config-error.ts';
+import { compatBefore, completeCiphers, normaliseDataCiphers, usableCiphers } from './data-ciphers.ts';
+import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT } from './defaults.ts';
+import { localDnsToDhcp } from './dns-options.ts';
+import { checkFiles } from './file-checks.ts';
+import { expandClientServer, expandKeepalive, expandTcpNodelay } from './helper.ts';
+import type { ConnectionEntry, Options } from './option-types.ts';
+import type { ParseEnvironment } from './parse.ts';
+import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';
+import { savePrePull } from './pull.ts';
+import { checkUnsupported, verifyOptions } from './verify.ts';
+
+/** Completes and checks `options` in place. Throws ConfigError; log lines go to `messages`. */
+export function postprocess(options: Options, messages: LogLine[], environment: ParseEnvironment): void {
+  if (options.dev === undefined && options.devNode !== undefined) {
+    options.dev = options.devNode.slice(options.devNode.lastIndexOf('/') + 1);
+  }
+  expandClientServer(options, messages);
+  expandKeepalive(options);
+  expandTcpNodelay(options);
+  completeTlsVersion(options);
+  completeCiphers(options, messages);
+  if (!options.compress.allowGiven && compatBefore(options, 20600)) options.compress.allow = 'asym';
+  options.dataCiphers = normaliseDataCiphers(options.dataCiphers, messages);
+  options.ncpCiphers = usableCiphers(options.dataCiphers, environment.supportsCipher);
+  makeProfiles(options);
+  for (const entry of options.connectionList) completeProfile(options, entry, messages);
+  completeTls(options, messages);
+  if (options.config === 'stdin' && options.remapUsr1 === 'SIGHUP') {
+    throw new ConfigError("Options 'config stdin' and 'remap-usr1 SIGHUP' are incompatible with each other.");
+  }
+  if (!options.pull) localDnsToDhcp(options);
+  savePrePull(options);
+  if (!environment.allowUnsupported) checkUnsupported(options);
+  verifyOptions(options, messages);
+  if (environment.files !== undefined) checkFiles(options, environment.files, messages);
+}
+
+/**
+ * Makes `entry` the profile in use: `options.ce` becomes a copy that pushed options may change. A
+ * pulling UDP client without ping settings restarts after 120 s of silence until the push arrives.
+ * Source: 2.x init.c next_connection_entry(), update_options_ce_post().
+ */
+export function useConnection(options: Options, entry: ConnectionEntry): void {
+  options.ce = structuredClone(entry);
+  if (options.pull && options.pingRecAction === 'none' && isUdp(entry.proto)) {
+    options.pingRecTimeout = PRE_PULL_INITIAL_PING_RESTART;
+    options.pingRecAction = 'restart';
+  }
+}
+
+/** Seconds. Source: 2.x ping.h. */
+const PRE_PULL_INITIAL_PING_RESTART = 120;
+
+function completeTlsVersion(options: Options): void {
+  if (options.tlsVersionMin !== undefined) return;
+  const max = options.tlsVersionMax;
+  if (compatBefore(options, 20307)) options.tlsVersionMin = '1.0';
+  else if (max === undefined || max >= '1.2') options.tlsVersionMin = '1.2';
+  else options.tlsVersionMin = max;
+}
+
+/** Without blocks every --remote is a profile; without remotes there is one to listen on. */
+function makeProfiles(options: Options): void {
+  if (options.connectionList.length > 0) return;
+  for (const { remote, rport, proto } of options.remoteList) {
+    const entry = structuredClone(options.ce);
+    entry.remote = remote;
+    if (rport !== undefined) entry.rport = rport;
+    if (proto !== undefined) entry.proto = proto;
+    options.connectionList.push(entry);
+  }
+  if (options.connectionList.length === 0) options.connectionList.push(structuredClone(options.ce));
+}
+
+function completeProfile(options: Options, entry: ConnectionEntry, messages: LogLine[]): void {
+  completeProto(options, entry, messages);
+  completeMtu(options, entry);
+  if (entry.tlsAuth === undefined && entry.tlsCrypt === undefined && entry.tlsCryptV2 === undefined) {
+    entry.tlsAuth = options.tlsAuth;
+    entry.keyDirection = options.keyDirection;
+    entry.tlsCrypt = options.tlsCrypt;
+    entry.tlsCryptV2 = options.tlsCryptV2;
+  }
+  if (!isUdp(entry.proto) && entry.explicitExitNotify !== 0) {
+    messages.push({ level: M_WARN, text: 'NOTICE: --explicit-exit-notify ignored for --proto tcp' });
+    entry.explicitExitNotify = 0;
+  }
+}
+
+function completeProto(options: Options, entry: ConnectionEntry, messages: LogLine[]): void {
+  if (protoKind(entry.proto) === 'tcp') {
+    const server = options.server !== undefined || options.serverBridge !== undefined;
+    if (server) entry.proto = withKind(entry.proto, 'tcp-server');
+    else if (options.client) entry.proto = withKind(entry.proto, 'tcp-client');
+  }
+  const kind = protoKind(entry.proto);
+  const needsBind = entry.local !== undefined || entry.lportDefined || entry.bindDefined;
+  const usesSocks = kind === 'udp' && entry.socksProxy !== undefined;
+  if (!needsBind && (kind === 'tcp-client' || usesSocks || options.pull)) entry.bindLocal = false;
+  if (!entry.bindLocal) entry.lport = undefined;
+  if (options.protoForce !== undefined && options.protoForce !== kind) entry.disabled = true;
+  if (usesSocks && protoFamily(entry.proto) !== 4) {
+    const text =
+      protoFamily(entry.proto) === 6
+        ? "WARNING: '--proto udp6' is not compatible with '--socks-proxy' today.  Forcing IPv4 mode."
+        : "NOTICE: dual-stack mode for '--proto udp' does not work correctly with '--socks-proxy' today.  Forcing IPv4.";
+    messages.push({ level: M_INFO, text });
+    entry.proto = 'udp4';
+  }
+}
+
+function completeMtu(options: Options, entry: ConnectionEntry): void {
+  if (!entry.tunMtuDefined && !entry.linkMtuDefined) entry.tunMtuDefined = true;
+  if (devTypeOf(options) === 'tap' && !entry.tunMtuExtraDefined) {
+    entry.tunMtuExtraDefined = true;
+    entry.tunMtuExtra = TAP_MTU_EXTRA_DEFAULT;
+  }
+  if (!options.ce.mssfixDefault) return;
+  if (entry.fragment !== 0) entry.mssfix.value = entry.fragment;
+  else if (entry.tunMtuDefined && options.ce.tunMtu === TUN_MTU_DEFAULT) {
+    entry.mssfix = { value: MSSFIX_DEFAULT, mode: 'mtu' };
+  } else if (entry.tunMtuDefined) {
+    entry.mssfix = { value: entry.tunMtu, mode: 'fixed' };
+  }
+}
+
+function completeTls(options: Options, messages: LogLine[]): void {
+  if (options.tlsServer) {
+    if (options.dh === undefined) throw new ConfigError('You must define DH file (--dh)');
+  } else if (options.dh !== undefined) {
+    messages.push({
+      level: M_WARN,
+      text: "WARNING: Ignoring option 'dh' in tls-client mode, please only include this in your server configuration",
+    });
+    options.dh = undefined;
+  }
+  if (options.ca === undefined && options.capath === undefined && options.peerFingerprints !== undefined) {
+    messages.push({
+      level: M_INFO,
+      text: 'Using certificate fingerprint to verify peer (no CA option set). ',
+    });
+    options.verifyHashNoCa = true;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * What a client does with PUSH_REPLY (2.x options.c apply_push_options(), apply_pull_filter(),
+ * pre_connect_save(), pre_connect_restore(), options_postprocess_pull(); init.c
+ * do_deferred_options()). A bad pushed option is logged and passed over; only a `reject` filter stops.
+ */
+import { D_LOW, D_PUSH, D_PUSH_ERRORS, M_DEBUG, M_WARN } from '../base/errlevel.ts';
+import { addOption, report } from './add-option.ts';
+import type { LogLine } from './config-error.ts';
+import { dnsProblem, localDnsToDhcp, mergeLocalServers, parkLocalServers } from './dns-options.ts';
+import { decodeToken, encodeText, isSpace, splitConfigLine } from './lexer.ts';
+import { splitBuffer } from './lines.ts';
+import type { ImportKind } from './option-row.ts';
+import type { Options, PrePull } from './option-types.ts';
+import { createParser } from './parse.ts';
+import { isUdp } from './proto.ts';
+
+/** Source: 2.x errlevel.h. */
+const D_PUSH_DEBUG = 7 | (73 << 24) | M_DEBUG;
+const LABEL = '[PUSH-OPTIONS]';
+
+export interface PullResult {
+  readonly messages: readonly LogLine[];
+  /** Kinds of options that were accepted; collect them over all parts of a reply. */
+  readonly imports: ReadonlySet<ImportKind>;
+  /** Set when a filter rejected an option: restart (SIGUSR1) with this reason. */
+  readonly restart: string | undefined;
+}
+
+/**
+ * Applies the comma-separated options of one PUSH_REPLY message to `options`, in place. Afterwards
+ * `options.pushContinuation` is 2 when more messages follow. At the last one call finishPull().
+ */
+export function applyPulledOptions(options: Options, items: readonly string[]): PullResult {
+  const messages: LogLine[] = [];
+  const parser = createParser({
+    options,
+    context: 'P',
+    errorLevel: D_PUSH_ERRORS,
+    messages,
+    files: undefined,
+  });
+  const pieces = items.flatMap((item) => (item === '' ? [''] : splitBuffer(encodeText(item), ',')));
+  for (const [index, piece] of pieces.entries()) {
+    const verdict = filterPulled(options, piece, messages);
+    if (verdict === 'reject') {
+      return { messages, imports: parser.imports, restart: 'Offending option received from server' };
+    }
+    if (verdict === 'ignore') continue;
+    const place = { file: LABEL, line: index + 1, inline: false, level: 0 };
+    const lexed = splitConfigLine(piece, `${LABEL}:${index + 1}`);
+    if ('problem' in lexed) report(parser, lexed.problem, place, lexed.raw);
+    else addWords(parser, lexed.tokens, place);
+  }
+  return { messages, imports: parser.imports, restart: undefined };
+}
+
+/**
+ * Completes a pull whose parts brought `imports`: checks and merges DNS, lists what changed. With
+ * `ok` false the options can't be used and the client restarts.
+ */
+export function finishPull(
+  options: Options,
+  imports: ReadonlySet<ImportKind>,
+): { readonly ok: boolean; readonly messages: readonly LogLine[] } {
+  const problem = dnsProblem(options.dns);
+  if (problem !== undefined) return { ok: false, messages: [{ level: D_PUSH_ERRORS, text: problem }] };
+  mergeLocalServers(options.dns);
+  localDnsToDhcp(options);
+  const messages = IMPORT_LINES.filter(({ kind }) => imports.has(kind)).map((line) =>
+    line.kind === 'explicit-notify' ? exitNotifyLine(options, line) : { level: line.level, text: line.text },
+  );
+  if (imports.has('push-mtu')) {
+    messages.push({ level: D_PUSH, text: `OPTIONS IMPORT: tun-mtu set to ${options.ce.tunMtu}` });
+  }
+  return { ok: true, messages };
+}
+
+/** Keeps what a pull may change. Called once, at the end of parsing. */
+export function savePrePull(options: Options): void {
+  if (options.pull) parkLocalServers(options.dns);
+  options.prePull = structuredClone(
+    Object.fromEntries(PRE_PULL_KEYS.map((key) => [key, options[key]])),
+  ) as PrePull;
+}
+
+/** Puts everything back that a pull changed; before every new connection. */
+export function restorePrePull(options: Options): void {
+  if (options.prePull !== undefined) Object.assign(options, structuredClone(options.prePull));
+  options.pushContinuation = 0;
+  options.protocolFlags = { ccExit: false, tlsEkm: false, dynTlsCrypt: false };
+  options.peerId = undefined;
+}
+
+const PRE_PULL_KEYS = [
+  'routes',
+  'routesIpv6',
+  'redirectGateway',
+  'routeGateway',
+  'routeIpv6Gateway',
+  'routeGatewayViaDhcp',
+  'dhcpOptions',
+  'dns',
+  'cipher',
+  'auth',
+  'ping',
+  'pingRecTimeout',
+  'pingRecAction',
+  'compress',
+] as const satisfies readonly (keyof PrePull)[];
+
+const IMPORT_LINES: readonly { readonly kind: ImportKind; readonly level: number; readonly text: string }[] =
+  [
+    { kind: 'messages', level: D_PUSH, text: 'OPTIONS IMPORT: --verb and/or --mute level changed' },
+    { kind: 'timers', level: D_PUSH_DEBUG, text: 'OPTIONS IMPORT: timers and/or timeouts modified' },
+    {
+      kind: 'explicit-notify',
+      level: D_PUSH_DEBUG,
+      text: 'OPTIONS IMPORT: explicit notify parm(s) modified',
+    },
+    { kind: 'comp', level: D_PUSH_DEBUG, text: 'OPTIONS IMPORT: compression parms modified' },
+    { kind: 'shaper', level: D_PUSH, text: 'OPTIONS IMPORT: traffic shaper enabled' },
+    { kind: 'sockbuf', level: D_PUSH, text: 'OPTIONS IMPORT: --sndbuf/--rcvbuf options modified' },
+    { kind: 'sockflags', level: D_PUSH, text: 'OPTIONS IMPORT: --socket-flags option modified' },
+    { kind: 'persist', level: D_PUSH, text: 'OPTIONS IMPORT: --persist options modified' },
+    { kind: 'up', level: D_PUSH, text: 'OPTIONS IMPORT: --ifconfig/up options modified' },
+    { kind: 'route', level: D_PUSH, text: 'OPTIONS IMPORT: route options modified' },
+    { kind: 'route-extras', level: D_PUSH, text: 'OPTIONS IMPORT: route-related options modified' },
+    {
+      kind: 'dhcpdns',
+      level: D_PUSH,
+      text: 'OPTIONS IMPORT: --ip-win32 and/or --dhcp-option options modified',
+    },
+    { kind: 'setenv', level: D_PUSH, text: 'OPTIONS IMPORT: environment modified' },
+    { kind: 'peer-id', level: D_PUSH_DEBUG, text: 'OPTIONS IMPORT: peer-id set' },
+  ];
+
+/** Exit notification over TCP is taken back. */
+function exitNotifyLine({ ce }: Options, usual: LogLine): LogLine {
+  if (isUdp(ce.proto) || ce.explicitExitNotify === 0) return { level: usual.level, text: usual.text };
+  ce.explicitExitNotify = 0;
+  return {
+    level: D_PUSH,
+    text: 'OPTIONS IMPORT: --explicit-exit-notify can only be used with --proto udp',
+  };
+}
+
+/** The first filter whose prefix fits decides. */
+function filterPulled(options: Options, piece: string, messages: LogLine[]): 'accept' | 'ignore' | 'reject' {
+  if (options.pullFilters.length === 0) return 'accept';
+  let start = 0;
+  while (start < piece.length && isSpace(piece[start]!)) start++;
+  const option = decodeToken(piece.slice(start));
+  const filter = options.pullFilters.find(({ prefix }) => option.startsWith(prefix));
+  if (filter === undefined) return 'accept';
+  if (filter.type === 'accept') {
+    messages.push({ level: D_LOW, text: `Pushed option accepted by filter: '${option}'` });
+  } else if (filter.type === 'ignore') {
+    messages.push({ level: D_PUSH, text: `Pushed option removed by filter: '${option}'` });
+  } else {
+    messages.push({ level: M_WARN, text: `Pushed option rejected by filter: '${option}'. Restarting.` });
+  }
+  return filter.type;
+}
+
+function addWords(
+  parser: Parameters<typeof addOption>[0],
+  tokens: readonly string[],
+  place: Parameters<typeof addOption>[2],
+): void {
+  const [first, ...rest] = tokens;
+  if (first === undefined) return;
+  addOption(parser, [first, ...rest].map(decodeToken), place);
+}

@@ -1,0 +1,243 @@
+/**
+ * Option rows for data channel encryption and compression (2.x options.c add_option(), manual section "data-channel").
+ * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
+ */
+
+import { M_INFO } from '../base/errlevel.ts';
+import { applyAllowCompression, parseKeyDirection } from './apply-tls.ts';
+import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
+import type { CompressOptions } from './option-types.ts';
+
+export const dataChannelOptions: readonly OptionRow[] = [
+  {
+    name: 'allow-compression',
+    min: 1,
+    max: 1,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'MODE',
+    help: 'Compression policy no, asym, yes',
+    apply: applyAllowCompression,
+  },
+  {
+    name: 'allow-deprecated-insecure-static-crypto',
+    min: 0,
+    max: MANY,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Permit static-key/no-crypto mode in 2.7',
+  },
+  {
+    name: 'auth',
+    min: 1,
+    max: 1,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'DIGEST',
+    help: 'HMAC digest for CBC data channel and tls-auth',
+    apply: text('auth'),
+  },
+  {
+    name: 'cipher',
+    min: 1,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'CIPHER',
+    help: 'Legacy data cipher; pushed value sets negotiated cipher',
+    imports: 'ncp',
+    apply: text('cipher'),
+  },
+  {
+    name: 'comp-lzo',
+    min: 0,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: '[MODE]',
+    help: 'Legacy LZO framing: yes, no, adaptive',
+    imports: 'comp',
+    apply: ([mode = 'adaptive'], options, context) => {
+      if (mode !== 'yes' && mode !== 'no' && mode !== 'adaptive') {
+        return context.fail(`bad comp-lzo option: ${mode} -- must be 'yes', 'no', or 'adaptive'`);
+      }
+      options.compress.algorithm = mode === 'no' ? 'stub' : 'lzo';
+    },
+  },
+  {
+    name: 'comp-noadapt',
+    min: 0,
+    max: 0,
+    contexts: 'N',
+    importance: 'accept',
+    supported: 'ignored',
+    usage: '',
+    help: 'Disable adaptive LZO',
+    apply: nothing,
+  },
+  {
+    name: 'compress',
+    min: 0,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: '[ALGORITHM]',
+    help: 'Compression framing stub, stub-v2, lzo, lz4, lz4-v2, migrate',
+    imports: 'comp',
+    apply: ([algorithm = 'stub'], options, context) => {
+      const known: readonly CompressOptions['algorithm'][] = ['stub', 'stub-v2', 'lzo', 'lz4', 'lz4-v2'];
+      const found = algorithm === 'migrate' ? 'none' : known.find((name) => name === algorithm);
+      if (found === undefined) return context.fail(`bad comp option: ${algorithm}`);
+      options.compress.algorithm = found;
+    },
+  },
+  {
+    name: 'data-ciphers',
+    min: 1,
+    max: 1,
+    contexts: 'GD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'LIST',
+    help: 'Allowed ciphers; ? marks optional; 2.7 DEFAULT keyword',
+    apply: text('dataCiphers'),
+  },
+  {
+    name: 'data-ciphers-fallback',
+    min: 1,
+    max: 1,
+    contexts: 'GD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'CIPHER',
+    help: 'Cipher when the peer cannot negotiate',
+    apply: ([cipher = ''], options) => {
+      options.cipher = cipher;
+      options.enableNcpFallback = true;
+    },
+  },
+  {
+    name: 'key-derivation',
+    min: 1,
+    max: MANY,
+    contexts: 'GP',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'METHOD',
+    help: 'Pushed: tls-ekm selects exporter-based keys',
+    imports: 'ncp',
+    apply: ([method = ''], options, context) => {
+      if (method === 'tls-ekm') options.protocolFlags.tlsEkm = true;
+      else context.error(`Unknown key-derivation method ${method}`);
+    },
+  },
+  {
+    name: 'ncp-ciphers',
+    min: 1,
+    max: 1,
+    contexts: 'GD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'LIST',
+    help: 'Old name of data-ciphers',
+    apply: ([list = ''], options, context) => {
+      context.log(
+        M_INFO,
+        "Note: Treating option '--ncp-ciphers' as  '--data-ciphers' (renamed in OpenVPN 2.5).",
+      );
+      options.dataCiphers = list;
+    },
+  },
+  {
+    name: 'peer-id',
+    min: 1,
+    max: 1,
+    contexts: 'GP',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'ID',
+    help: 'Pushed: 24-bit id for DATA_V2 packets',
+    imports: 'peer-id',
+    apply: ([id = ''], options) => {
+      options.peerId = atoi(id);
+    },
+  },
+  {
+    name: 'protocol-flags',
+    min: 1,
+    max: MANY,
+    contexts: 'GP',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'FLAG...',
+    help: 'Pushed: cc-exit, tls-ekm, dyn-tls-crypt, 2.7 aead-epoch',
+    imports: 'ncp',
+    apply: (values, options, context) => {
+      const { protocolFlags } = options;
+      for (const word of values) {
+        if (word === 'cc-exit') protocolFlags.ccExit = true;
+        else if (word === 'tls-ekm') protocolFlags.tlsEkm = true;
+        else if (word === 'dyn-tls-crypt') protocolFlags.dynTlsCrypt = true;
+        else context.error(`Unknown protocol-flags flag: ${word}`);
+      }
+    },
+  },
+  {
+    name: 'replay-persist',
+    min: 1,
+    max: 1,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'FILE',
+    help: 'Persist replay state in a file',
+    apply: text('replayPersist'),
+  },
+  {
+    name: 'replay-window',
+    min: 1,
+    max: 2,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'PACKETS [SECONDS]',
+    help: 'Replay window size (0..65536) and time (0..600)',
+    apply: ([packets = '', seconds], options, context) => {
+      const size = atoi(packets);
+      if (size < 0 || size > 65536) {
+        return context.fail(`replay-window window size parameter (${size}) must be between 0 and 65536`);
+      }
+      options.replayWindow = size;
+      if (seconds === undefined) return;
+      const time = atoi(seconds);
+      if (time < 0 || time > 600) {
+        return context.fail(`replay-window time window parameter (${time}) must be between 0 and 600`);
+      }
+      options.replaySec = time;
+    },
+  },
+  {
+    name: 'secret',
+    min: 1,
+    max: 2,
+    contexts: 'GI',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'FILE [DIRECTION]',
+    help: 'Static key mode without TLS',
+    apply: ([value = '', direction], options, context) => {
+      context.warn('DEPRECATED OPTION: The option --secret is deprecated.');
+      options.secret = fileOrInline(value, context.inline);
+      if (!context.inline && direction !== undefined) {
+        options.keyDirection = parseKeyDirection(direction, context);
+      }
+    },
+  },
+];

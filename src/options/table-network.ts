@@ -1,0 +1,725 @@
+/**
+ * Option rows for link and VPN network options (2.x options.c add_option(), manual section "network").
+ * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
+ */
+
+import { isIpOrName, isIpv6, isSpecialAddress } from './addresses.ts';
+import { applyDns, applyLinkMtu, applyRedirect, applyRoute, applyRouteIpv6 } from './apply-network.ts';
+import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN } from './defaults.ts';
+import { atoi, count, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
+import { parseProto, protoList } from './proto.ts';
+
+export const networkOptions: readonly OptionRow[] = [
+  {
+    name: 'allow-recursive-routing',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Do not drop tunnel packets addressed to the VPN server',
+    apply: flag('allowRecursiveRouting'),
+  },
+  {
+    name: 'bind',
+    min: 0,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: '[ipv6only]',
+    help: 'Bind locally; ipv6only limits to IPv6',
+    apply: ([flagWord], options) => {
+      options.ce.bindDefined = true;
+      if (flagWord === 'ipv6only') options.ce.bindIpv6Only = true;
+    },
+  },
+  {
+    name: 'bind-dev',
+    min: 1,
+    max: MANY,
+    contexts: 'GPD',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'DEVICE',
+    help: 'SO_BINDTODEVICE for the transport socket (VRF)',
+    imports: 'sockflags',
+    apply: text('bindDev'),
+  },
+  {
+    name: 'block-ipv6',
+    min: 0,
+    max: 0,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Answer tunnelled IPv6 with ICMPv6 unreachable',
+    imports: 'route',
+    apply: flag('blockIpv6'),
+  },
+  {
+    name: 'dhcp-option',
+    min: 1,
+    max: 2,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'TYPE [VALUE]',
+    help: 'DNS, DOMAIN, WINS... On Linux exported as foreign_option_n (2.7 tolerates extra args)',
+    imports: 'dhcpdns',
+    apply: (values, options) => {
+      options.dhcpOptions.push(values.join(' '));
+    },
+  },
+  {
+    name: 'dns',
+    min: 2,
+    max: MANY,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'KIND VALUE...',
+    help: 'search-domains ... or server N address/resolve-domains/dnssec/transport/sni',
+    imports: 'dhcpdns',
+    apply: applyDns,
+  },
+  {
+    name: 'explicit-exit-notify',
+    min: 0,
+    max: 1,
+    contexts: 'GCP',
+    importance: 'must',
+    supported: 'yes',
+    usage: '[N]',
+    help: 'Tell the peer on exit/restart; server value 2 = advance to next remote',
+    imports: 'explicit-notify',
+    apply: ([times], options) => {
+      options.ce.explicitExitNotify = times === undefined ? 1 : positiveAtoi(times);
+    },
+  },
+  {
+    name: 'fast-io',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'accept',
+    supported: 'ignored',
+    usage: '',
+    help: 'Skip poll before UDP writes',
+    apply: flag('fastIo'),
+  },
+  {
+    name: 'float',
+    min: 0,
+    max: 0,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: '',
+    help: 'Accept authenticated packets from any address',
+    apply: (_values, options) => {
+      options.ce.float = true;
+    },
+  },
+  {
+    name: 'fragment',
+    min: 1,
+    max: 2,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: 'BYTES [mtu]',
+    help: 'Split datagrams so that UDP payload (or whole packet with mtu) stays under n',
+    apply: ([size = '', unit], options, context) => {
+      const bytes = positiveAtoi(size);
+      if (bytes < 68) return context.fail('--fragment needs to be at least 68');
+      options.ce.fragment = bytes;
+      if (unit === 'mtu') options.ce.fragmentMtu = true;
+      else if (unit !== undefined) context.error(`Unknown parameter to --fragment: ${unit}`);
+    },
+  },
+  {
+    name: 'inactive',
+    min: 1,
+    max: 2,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'SECONDS [BYTES]',
+    help: 'Exit after n s with less than given bytes on the tunnel',
+    imports: 'timers',
+    apply: ([seconds = '', bytes], options, context) => {
+      options.inactive = positiveAtoi(seconds);
+      if (bytes === undefined) return;
+      options.inactiveMinimumBytes = Math.max(0, Number.parseInt(bytes, 10) || 0);
+      if (options.inactiveMinimumBytes > 2147483647) {
+        context.warn(
+          `WARNING: '--inactive' with a 'bytes' value >2 Gbyte was silently ignored in older versions.  If  your VPN exits unexpectedly with 'Inactivity timeout' in ${options.inactive} seconds, revisit this value.`,
+        );
+      }
+    },
+  },
+  {
+    name: 'keepalive',
+    min: 2,
+    max: 2,
+    contexts: 'GU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'INTERVAL TIMEOUT',
+    help: 'Helper for ping + ping-restart (see config-syntax)',
+    apply: ([ping = '', timeout = ''], options) => {
+      options.keepalive = { ping: atoi(ping), timeout: atoi(timeout) };
+    },
+  },
+  {
+    name: 'link-mtu',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'N',
+    help: 'Assumed max UDP/TCP payload of the link',
+    apply: applyLinkMtu,
+  },
+  {
+    name: 'local',
+    min: 1,
+    max: 3,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'HOST',
+    help: 'Bind address (2.6: 1 arg only); 2.7 server: repeatable, with optional port and proto, * for any',
+    apply: ([host = '', ...more], options, context) => {
+      if (more.length > 0) return context.unrecognized();
+      options.ce.local = host;
+    },
+  },
+  {
+    name: 'lport',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'PORT',
+    help: 'Local port; implies bind (2.7: not for 0)',
+    apply: ([port = ''], options) => {
+      options.ce.lportDefined = true;
+      options.ce.lport = port;
+    },
+  },
+  {
+    name: 'mark',
+    min: 1,
+    max: 1,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: 'N',
+    help: 'SO_MARK for encrypted packets',
+    apply: ([value = ''], options) => {
+      options.mark = atoi(value);
+    },
+  },
+  {
+    name: 'max-packet-size',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'BYTES',
+    help: 'Limit control packet size and set mssfix n mtu',
+    apply: ([size = ''], options, context) => {
+      const wanted = positiveAtoi(size);
+      const used = Math.min(Math.max(wanted, TLS_CHANNEL_MTU_MIN), TLS_CHANNEL_BUF_SIZE);
+      options.ce.maxPacketSize = used;
+      if (used !== wanted) {
+        context.warn(
+          `Note: max-packet-size value outside of allowed control channel packet size (${TLS_CHANNEL_MTU_MIN} to ${TLS_CHANNEL_BUF_SIZE}), will use ${used} instead.`,
+        );
+      }
+      options.ce.mssfix = { value: wanted, mode: 'mtu' };
+      options.ce.mssfixDefault = false;
+    },
+  },
+  {
+    name: 'mssfix',
+    min: 0,
+    max: 2,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: '[BYTES] [mtu|fixed]',
+    help: 'Clamp TCP MSS; 0 disables; modes mtu or fixed',
+    apply: ([size, unit], options, context) => {
+      const { ce } = options;
+      ce.mssfixDefault = size === undefined;
+      ce.mssfix =
+        size === undefined
+          ? { value: ce.mssfix.value, mode: 'mtu' }
+          : { value: positiveAtoi(size), mode: 'payload' };
+      if (unit === 'mtu' || unit === 'fixed') ce.mssfix.mode = unit;
+      else if (unit !== undefined) context.error(`Unknown parameter to --mssfix: ${unit}`);
+    },
+  },
+  {
+    name: 'mtu-disc',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'MODE',
+    help: 'Path-MTU discovery mode no, maybe or yes',
+    apply: ([mode = ''], options, context) => {
+      if (mode !== 'no' && mode !== 'maybe' && mode !== 'yes') {
+        return context.fatal(`invalid --mtu-disc type: '${mode}' -- valid types are 'yes', 'maybe', or 'no'`);
+      }
+      options.ce.mtuDisc = mode;
+    },
+  },
+  {
+    name: 'mtu-test',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Probe path MTU on connect (UDP only)',
+    apply: flag('mtuTest'),
+  },
+  {
+    name: 'multihome',
+    min: 0,
+    max: 1,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Reply from the address a UDP packet arrived on; 2.7 adds same-interface (2.6: no args)',
+    apply: flag('multihome'),
+  },
+  {
+    name: 'nobind',
+    min: 0,
+    max: 0,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: '',
+    help: 'Use an ephemeral local port',
+    apply: (_values, options) => {
+      options.ce.bindLocal = false;
+    },
+  },
+  {
+    name: 'passtos',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: '',
+    help: 'Copy TOS of tunnelled packets to the outside',
+    apply: flag('passtos'),
+  },
+  {
+    name: 'persist-local-ip',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'yes',
+    usage: '',
+    help: 'Keep local address across restarts',
+    apply: flag('persistLocalIp'),
+  },
+  {
+    name: 'persist-remote-ip',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'yes',
+    usage: '',
+    help: 'Keep last authenticated remote across restarts',
+    apply: flag('persistRemoteIp'),
+  },
+  {
+    name: 'ping',
+    min: 1,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'SECONDS',
+    help: 'Send keepalive after n s without sending (2.7 max 86400)',
+    imports: 'timers',
+    apply: count('ping'),
+  },
+  {
+    name: 'ping-exit',
+    min: 1,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'SECONDS',
+    help: 'Exit after n s without receiving',
+    imports: 'timers',
+    apply: ([seconds = ''], options) => {
+      options.pingRecTimeout = positiveAtoi(seconds);
+      options.pingRecAction = 'exit';
+    },
+  },
+  {
+    name: 'ping-restart',
+    min: 1,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'SECONDS',
+    help: 'Restart after n s without receiving',
+    imports: 'timers',
+    apply: ([seconds = ''], options) => {
+      options.pingRecTimeout = positiveAtoi(seconds);
+      options.pingRecAction = 'restart';
+    },
+  },
+  {
+    name: 'ping-timer-rem',
+    min: 0,
+    max: 0,
+    contexts: 'GPD',
+    importance: 'should',
+    supported: 'yes',
+    usage: '',
+    help: 'Run ping timers only once a remote is known',
+    imports: 'timers',
+    apply: flag('pingTimerRem'),
+  },
+  {
+    name: 'port',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'PORT',
+    help: 'Local and remote port',
+    apply: ([port = ''], options) => {
+      options.ce.lport = port;
+      options.ce.rport = port;
+    },
+  },
+  {
+    name: 'proto',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'PROTO',
+    help: 'udp, tcp-server, tcp-client, tcp and 4/6 variants',
+    apply: ([name = ''], options, context) => {
+      const proto = parseProto(name);
+      if (proto === undefined) {
+        return context.fail(`Bad protocol: '${name}'. Allowed protocols with --proto option: ${protoList()}`);
+      }
+      options.ce.proto = proto;
+    },
+  },
+  {
+    name: 'rcvbuf',
+    min: 1,
+    max: 1,
+    contexts: 'GP',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'BYTES',
+    help: 'Socket receive buffer size',
+    imports: 'sockbuf',
+    apply: count('rcvbuf'),
+  },
+  {
+    name: 'redirect-gateway',
+    min: 0,
+    max: MANY,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: '[FLAG...]',
+    help: 'Send default traffic into the VPN; flags local autolocal def1 bypass-dhcp bypass-dns block-local ipv6 !ipv4',
+    imports: 'route',
+    apply: applyRedirect,
+  },
+  {
+    name: 'redirect-private',
+    min: 0,
+    max: MANY,
+    contexts: 'GRU',
+    importance: 'should',
+    supported: 'yes',
+    usage: '[FLAG...]',
+    help: 'Like redirect-gateway without the default route',
+    imports: 'route',
+    apply: applyRedirect,
+  },
+  {
+    name: 'route',
+    min: 1,
+    max: 4,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'NETWORK [NETMASK] [GATEWAY] [METRIC]',
+    help: 'Add IPv4 route; keywords vpn_gateway, net_gateway, remote_host, default',
+    imports: 'route',
+    apply: applyRoute,
+  },
+  {
+    name: 'route-delay',
+    min: 0,
+    max: 2,
+    contexts: 'GP',
+    importance: 'should',
+    supported: 'yes',
+    usage: '[SECONDS] [WINDOW]',
+    help: 'Delay route setup n seconds after connect',
+    imports: 'route-extras',
+    apply: ([seconds, windowSec], options) => {
+      options.routeDelayDefined = true;
+      options.routeDelay = seconds === undefined ? 0 : positiveAtoi(seconds);
+      if (windowSec !== undefined) options.routeDelayWindow = positiveAtoi(windowSec);
+    },
+  },
+  {
+    name: 'route-gateway',
+    min: 1,
+    max: 1,
+    contexts: 'GPU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'HOST',
+    help: 'Default gateway for routes, or dhcp',
+    imports: 'route-extras',
+    apply: ([gateway = ''], options, context) => {
+      if (gateway === 'dhcp') {
+        options.routeGatewayViaDhcp = true;
+        return;
+      }
+      if (!isIpOrName(gateway, options.allowPullFqdn) && !isSpecialAddress(gateway)) {
+        return context.fail(`route-gateway parm '${gateway}' must be a valid address`);
+      }
+      options.routeGateway = gateway;
+    },
+  },
+  {
+    name: 'route-ipv6',
+    min: 1,
+    max: 3,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'NETWORK/BITS [GATEWAY] [METRIC]',
+    help: 'Add IPv6 route',
+    imports: 'route',
+    apply: applyRouteIpv6,
+  },
+  {
+    name: 'route-ipv6-gateway',
+    min: 1,
+    max: 1,
+    contexts: 'N',
+    importance: 'should',
+    supported: 'yes',
+    usage: 'ADDRESS',
+    help: 'Default gateway for IPv6 routes',
+    apply: ([gateway = ''], options, context) => {
+      if (!isIpv6(gateway))
+        return context.fail(`route-ipv6-gateway parm '${gateway}' must be a valid address`);
+      options.routeIpv6Gateway = gateway;
+    },
+  },
+  {
+    name: 'route-metric',
+    min: 1,
+    max: 1,
+    contexts: 'GRU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'N',
+    help: 'Default metric for routes',
+    imports: 'route',
+    apply: count('routeMetric'),
+  },
+  {
+    name: 'route-noexec',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'yes',
+    usage: '',
+    help: 'Do not add routes; only export to environment',
+    apply: flag('routeNoexec'),
+  },
+  {
+    name: 'route-table',
+    min: 1,
+    max: 1,
+    contexts: 'G',
+    importance: 'should',
+    supported: 'yes',
+    usage: 'ID',
+    help: 'Routing table id for following routes',
+    apply: count('routeTable'),
+  },
+  {
+    name: 'rport',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'PORT',
+    help: 'Remote port',
+    apply: ([port = ''], options) => {
+      options.ce.rport = port;
+    },
+  },
+  {
+    name: 'session-timeout',
+    min: 1,
+    max: 1,
+    contexts: 'GPD',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'SECONDS',
+    help: 'End the session after n seconds',
+    imports: 'timers',
+    apply: count('sessionTimeout'),
+  },
+  {
+    name: 'shaper',
+    min: 1,
+    max: 1,
+    contexts: 'GP',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'BYTES',
+    help: 'Limit outgoing bandwidth in bytes/s (100..100000000); not in server mode',
+    imports: 'shaper',
+    apply: ([rate = ''], options, context) => {
+      const bytes = atoi(rate);
+      if (bytes < 100 || bytes > 100000000) {
+        return context.fail('Bad shaper value, must be between 100 and 100000000');
+      }
+      options.shaper = bytes;
+    },
+  },
+  {
+    name: 'sndbuf',
+    min: 1,
+    max: 1,
+    contexts: 'GP',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'BYTES',
+    help: 'Socket send buffer size',
+    imports: 'sockbuf',
+    apply: count('sndbuf'),
+  },
+  {
+    name: 'socket-flags',
+    min: 0,
+    max: MANY,
+    contexts: 'GPD',
+    importance: 'should',
+    supported: 'yes',
+    usage: '[FLAG...]',
+    help: 'Socket flags; only TCP_NODELAY is known',
+    imports: 'sockflags',
+    apply: (values, options, context) => {
+      for (const word of values) {
+        if (word === 'TCP_NODELAY') options.tcpNodelay = true;
+        else context.error(`unknown socket flag: ${word}`);
+      }
+    },
+  },
+  {
+    name: 'tcp-nodelay',
+    min: 0,
+    max: 0,
+    contexts: 'G',
+    importance: 'must',
+    supported: 'yes',
+    usage: '',
+    help: 'TCP_NODELAY helper',
+    apply: flag('tcpNodelayHelper'),
+  },
+  {
+    name: 'tun-mtu',
+    min: 1,
+    max: 2,
+    contexts: 'GCPU',
+    importance: 'must',
+    supported: 'yes',
+    usage: 'N [OCC-MTU]',
+    help: 'Tunnel device MTU; optional second value for the OCC string',
+    imports: 'push-mtu',
+    apply: ([mtu = '', occMtu], options) => {
+      options.ce.tunMtu = positiveAtoi(mtu);
+      options.ce.tunMtuDefined = true;
+      options.ce.occMtu = occMtu === undefined ? 0 : positiveAtoi(occMtu);
+    },
+  },
+  {
+    name: 'tun-mtu-extra',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'N',
+    help: 'Extra bytes the device may return beyond tun-mtu',
+    apply: ([extra = ''], options) => {
+      options.ce.tunMtuExtra = positiveAtoi(extra);
+      options.ce.tunMtuExtraDefined = true;
+    },
+  },
+  {
+    name: 'tun-mtu-max',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'should',
+    supported: 'yes',
+    usage: 'N',
+    help: 'Upper bound for a pushed tun-mtu (2.6 tolerates a second, unused arg)',
+    apply: ([max = ''], options, context) => {
+      const mtu = positiveAtoi(max);
+      if (mtu < 68 || mtu > 65536) context.error(`--tun-mtu-max value '${max}' is invalid`);
+      else options.ce.tunMtuMax = mtu;
+    },
+  },
+  {
+    name: 'udp-mtu',
+    min: 1,
+    max: 1,
+    contexts: 'GC',
+    importance: 'should',
+    supported: 'not-yet',
+    usage: 'N',
+    help: 'Alias of link-mtu',
+    apply: applyLinkMtu,
+  },
+];
