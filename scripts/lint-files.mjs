@@ -1,0 +1,80 @@
+/**
+ * Rules of the house that no ready-made tool knows, one function each; every function returns the broken
+ * cases as texts.
+ *
+ *   sizes    no file of src/ or native/ over 700 lines (tables are named in TABLES)
+ *   headers  every source file opens with a comment that says what it is
+ *   portMap  docs/port-map.md has one row per C file of OpenVPN 2.x, and its places exist
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './setup.mjs';
+
+const LINE_LIMIT = 700;
+/** Files that are nothing but a table; paths from the root. */
+const TABLES = new Set([]);
+const CODE = /\.(ts|mjs|cjs|cc|h)$/;
+const HEADED_FOLDERS = ['src', 'native', 'test-kit', 'compat-tests', 'bench', 'fuzz', 'scripts', 'examples'];
+
+/** src/openvpn/*.c of OpenVPN 2.6 and 2.7, without the ending. */
+const C_FILES = `
+argv auth_token base64 buffer clinat comp comp-lz4 compstub console console_builtin console_systemd
+crypto crypto_epoch crypto_mbedtls crypto_openssl cryptoapi dco dco_freebsd dco_linux dco_win dhcp dns
+env_set error event fdmisc forward fragment gremlin helper httpdigest init interval list lladdr lzo
+manage mbuf misc mroute mss mstats mtcp mtu mudp multi multi_io networking_freebsd networking_iproute2
+networking_sitnl ntlm occ openvpn options options_parse options_show options_string options_util otime
+packet_id perf ping pkcs11 pkcs11_mbedtls pkcs11_openssl platform plugin pool proto proxy ps push
+push_util reflect_filter reliable route run_command schedule session_id shaper sig socket socket_util
+socks ssl ssl_mbedtls ssl_ncp ssl_openssl ssl_pkt ssl_util ssl_verify ssl_verify_mbedtls
+ssl_verify_openssl status tls_crypt tun tun_afunix vlan win32 win32-util xkey_helper xkey_provider
+`
+  .trim()
+  .split(/\s+/)
+  .map((name) => `${name}.c`);
+
+export const rules = { sizes, headers, portMap };
+
+function sizes() {
+  return filesIn(['src', 'native']).flatMap((path) => {
+    const lines = readFileSync(join(root, path), 'utf8').split('\n').length - 1;
+    const tooLong = lines > LINE_LIMIT && !TABLES.has(path);
+    return tooLong ? [`${path}: ${lines} lines, ${LINE_LIMIT} are allowed`] : [];
+  });
+}
+
+function headers() {
+  return filesIn(HEADED_FOLDERS).flatMap((path) => {
+    const text = readFileSync(join(root, path), 'utf8').replace(/^#!.*\n/, '');
+    return /^(\/\*\*?|\/\/)/.test(text.trimStart()) ? [] : [`${path}: no opening comment`];
+  });
+}
+
+function portMap() {
+  const path = join(root, 'docs', 'port-map.md');
+  if (!existsSync(path)) return ['docs/port-map.md is missing'];
+  const rows = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => /^\|\s*`?[\w-]+\.c`?\s*\|/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')));
+  const named = rows.map((row) => row[1]);
+  const missing = C_FILES.filter((name) => !named.includes(name)).map(
+    (name) => `port map: no row for ${name}`,
+  );
+  const double = named
+    .filter((name, i) => named.indexOf(name) !== i)
+    .map((name) => `port map: two rows for ${name}`);
+  const wrong = rows.flatMap((row) => (row[2] ?? '').match(/\b(src|native|scripts|bin)\/[\w./-]*\w/g) ?? []);
+  const gone = wrong
+    .filter((place) => !existsSync(join(root, place)))
+    .map((place) => `port map: no ${place}`);
+  return [...missing, ...double, ...gone];
+}
+
+function filesIn(folders) {
+  return folders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
+    )
+    .filter((path) => CODE.test(path) && !path.includes('node_modules'));
+}

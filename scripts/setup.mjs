@@ -1,0 +1,102 @@
+/**
+ * All set-up on a fresh machine, in the order things need each other: npm packages, the C++ addon, dist/,
+ * and Debian's packages when root on a Debian-like system. What can't be done is told and left out: the
+ * tests that need it count as skipped.
+ *
+ *   node scripts/setup.mjs            everything
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Program to the Debian package that brings it. */
+const PROGRAMS = {
+  openvpn: 'openvpn',
+  iperf3: 'iperf3',
+  nft: 'nftables',
+  ip: 'iproute2',
+  ping: 'iputils-ping',
+  ethtool: 'ethtool',
+  openssl: 'openssl',
+};
+
+/** Does the set-up. Returns what failed, one text each; an empty list is success. */
+export function setUp() {
+  return [npmPackages(), addon(), compiled(), ...systemPrograms()].filter((problem) => problem !== undefined);
+}
+
+/** Programs of PROGRAMS that are not there. */
+export function missingPrograms() {
+  return Object.keys(PROGRAMS).filter((name) => !isInPath(name));
+}
+
+function npmPackages() {
+  const marker = join(root, 'node_modules', '.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return undefined;
+  tell('installing npm packages');
+  return run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci');
+}
+
+/** The addon's script knows by itself whether there is something to do. */
+function addon() {
+  const script = join(root, 'scripts', 'install.mjs');
+  return run(process.execPath, [script], 'building the C++ addon');
+}
+
+function compiled() {
+  const dist = join(root, 'dist');
+  if (existsSync(dist) && newest(dist) >= newest(join(root, 'src'))) return undefined;
+  tell('compiling src/ to dist/');
+  return run(process.execPath, [join(root, 'scripts', 'build.mjs')], 'compiling src/');
+}
+
+function systemPrograms() {
+  const wanted = missingPrograms();
+  if (wanted.length === 0) return [];
+  const packages = wanted.map((name) => PROGRAMS[name]);
+  if (process.getuid?.() === 0 && isInPath('apt-get')) {
+    tell(`installing Debian packages: ${packages.join(' ')}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const quiet = { env, stdio: 'ignore' };
+    spawnSync('apt-get', ['-qq', 'update'], quiet);
+    spawnSync('apt-get', ['-qq', '-y', 'install', '--no-install-recommends', ...packages], quiet);
+  }
+  const missing = missingPrograms();
+  if (missing.length > 0) tell(`not installed: ${missing.join(' ')} (tests that need them are skipped)`);
+  return [];
+}
+
+function isInPath(name) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => existsSync(join(folder, name)));
+}
+
+/** Time of the newest file below a folder. */
+function newest(folder) {
+  const times = readdirSync(folder, { recursive: true }).map((name) => statSync(join(folder, name)).mtimeMs);
+  return Math.max(0, ...times);
+}
+
+function run(file, args, what) {
+  const result = spawnSync(file, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (result.status === 0) {
+    if (result.stderr.trim() !== '') tell(result.stderr.trim());
+    return undefined;
+  }
+  const text = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`.trim();
+  return `${what} failed:\n${text.split('\n').slice(-30).join('\n')}`;
+}
+
+function tell(text) {
+  process.stderr.write(`set-up: ${text}\n`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const problems = setUp();
+  for (const problem of problems) tell(problem);
+  process.exitCode = problems.length > 0 ? 1 : 0;
+}

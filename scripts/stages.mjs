@@ -1,0 +1,120 @@
+/**
+ * The stages of `npm test` and `npm run check`, in their order. A stage returns how many of its tests
+ * passed, failed and were skipped, and a text for those that didn't pass. Each has a time limit.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rules } from './lint-files.mjs';
+import { runLimited } from './run-limited.mjs';
+import { root, setUp } from './setup.mjs';
+
+const MINUTE_MS = 60_000;
+const SKIPPED_EXIT = 77;
+
+export const setUpStage = { name: 'set-up', run: async () => verdict(setUp()) };
+
+/** Quick looks at the sources, without running them. */
+export const lintStages = [
+  {
+    name: 'format and lint (biome)',
+    run: () => tool('@biomejs/biome', 'biome', ['check', '--error-on-warnings', '.']),
+  },
+  { name: 'types (tsc)', run: () => tool('typescript', 'tsc', ['-p', 'tsconfig.json', '--noEmit']) },
+  {
+    name: 'floors (dependency-cruiser)',
+    run: () => tool('dependency-cruiser', 'depcruise', floorArguments()),
+  },
+  { name: 'file sizes', run: async () => verdict(rules.sizes()) },
+  { name: 'opening comments', run: async () => verdict(rules.headers()) },
+  { name: 'port map', run: async () => verdict(rules.portMap()) },
+];
+
+export const unusedStage = {
+  name: 'unused exports (knip)',
+  run: () => tool('knip', 'knip', ['--no-progress']),
+};
+
+export const unitStage = {
+  name: 'unit, simulation, conformance (vitest)',
+  run: () => vitestStage([binary('vitest', 'vitest'), 'run'], 10 * MINUTE_MS),
+};
+
+export const nativeStage = {
+  name: 'native backends in a namespace',
+  run: () => vitestStage([join(root, 'scripts/native-tests.mjs')], 4 * MINUTE_MS),
+};
+
+/** The compat tests; `extra` goes to compat-tests/main.ts. */
+export function compatStage(extra = [], limitMs = 15 * MINUTE_MS) {
+  return { name: 'compat tests against openvpn', run: () => compat(extra, limitMs) };
+}
+
+function floorArguments() {
+  const folders = ['src', 'compat-tests', 'bench'].filter((folder) => existsSync(join(root, folder)));
+  return [...folders, '--config', '.dependency-cruiser.cjs'];
+}
+
+/** Runs a tool of node_modules; its exit code is the verdict. */
+async function tool(packageName, program, args) {
+  const result = await runLimited(process.execPath, [binary(packageName, program), ...args], {
+    limitMs: 5 * MINUTE_MS,
+  });
+  return result.code === 0 ? verdict([]) : verdict([lastLines(result)], 1);
+}
+
+async function vitestStage(command, limitMs) {
+  const dir = mkdtempSync(join(tmpdir(), 'ovt-vitest-'));
+  const file = join(dir, 'results.json');
+  try {
+    const report = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const result = await runLimited(process.execPath, [...command, ...report], { limitMs });
+    if (result.code === SKIPPED_EXIT) return { passed: 0, failed: 0, skipped: 1, text: result.output.trim() };
+    if (!existsSync(file)) return verdict([lastLines(result)], 1);
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(file, 'utf8'),
+    );
+    // A file that can't be loaded, or a stray error, fails the run without failing a test.
+    const failed = Math.max(numFailedTests, result.code === 0 ? 0 : 1);
+    const text = failed > 0 ? lastLines(result, 200) : '';
+    return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests, text };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function compat(extra, limitMs) {
+  const args = ['scripts/tools.mjs', 'compat-tests/main.ts', '--quiet', ...extra];
+  const result = await runLimited(process.execPath, args, { limitMs, echo: true });
+  const counts = /compat: (\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(result.output);
+  if (!counts) return verdict([result.timedOut ? 'time limit' : 'ended early'], 1);
+  const [passed, failed, skipped] = counts.slice(1).map(Number);
+  return { passed, failed, skipped, text: '' };
+}
+
+/** Counts a list of problems: none is one passed test. */
+function verdict(problems, failed = problems.length) {
+  return { passed: failed === 0 ? 1 : 0, failed, skipped: 0, text: problems.join('\n') };
+}
+
+function lastLines({ output, timedOut }, count = 60) {
+  const lines = output.trim().split('\n').slice(-count);
+  return [...lines, ...(timedOut ? ['(time limit)'] : [])].join('\n');
+}
+
+/** The JavaScript file behind a package's program, without npx and its start-up time. */
+function binary(packageName, program) {
+  const home = packageHome(packageName);
+  const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+  return join(home, typeof bin === 'string' ? bin : bin[program]);
+}
+
+function packageHome(packageName) {
+  const paths = createRequire(join(root, 'package.json')).resolve.paths(packageName) ?? [];
+  const found = paths
+    .map((path) => join(path, packageName))
+    .find((path) => existsSync(join(path, 'package.json')));
+  if (found === undefined) throw new Error(`the package ${packageName} is not installed`);
+  return found;
+}
