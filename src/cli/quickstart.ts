@@ -1,0 +1,289 @@
+/**
+ * `openvpn-ts quickstart` (npm start): the main job on this machine. Makes quickstart/ once, starts the
+ * server, connects a client to it from a network namespace of its own, proves the tunnel by ping and by a
+ * hashed transfer, tells how to use the profile elsewhere, and serves until Ctrl-C. Whatever ends it, the
+ * processes are stopped and the namespace is removed.
+ */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { OpenVpnError } from '../base/base.ts';
+import { nativeMissingReason } from '../native/native.ts';
+import {
+  checkPortFree,
+  openQuickstart,
+  type QuickstartFiles,
+  writeLocalProfile,
+} from './quickstart-files.ts';
+import { createNamespace, type Namespace } from './quickstart-namespace.ts';
+import { mustRun, runCommand, VpnProcess } from './quickstart-process.ts';
+import { readStatusLine } from './quickstart-status.ts';
+import { parseRoutes } from './quickstart-subnet.ts';
+import { startTransferServer, type TransferReport } from './quickstart-transfer.ts';
+
+export interface QuickstartOptions {
+  readonly directory: string;
+  /** Stop after the main job; the exit status says whether it was done. */
+  readonly check: boolean;
+  /** Bytes of the transfer, each way. */
+  readonly bytes: number;
+}
+
+const START_MS = 30_000;
+const STATUS_MS = 1000;
+const READY_LINE = 'Initialization Sequence Completed';
+/** The package's folder, from src/cli/ and dist/cli/ alike. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const OPENVPN = join(ROOT, 'bin', 'openvpn');
+const OPENVPN_TS = join(ROOT, 'bin', 'openvpn-ts');
+
+/** Runs to the end and gives the exit status. */
+export async function runQuickstart(options: QuickstartOptions): Promise<number> {
+  const run = new Quickstart(options);
+  const onSignal = (): void => run.stop();
+  const onExit = (): void => run.stopNow();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  process.on('exit', onExit);
+  try {
+    return await run.run();
+  } catch (error) {
+    if (run.stopped) return 1;
+    if (!(error instanceof OpenVpnError)) throw error;
+    print(`quickstart: ${error.message}`);
+    return 1;
+  } finally {
+    await run.cleanUp();
+    for (const signal of signals) process.off(signal, onSignal);
+    process.off('exit', onExit);
+  }
+}
+
+class Quickstart {
+  readonly #options: QuickstartOptions;
+  /** Last made, first removed. */
+  readonly #cleanUps: { later: () => Promise<void>; now: () => void }[] = [];
+  readonly #stopping = new AbortController();
+
+  constructor(options: QuickstartOptions) {
+    this.#options = { ...options, directory: resolve(options.directory) };
+  }
+
+  get stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  async run(): Promise<number> {
+    const problem = whatIsMissing();
+    if (problem !== undefined) throw new OpenVpnError(problem);
+    await installTools();
+    const taken = parseRoutes(await mustRun('ip', ['-4', 'route', 'show']));
+    const files = await openQuickstart(this.#options.directory, taken);
+    print(
+      files.fresh ? `Made ${files.directory}: PKI, server.conf, client.ovpn` : `Using ${files.directory}`,
+    );
+    await checkPortFree(files.port);
+    const server = await this.#startServer(files);
+    const namespace = await this.#step(createNamespace(taken));
+    this.#cleanUps.push({ later: () => namespace.remove(), now: () => namespace.removeNow() });
+    const client = await this.#startClient(files, namespace);
+    const good = await this.#prove(serverAddress(files), namespace);
+    if (this.#options.check) {
+      print(good ? 'Quickstart check passed' : 'Quickstart check FAILED');
+      return good ? 0 : 1;
+    }
+    explain(files);
+    await this.#serve(server, client);
+    return good ? 0 : 1;
+  }
+
+  /** Ends what is running; run() then comes to its end by itself. */
+  stop(): void {
+    this.#stopping.abort();
+    void this.cleanUp();
+  }
+
+  stopNow(): void {
+    for (const { now } of this.#cleanUps.splice(0).reverse()) now();
+  }
+
+  #cleaning: Promise<void> = Promise.resolve();
+
+  /** Everything that was made so far, in the opposite order. May be called again. */
+  cleanUp(): Promise<void> {
+    const steps = this.#cleanUps.splice(0).reverse();
+    this.#cleaning = this.#cleaning.then(async () => {
+      for (const [index, { later }] of steps.entries()) {
+        await later().catch(() => steps[index]!.now());
+      }
+    });
+    return this.#cleaning;
+  }
+
+  async #startServer(files: QuickstartFiles): Promise<VpnProcess> {
+    const status = ['--status', join(files.directory, 'status'), '1', '--status-version', '2'];
+    const args = [OPENVPN, '--config', files.serverConf, ...status];
+    const server = this.#process('server', process.execPath, args, files);
+    await this.#step(server.waitForLine(READY_LINE, START_MS));
+    print(`Server listens on UDP port ${files.port}, tunnel network ${files.network}/24`);
+    return server;
+  }
+
+  async #startClient(files: QuickstartFiles, namespace: Namespace): Promise<VpnProcess> {
+    const profile = writeLocalProfile(files, namespace.hostAddress);
+    const [command, ...prefix] = namespace.prefix;
+    const args = [...prefix, process.execPath, OPENVPN, '--config', profile];
+    const client = this.#process('client', command!, args, files);
+    await this.#step(client.waitForLine(READY_LINE, START_MS));
+    print(`Client in namespace ${namespace.name} is connected`);
+    return client;
+  }
+
+  #process(name: string, command: string, args: readonly string[], files: QuickstartFiles): VpnProcess {
+    if (this.stopped) throw new OpenVpnError('stopped');
+    const vpn = new VpnProcess(name, command, args, join(files.directory, `${name}.log`));
+    this.#cleanUps.push({ later: () => vpn.stop(), now: () => vpn.kill() });
+    return vpn;
+  }
+
+  async #prove(address: string, namespace: Namespace): Promise<boolean> {
+    const pinged = await this.#step(ping(address, namespace));
+    const report = await this.#step(transfer(address, namespace, this.#options.bytes));
+    const mebibytes = (report.bytes / 2 ** 20).toFixed(0);
+    const verdict = report.intact ? 'SHA-256 equal at both ends' : 'SHA-256 DIFFERS';
+    const rates = `up ${report.upMbps.toFixed(0)} Mbit/s, down ${report.downMbps.toFixed(0)} Mbit/s`;
+    print(`Transfer through the tunnel: ${mebibytes} MiB each way, ${rates}, ${verdict}`);
+    return pinged && report.intact;
+  }
+
+  async #serve(server: VpnProcess, client: VpnProcess): Promise<void> {
+    const { signal } = this.#stopping;
+    let reported = '';
+    let over = false;
+    void Promise.race([server.ended, new Promise((done) => signal.addEventListener('abort', done))]).then(
+      () => {
+        over = true;
+      },
+    );
+    void client.ended.then(() => {
+      if (!over) print('\nThe client has ended; the server goes on. See client.log');
+    });
+    while (!over && !this.stopped) {
+      const line = readStatusLine(join(this.#options.directory, 'status'));
+      if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${line}`);
+      else if (line.split('  ')[0] !== reported) print(line);
+      reported = line.split('  ')[0]!;
+      await pause(STATUS_MS, signal);
+    }
+    print(this.stopped ? '\nStopping' : '\nThe server has ended; see server.log');
+    if (!this.stopped) throw new OpenVpnError('the server has ended');
+  }
+
+  /** Gives up early once a signal came. */
+  async #step<T>(work: Promise<T>): Promise<T> {
+    const result = await work;
+    if (this.stopped) throw new OpenVpnError('stopped');
+    return result;
+  }
+}
+
+/** Why the main job can't be done here; undefined = it can. */
+function whatIsMissing(): string | undefined {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.geteuid?.() !== 0) return 'needs root for TUN devices and network namespaces: run it with sudo';
+  const addon = nativeMissingReason();
+  if (addon !== undefined) return `needs the native addon to open TUN devices: ${addon}`;
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+  } catch {
+    return '/dev/net/tun is missing: load the tun module, or give the container the device';
+  }
+  return undefined;
+}
+
+/** iproute2 and ping, from Debian's packages when they are missing. */
+async function installTools(): Promise<void> {
+  const wanted = [
+    ['ip', ['-V'], 'iproute2'],
+    ['ping', ['-V'], 'iputils-ping'],
+  ] as const;
+  const missing: string[] = [];
+  for (const [program, args, name] of wanted) {
+    if ((await runCommand(program, args)).status === 127) missing.push(name);
+  }
+  if (missing.length > 0 && existsSync('/usr/bin/apt-get')) {
+    print(`Installing ${missing.join(' ')}`);
+    const args = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq', ...missing];
+    const again = (): Promise<unknown> => runCommand(args[0]!, args.slice(1), 300_000);
+    if ((await runCommand(args[0]!, args.slice(1), 300_000)).status !== 0) {
+      await runCommand('apt-get', ['update', '-qq'], 300_000);
+      await again();
+    }
+  }
+  if ((await runCommand('ip', ['-V'])).status === 127)
+    throw new OpenVpnError('needs the program ip (package iproute2)');
+}
+
+async function ping(address: string, namespace: Namespace): Promise<boolean> {
+  const [command, ...prefix] = namespace.prefix;
+  const args = [...prefix, 'ping', '-n', '-c', '4', '-i', '0.2', '-W', '2', address];
+  const { status, stdout, stderr } = await runCommand(command!, args);
+  const summary = stdout.split('\n').filter((line) => /packets transmitted|min\/avg\/max/.test(line));
+  print(`Ping ${address} through the tunnel: ${summary.join('; ') || stderr.trim() || 'failed'}`);
+  return status === 0;
+}
+
+async function transfer(address: string, namespace: Namespace, bytes: number): Promise<TransferReport> {
+  const server = await startTransferServer(address);
+  try {
+    const [command, ...prefix] = namespace.prefix;
+    const peer = [
+      process.execPath,
+      OPENVPN_TS,
+      'quickstart-peer',
+      address,
+      String(server.port),
+      String(bytes),
+    ];
+    const { status, stdout, stderr } = await runCommand(command!, [...prefix, ...peer], 180_000);
+    if (status !== 0) throw new OpenVpnError(stderr.trim() || `the transfer ended with status ${status}`);
+    return JSON.parse(stdout) as TransferReport;
+  } finally {
+    server.close();
+  }
+}
+
+function explain(files: QuickstartFiles): void {
+  const lines = readFileSync(files.clientOvpn, 'utf8').split('\n').length;
+  print(`
+To connect from elsewhere:
+  1. copy ${files.clientOvpn} (${lines} lines, keys inside: keep it private)
+  2. see that its line "remote ${files.remote} ${files.port}" names an address of this machine that the other
+     one can reach, and that UDP port ${files.port} is open on the way
+  3. there: openvpn --config client.ovpn    (any OpenVPN 2.4 or newer, or this one)
+  This machine is ${serverAddress(files)} in the tunnel. One profile a person:
+     openvpn-ts pki client NAME --dir ${join(files.directory, 'pki')}
+     openvpn-ts profile NAME --dir ${join(files.directory, 'pki')} --remote ${files.remote} --port ${files.port}
+Serving until Ctrl-C.`);
+}
+
+/** The server takes the first address of its network. */
+function serverAddress(files: QuickstartFiles): string {
+  return files.network.replace(/\d+$/, '1');
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
