@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLogger, TunError } from '../base/base.ts';
-import { networkingConformance } from './networking-conformance.ts';
+import { networkingConformance } from './networking.conformance.ts';
 import { DryRunNetwork } from './networking-dry-run.ts';
 import { createIproute2, parseBestRoute } from './networking-iproute2.ts';
 
