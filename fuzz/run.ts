@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type FuzzTarget, fuzz, readCorpus } from './engine.ts';
-import { loadTargets } from './targets.ts';
+import { listTargets, loadTarget } from './targets.ts';
 
 const VECTORS = 'test-kit/vectors.json';
 const DEFAULT_SECONDS = '10';
@@ -21,13 +21,13 @@ async function main(): Promise<number> {
       input: { type: 'string' },
     },
   });
-  const targets = await loadTargets();
-  const chosen = targets.filter((target) => positionals[0] === 'all' || positionals[0] === target.name);
-  if (chosen.length === 0 || positionals.length !== 1) {
+  const names = listTargets().filter((name) => positionals[0] === 'all' || positionals[0] === name);
+  if (names.length === 0 || positionals.length !== 1) {
     process.stderr.write('usage: npm run fuzz -- NAME|all [--seconds N] [--seed N] [--input HEX]\n');
-    process.stderr.write(`names: ${targets.map((target) => target.name).join(' ')}\n`);
+    process.stderr.write(`names: ${listTargets().join(' ')}\n`);
     return 2;
   }
+  const chosen = await Promise.all(names.map(loadTarget));
   if (values.input !== undefined) {
     for (const target of chosen) target.run(Uint8Array.from(Buffer.from(values.input, 'hex')));
     return 0;

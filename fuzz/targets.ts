@@ -1,4 +1,7 @@
-/** Finds the fuzz entries: every file of this folder that exports a `target`. */
+/**
+ * Finds the fuzz entries: each file of this folder that isn't part of the fuzzer exports a `target`
+ * named like the file. Works on the sources and on their translation alike.
+ */
 import { readdirSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,18 +9,21 @@ import type { FuzzTarget } from './engine.ts';
 
 /** Files of this folder without an entry. */
 const OTHERS = new Set(['engine', 'run', 'targets']);
+const here = new URL('.', import.meta.url);
+const ending = extname(new URL(import.meta.url).pathname);
 
-/** All entries by name. Works on the sources and on their translation alike. */
-export async function loadTargets(): Promise<FuzzTarget[]> {
-  const here = new URL('.', import.meta.url);
-  const ending = extname(new URL(import.meta.url).pathname);
-  const targets: FuzzTarget[] = [];
-  for (const file of readdirSync(fileURLToPath(here)).sort()) {
-    const name = file.slice(0, -ending.length);
-    if (!file.endsWith(ending) || file.includes('.test.') || OTHERS.has(name)) continue;
-    const module: { target?: FuzzTarget } = await import(new URL(file, here).href);
-    if (module.target === undefined) throw new Error(`fuzz/${file} exports no target`);
-    targets.push(module.target);
-  }
-  return targets;
+/** Names of all entries. */
+export function listTargets(): string[] {
+  return readdirSync(fileURLToPath(here))
+    .filter((file) => file.endsWith(ending) && !file.includes('.test.'))
+    .map((file) => file.slice(0, -ending.length))
+    .filter((name) => !OTHERS.has(name))
+    .sort();
+}
+
+/** The entry of one file. Throws when the file has none or it is named otherwise. */
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const module: { target?: FuzzTarget } = await import(new URL(`${name}${ending}`, here).href);
+  if (module.target?.name !== name) throw new Error(`fuzz/${name} exports no target of that name`);
+  return module.target;
 }

@@ -444,7 +444,7 @@ function resolver(factory: SocketFactory): void {
 }
 
 /** A lab over a factory's UDP sockets on loopback. */
-export function udpLab(factory: SocketFactory): LinkLab {
+function udpLab(factory: SocketFactory): LinkLab {
   return {
     transport: 'udp',
     framed: false,
@@ -457,7 +457,7 @@ export function udpLab(factory: SocketFactory): LinkLab {
 }
 
 /** A lab over a factory's TCP connections on loopback. */
-export function tcpLab(factory: SocketFactory): LinkLab {
+function tcpLab(factory: SocketFactory): LinkLab {
   return {
     transport: 'tcp',
     framed: true,

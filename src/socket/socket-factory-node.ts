@@ -23,7 +23,7 @@ export function createNodeSockets(): SocketFactory {
  * All addresses of `host` in getaddrinfo() order; a literal resolves to itself, or to nothing when it
  * is of the other family. Rejects with LinkError in 2.x's words (openvpn_getaddrinfo()).
  */
-export async function resolveHost(
+async function resolveHost(
   host: string,
   family: AddressFamily | 0,
 ): Promise<{ family: AddressFamily; address: string }[]> {
