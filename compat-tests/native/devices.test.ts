@@ -11,11 +11,11 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addressToWords, MemoryLogger, PacketBatch } from '../../src/base/base.ts';
-import { addonForTests } from '../../src/native/test-addon.ts';
 import { openUdpNative } from '../../src/socket/udp-native.ts';
 import { ipv4, type TunHarness, tunConformance } from '../../src/tun/tun.conformance.ts';
 import type { TunDevice } from '../../src/tun/tun.ts';
 import { createTunLinux } from '../../src/tun/tun-linux.ts';
+import { addonForTests } from '../../test-kit/native-addon.ts';
 
 const factory = createTunLinux({ addon: addonForTests() });
 

@@ -1,8 +1,8 @@
 /** The conformance suite over the addon, and what only the addon has: bounds and its twin in Node. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { addonForTests } from '../../test-kit/native-addon.ts';
 import { PacketBatch } from '../base/base.ts';
-import { addonForTests } from '../native/test-addon.ts';
 import { cryptoConformance } from './crypto.conformance.ts';
 import { AEAD_CIPHERS, cipherInfo, type DataKeySpec, OPEN_OK } from './crypto.ts';
 import { createNativeCrypto } from './crypto-native.ts';

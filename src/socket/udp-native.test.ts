@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { addonForTests } from '../../test-kit/native-addon.ts';
 import {
   ADDRESS_WORDS,
   addressFromWords,
@@ -13,7 +14,6 @@ import {
   PacketBatch,
 } from '../base/base.ts';
 import { NATIVE_ERROR_WORDS, NATIVE_READABLE, NATIVE_WRITABLE, type NativeAddon } from '../native/native.ts';
-import { addonForTests } from '../native/test-addon.ts';
 import { socketFactoryConformance } from './link.conformance.ts';
 import type { Link, UdpBind } from './socket.ts';
 import { createNodeSockets } from './socket-factory-node.ts';

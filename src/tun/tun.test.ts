@@ -1,7 +1,7 @@
 /** The conformance suite over the devices that need no root, and the texts of a failed open. */
 import { describe, expect, it } from 'vitest';
+import { addonForTests } from '../../test-kit/native-addon.ts';
 import { PacketBatch } from '../base/base.ts';
-import { addonForTests } from '../native/test-addon.ts';
 import { ipv4, tunConformance } from './tun.conformance.ts';
 import { createTunLinux } from './tun-linux.ts';
 import { createTunMemory, createTunPair } from './tun-memory.ts';

@@ -1,5 +1,5 @@
 /** The addon for tests; says what to do where it isn't built, instead of passing over the tests. */
-import { loadNative, type NativeAddon, nativeMissingReason } from './native.ts';
+import { loadNative, type NativeAddon, nativeMissingReason } from '../src/native/native.ts';
 
 export function addonForTests(): NativeAddon {
   const addon = loadNative();
