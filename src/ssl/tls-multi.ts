@@ -1,9 +1,496 @@
 /**
- * The control channel of one peer (2.x ssl.c struct tls_multi).
+ * The control channel of one peer (2.x ssl.c: tls_multi_process(), tls_process(), move_session(),
+ * tls_select_encryption_key()). Three places for sessions:
+ *
+ *   INITIAL   a newcomer that has proven nothing yet
+ *   ACTIVE    the session whose peer's certificate has passed
+ *   LAME_DUCK a session whose renegotiation failed; only its old data keys are still used
+ *
+ * A hard reset with an unknown session id starts over in INITIAL and takes ACTIVE's place when the
+ * peer's key message has been read. Everything runs in #process(), after every input.
  */
-import type { TlsMulti, TlsMultiConfig } from './ssl.ts';
+import { ApiMisuseError, addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
+import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { controlPayloadBytes, createSessionId, op, sessionIdHex } from '../reliable/reliable.ts';
+import { createDataKeys } from './data-keys.ts';
+import { zeroKeySource } from './key-method-2.ts';
+import type { KeyHost, KeyState } from './key-state.ts';
+import { type IntakeHost, PacketIntake, type Sessions } from './packet-intake.ts';
+import { PeerLock } from './peer-lock.ts';
+import { RenegotiationLimits } from './reneg-limits.ts';
+import type {
+  Credentials,
+  DataChannelParams,
+  DataKeys,
+  PeerIdentity,
+  TlsEvent,
+  TlsMulti,
+  TlsMultiConfig,
+} from './ssl.ts';
+import type { PeerCertificate } from './ssl-backend.ts';
+import { S_ACTIVE, S_ERROR, S_GENERATED_KEYS, S_UNDEF, stateName } from './states.ts';
+import { TlsSession } from './tls-session.ts';
 
 /** Makes the control channel of one peer; see ssl.ts for how to drive it. */
 export function createTlsMulti(config: TlsMultiConfig): TlsMulti {
-  throw new Error(config.role);
+  return new TlsMultiMachine(config);
+}
+
+/** Destination of packets over links that know theirs (TCP) and were given none. */
+const CONNECTED_PEER: LinkAddress = { family: 4, address: '0.0.0.0', port: 0 };
+const ZERO_SESSION_ID = '00000000 00000000';
+
+interface Login {
+  readonly key: KeyState;
+  readonly credentials: Credentials | undefined;
+}
+
+class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
+  readonly config: TlsMultiConfig;
+  readonly sessions: Sessions = { active: undefined, initial: undefined, lameDuck: undefined };
+  readonly #intake: PacketIntake;
+  readonly #lock: PeerLock;
+  readonly #limits: RenegotiationLimits;
+  #out: { packet: Uint8Array; to: LinkAddress }[] = [];
+  #events: TlsEvent[] = [];
+  readonly #verifications = new Map<number, KeyState>();
+  readonly #logins = new Map<number, Login>();
+  #nextId = 1;
+  #remote: LinkAddress | undefined;
+  #identity: PeerIdentity | undefined;
+  #params: DataChannelParams | undefined;
+  /** Where "Peer Connection Initiated" was said for. */
+  #initiatedWith: string | undefined;
+  #closed = false;
+
+  constructor(config: TlsMultiConfig) {
+    this.config = config;
+    this.#intake = new PacketIntake(this);
+    this.#lock = new PeerLock(config.log);
+    this.#limits = new RenegotiationLimits(config);
+  }
+
+  get remote(): LinkAddress | undefined {
+    return this.#remote;
+  }
+
+  set remote(address: LinkAddress | undefined) {
+    this.#remote = address;
+    const { active, initial, lameDuck } = this.sessions;
+    for (const session of [active, initial, lameDuck]) if (session) session.remote = address;
+  }
+
+  get identity(): PeerIdentity | undefined {
+    return this.#identity;
+  }
+
+  get params(): DataChannelParams | undefined {
+    return this.#params;
+  }
+
+  get drops(): ReadonlyMap<string, number> {
+    return this.#intake.drops;
+  }
+
+  get allAcked(): boolean {
+    return this.sessions.active?.primary.allAcked ?? true;
+  }
+
+  start(nowMs: number): void {
+    if (this.#closed || this.sessions.initial || this.sessions.active) {
+      throw new ApiMisuseError('this control channel was started already');
+    }
+    this.createInitial(this.#remote, nowMs);
+    this.#process(nowMs);
+  }
+
+  startFromCookie(
+    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
+    packet: Uint8Array,
+    from: LinkAddress,
+    nowMs: number,
+  ): void {
+    const opcode = op.P_CONTROL_HARD_RESET_SERVER_V2;
+    const ownId = ids.own.slice();
+    const session = new TlsSession(this, {
+      ownId,
+      opcode,
+      remote: from,
+      hold: false,
+      skipResets: true,
+      nowMs,
+    });
+    session.peerId = ids.peer.slice();
+    session.burst = true;
+    this.sessions.initial?.destroy();
+    this.sessions.initial = session;
+    this.#intake.countSession();
+    this.handleNewPeer(session, from);
+    this.handlePacket(packet, from, nowMs);
+  }
+
+  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): void {
+    if (!this.#closed && this.#intake.handle(packet, from, nowMs)) this.#process(nowMs);
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#process(nowMs);
+  }
+
+  handleTlsOutput(nowMs: number): void {
+    this.#process(nowMs);
+  }
+
+  handleVerifyResult(id: number, ok: boolean, nowMs: number): void {
+    const key = this.#verifications.get(id);
+    this.#verifications.delete(id);
+    if (!key || isDead(key)) return;
+    key.answerVerify(ok);
+    this.#process(nowMs);
+  }
+
+  handleAuthResult(
+    id: number,
+    result: { readonly ok: boolean; readonly reason?: string; readonly username?: string },
+    nowMs: number,
+  ): void {
+    const login = this.#logins.get(id);
+    this.#logins.delete(id);
+    if (!login || isDead(login.key)) return;
+    const { key, credentials } = login;
+    const ok = result.ok && (!credentials || this.#lock.lockUsername(credentials.username, result.username));
+    key.auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
+    key.authReason = result.reason;
+    if (result.username !== undefined && key.identity) {
+      key.identity = { ...key.identity, username: result.username };
+    }
+    if (credentials) this.#logLogin(ok, result.username ?? credentials.username);
+    this.#settleLogin(key, nowMs);
+    this.#process(nowMs);
+  }
+
+  nextTimeout(): number | undefined {
+    const { active, initial, lameDuck } = this.sessions;
+    let next = Number.POSITIVE_INFINITY;
+    for (const session of [active, initial]) next = Math.min(next, session?.primary.nextTimeout() ?? next);
+    for (const session of [active, lameDuck]) next = Math.min(next, session?.lameDuck?.mustDieMs ?? next);
+    const key = active?.primary;
+    if (key?.state === S_GENERATED_KEYS) next = Math.min(next, this.#limits.nextTimeout(key.establishedMs));
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  pollTransmit(): { readonly packet: Uint8Array; readonly to: LinkAddress } | undefined {
+    return this.#out.shift();
+  }
+
+  pollEvent(): TlsEvent | undefined {
+    return this.#events.shift();
+  }
+
+  sendMessage(text: string, nowMs: number): boolean {
+    const { active } = this.sessions;
+    if (!active || (active.primary.state < S_ACTIVE && !active.lameDuck)) return false;
+    const sent = active.primary.sendMessage(text);
+    this.#process(nowMs);
+    return sent;
+  }
+
+  generateDataKeys(params: DataChannelParams, nowMs: number): void {
+    if (this.#closed) return;
+    this.#params = params;
+    this.#limits.handleParams(params);
+    const { active } = this.sessions;
+    if (active) this.#generate(active);
+    this.#process(nowMs);
+  }
+
+  softReset(nowMs: number): void {
+    const { active } = this.sessions;
+    if (active?.primary.state !== S_GENERATED_KEYS) return;
+    active.softReset(nowMs);
+    this.#process(nowMs);
+  }
+
+  sealKeys(nowMs: number): DataKeys | undefined {
+    const { active, lameDuck } = this.sessions;
+    const primary = active?.primary;
+    const older = active?.lameDuck;
+    const oldest = lameDuck?.lameDuck;
+    // The newest key that both sides have had time to set up, else the newest at all.
+    if (primary?.usable && nowMs >= primary.settleMs) return primary.data;
+    if (older?.usable && nowMs >= older.settleMs) return older.data;
+    if (oldest?.usable && nowMs >= oldest.settleMs) return oldest.data;
+    if (primary?.usable) return primary.data;
+    if (older?.usable) return older.data;
+    return oldest?.usable ? oldest.data : undefined;
+  }
+
+  openKeys(keyId: number): DataKeys | undefined {
+    const { active, lameDuck } = this.sessions;
+    const primary = active?.primary;
+    if (primary?.keyId === keyId && primary.usable) return primary.data;
+    const older = active?.lameDuck;
+    if (older?.keyId === keyId && older.usable) return older.data;
+    const oldest = lameDuck?.lameDuck;
+    return oldest?.keyId === keyId && oldest.usable ? oldest.data : undefined;
+  }
+
+  exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array | undefined {
+    const key = this.sessions.active?.primary;
+    return key && key.state >= S_ACTIVE ? key.exportKeyingMaterial(label, lengthBytes) : undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    const { sessions } = this;
+    for (const session of [sessions.active, sessions.initial, sessions.lameDuck]) session?.destroy();
+    sessions.active = undefined;
+    sessions.initial = undefined;
+    sessions.lameDuck = undefined;
+    this.#verifications.clear();
+    this.#logins.clear();
+    this.#out = [];
+    this.#events = [];
+  }
+
+  // What keys and the packet intake ask for.
+
+  payloadBytes(key: KeyState): number {
+    const { tlsMtu, linkOverheadBytes } = this.config;
+    const overhead = this.#sessionOf(key)?.wrapOverhead(key.keyId) ?? this.config.wrap.overheadBytes;
+    return controlPayloadBytes(tlsMtu, linkOverheadBytes, overhead, key.acks.availableCount);
+  }
+
+  askVerify(key: KeyState, certificate: PeerCertificate): void {
+    for (const [id, other] of this.#verifications) if (isDead(other)) this.#verifications.delete(id);
+    const id = this.#nextId++;
+    this.#verifications.set(id, key);
+    this.#events.push({ type: 'verify', id, certificate });
+  }
+
+  askLogin(key: KeyState, credentials: Credentials | undefined): void {
+    for (const [id, login] of this.#logins) if (isDead(login.key)) this.#logins.delete(id);
+    const id = this.#nextId++;
+    this.#logins.set(id, { key, credentials });
+    this.#events.push({ type: 'authenticate', id, keyId: key.keyId, credentials, identity: key.identity! });
+  }
+
+  isSamePeer(identity: PeerIdentity): boolean {
+    return this.#lock.isSamePeer(identity);
+  }
+
+  handleActive(key: KeyState, nowMs: number): void {
+    const session = this.#sessionOf(key);
+    if (!session) return;
+    if (session === this.sessions.initial) this.#promote(session);
+    const { log } = this.config;
+    if (log.enabled(D_HANDSHAKE)) log.log(D_HANDSHAKE, `Control Channel: ${key.describe()}`);
+    const to = session.remote ?? CONNECTED_PEER;
+    if (this.#initiatedWith !== addressKey(to)) {
+      this.#initiatedWith = addressKey(to);
+      log.log(M_INFO, `[${key.identity?.commonName}] Peer Connection Initiated with ${formatAddress(to)}`);
+    }
+    this.#settleLogin(key, nowMs);
+  }
+
+  handleMessage(text: string): void {
+    this.#events.push({ type: 'message', text });
+  }
+
+  createInitial(remote: LinkAddress | undefined, nowMs: number): TlsSession {
+    const { role, tcp, crypto } = this.config;
+    const server = role === 'server';
+    const opcode = server ? op.P_CONTROL_HARD_RESET_SERVER_V2 : op.P_CONTROL_HARD_RESET_CLIENT_V2;
+    const ownId = createSessionId(crypto);
+    this.sessions.initial?.destroy();
+    const hold = server && tcp;
+    const session = new TlsSession(this, { ownId, opcode, remote, hold, skipResets: false, nowMs });
+    this.sessions.initial = session;
+    return session;
+  }
+
+  handleNewPeer(session: TlsSession, from: LinkAddress): void {
+    if (!this.sessions.active) this.#remote = from;
+    if (session.peerId) this.#events.push({ type: 'session', from, sessionId: session.peerId.slice() });
+  }
+
+  handleSoftError(text: string): void {
+    if (this.config.tcp) this.#events.push({ type: 'error', reason: 'tls-error', text });
+  }
+
+  describeKeys(): string {
+    const { active, lameDuck } = this.sessions;
+    const scan = [
+      [active, active?.primary],
+      [active, active?.lameDuck],
+      [lameDuck, lameDuck?.lameDuck],
+    ] as const;
+    return scan
+      .map(([session, key], i) => {
+        const sid = session?.peerId ? sessionIdHex(session.peerId) : ZERO_SESSION_ID;
+        const state = stateName(key?.state ?? S_UNDEF);
+        return ` [key#${i} state=${state} auth=${key?.auth ?? 'KS_AUTH_FALSE'} id=${key?.keyId ?? 0} sid=${sid}]`;
+      })
+      .join('');
+  }
+
+  #process(nowMs: number): void {
+    if (this.#closed) return;
+    this.#retireKeys(nowMs);
+    for (const place of ['active', 'initial'] as const) {
+      const session = this.sessions[place];
+      if (session) this.#processSession(session, nowMs);
+    }
+    const { active, initial, lameDuck } = this.sessions;
+    if (lameDuck && !active && !initial) {
+      // Data still flows on the old key: try to get a new one.
+      this.#processSession(this.createInitial(lameDuck.remote, nowMs), nowMs);
+    }
+  }
+
+  #processSession(session: TlsSession, nowMs: number): void {
+    session.primary.advance(nowMs);
+    if (session === this.sessions.initial && session.primary.hasPeerKey) this.#promote(session);
+    const wallSec = Math.floor(this.config.clock.wallMs() / 1000);
+    const to = session.remote ?? this.#remote ?? CONNECTED_PEER;
+    const fewAcks =
+      this.config.role === 'client' && this.config.wrap.name === 'none' && !this.#params?.tlsEkm;
+    session.transmit(nowMs, wallSec, fewAcks, (packet) => this.#out.push({ packet, to }));
+    if (session.primary.state === S_ERROR) this.#handleFailure(session);
+  }
+
+  /** Renegotiation that is due, and keys whose time is over. */
+  #retireKeys(nowMs: number): void {
+    const { active, lameDuck } = this.sessions;
+    const key = active?.primary;
+    if (active && key?.state === S_GENERATED_KEYS && key.data) {
+      const due = nowMs >= this.#limits.nextTimeout(key.establishedMs);
+      if (due && this.#limits.reached(key.data, key.establishedMs, nowMs)) active.softReset(nowMs);
+    }
+    if (active?.lameDuck && nowMs >= active.lameDuck.mustDieMs) {
+      active.lameDuck.destroy();
+      active.lameDuck = undefined;
+      this.#log(D_TLS_DEBUG_LOW, 'TLS: tls_process: killed expiring key');
+    }
+    if (lameDuck?.lameDuck && nowMs >= lameDuck.lameDuck.mustDieMs) {
+      lameDuck.destroy();
+      this.sessions.lameDuck = undefined;
+      this.#log(D_TLS_DEBUG_LOW, 'TLS: tls_multi_process: killed expiring key');
+    }
+  }
+
+  /** The newcomer has proven itself: it takes ACTIVE's place. */
+  #promote(session: TlsSession): void {
+    const { sessions } = this;
+    this.#log(D_TLS_DEBUG_LOW, 'TLS: move_session: dest=TM_ACTIVE src=TM_INITIAL reinit_src=1');
+    sessions.active?.destroy();
+    sessions.active = session;
+    sessions.initial = undefined;
+    // A new session negotiates anew.
+    this.#params = undefined;
+    if (session.remote) this.#remote = session.remote;
+    const semi = session.primary.auth === 'KS_AUTH_TRUE' ? '' : 'semi-';
+    this.#log(
+      D_TLS_DEBUG_LOW,
+      `TLS: tls_multi_process: initial untrusted session promoted to ${semi}trusted`,
+    );
+  }
+
+  /** Tells the outcome of the login once the key is active. */
+  #settleLogin(key: KeyState, nowMs: number): void {
+    const session = this.#sessionOf(key);
+    if (!session || key.state < S_ACTIVE || !key.identity || key.auth === 'KS_AUTH_DEFERRED') return;
+    const { keyId, identity } = key;
+    if (key.auth === 'KS_AUTH_FALSE') {
+      this.#events.push({ type: 'auth-failed', keyId, reason: key.authReason });
+      return;
+    }
+    this.#identity = identity;
+    if (this.config.role === 'server' && this.config.p2mp) this.#lock.lock(identity);
+    const first = !session.wasActive;
+    session.wasActive = true;
+    this.#events.push({ type: 'active', keyId, first, identity });
+    this.#generate(session);
+    if (key.state === S_ERROR) this.#process(nowMs);
+  }
+
+  /** Data keys for the newest key of a session, as soon as it may have some. */
+  #generate(session: TlsSession): void {
+    const params = this.#params;
+    const { config } = this;
+    const key = session.primary;
+    if (!params || session !== this.sessions.active || key.state !== S_ACTIVE || key.auth !== 'KS_AUTH_TRUE')
+      return;
+    const sources = key.takeSources();
+    if (!sources || !session.peerId) {
+      key.fail('TLS Error: generate_key_expansion failed');
+      return;
+    }
+    try {
+      if (key.keyId === 0 && params.dynTlsCrypt) session.setUpDynamicWrap();
+      key.data = createDataKeys({
+        role: config.role,
+        keyId: key.keyId,
+        params,
+        ownSource: sources.own,
+        peerSource: sources.peer,
+        ownSessionId: session.ownId,
+        peerSessionId: session.peerId,
+        exportKeyingMaterial: (label, lengthBytes) => key.exportKeyingMaterial(label, lengthBytes),
+        crypto: config.crypto,
+        replayWindow: config.replayWindow,
+        replaySec: config.replaySec,
+        log: config.log,
+      });
+    } finally {
+      zeroKeySource(sources.own);
+      zeroKeySource(sources.peer);
+    }
+    if (!key.data) {
+      key.fail('TLS Error: generate_key_expansion failed');
+      return;
+    }
+    key.state = S_GENERATED_KEYS;
+    this.#events.push({ type: 'keys', keyId: key.keyId });
+  }
+
+  /** A key failed: keeps old data keys alive where there are some, else the session is over. */
+  #handleFailure(session: TlsSession): void {
+    const { sessions } = this;
+    const wasActive = session === sessions.active;
+    const text = 'TLS handshake failed';
+    if (wasActive && session.lameDuck?.usable && !this.config.singleSession) {
+      this.#log(D_TLS_DEBUG_LOW, 'TLS: move_session: dest=TM_LAME_DUCK src=TM_ACTIVE reinit_src=1');
+      session.primary.destroy();
+      sessions.lameDuck?.destroy();
+      sessions.lameDuck = session;
+    } else session.destroy();
+    if (wasActive) sessions.active = undefined;
+    else sessions.initial = undefined;
+    const keys = [sessions.active?.primary, sessions.active?.lameDuck, sessions.lameDuck?.lameDuck];
+    const alive = keys.some((key) => key !== undefined && key.state >= S_ACTIVE);
+    if (this.config.tcp || !alive) this.#events.push({ type: 'error', reason: 'tls-error', text });
+  }
+
+  #sessionOf(key: KeyState): TlsSession | undefined {
+    const { active, initial } = this.sessions;
+    if (active?.primary === key) return active;
+    return initial?.primary === key ? initial : undefined;
+  }
+
+  #logLogin(ok: boolean, username: string): void {
+    if (ok) {
+      this.#log(D_HANDSHAKE, `TLS: Username/Password authentication succeeded for username '${username}' `);
+    } else {
+      this.#log(D_TLS_ERRORS, 'TLS Auth Error: Auth Username/Password verification failed for peer');
+    }
+  }
+
+  #log(level: number, text: string): void {
+    this.config.log.log(level, text);
+  }
+}
+
+function isDead(key: KeyState): boolean {
+  return key.state === S_UNDEF || key.state === S_ERROR;
 }

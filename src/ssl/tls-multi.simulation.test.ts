@@ -1,0 +1,260 @@
+/**
+ * Whole sessions in memory for many seeds: handshakes, renegotiations and failures over a lossy,
+ * doubling, reordering wire, with a manual clock and a scripted TLS engine. Data must flow in both
+ * directions at every moment once a pair is connected.
+ */
+import { describe, expect, it } from 'vitest';
+import { createPrng } from '../../test-kit/prng.ts';
+import { TlsPair, type TlsPairOptions, type TlsSide } from '../../test-kit/tls-pair.ts';
+import { digestInfo } from '../crypto/crypto.ts';
+import { createNodeCrypto } from '../crypto/crypto-node.ts';
+import { type ControlWrap, createTlsAuthWrap, createTlsCryptWrap } from '../reliable/reliable.ts';
+
+const crypto = createNodeCrypto();
+const KEY2 = Uint8Array.from({ length: 256 }, (_, i) => (i * 89 + 7) & 0xff);
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const WRAPS: readonly (readonly [string, readonly [ControlWrap, ControlWrap] | undefined])[] = [
+  ['no wrap', undefined],
+  ['tls-auth', [tlsAuth(1), tlsAuth(0)]],
+  ['tls-crypt', [tlsCrypt('client'), tlsCrypt('server')]],
+];
+
+describe.each(WRAPS)('sessions with %s', (_name, wraps) => {
+  it('come up on a good wire within a second, without losing a packet', () => {
+    const pair = createPair({ seed: 1, wraps });
+    expect(pair.runUntil(() => pair.connected, 1000)).toBe(true);
+    expectBothWays(pair, 'good wire');
+    expect(drops(pair)).toEqual({ client: {}, server: {} });
+    expect(pair.longestPacket).toBeLessThanOrEqual(1250 - 28);
+    expect(pair.client.multi!.allAcked && pair.server.multi!.allAcked).toBe(true);
+    pair.close();
+    expect(pair.ssl.openSessions).toBe(0);
+  });
+
+  it('come up on bad wires for 100 seeds', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const pair = createPair({ ...badWire(seed), wraps });
+      expect(
+        pair.runUntil(() => pair.connected, 5 * MINUTE),
+        `seed ${seed}`,
+      ).toBe(true);
+      expectBothWays(pair, `seed ${seed}`);
+      pair.close();
+      expect(pair.ssl.openSessions, `seed ${seed}`).toBe(0);
+    }
+  });
+
+  it('renegotiate on bad wires for 20 seeds, and data flows at every second', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const dynTlsCrypt = seed % 2 === 0;
+      const tlsEkm = seed % 4 < 2;
+      const renegMs = 10 * MINUTE;
+      const who =
+        seed % 3 === 0 ? {} : seed % 3 === 1 ? { clientConfig: { renegMs } } : { serverConfig: { renegMs } };
+      const both = seed % 3 === 0 ? { config: { renegMs } } : {};
+      const pair = createPair({ ...mildWire(seed), wraps, params: { dynTlsCrypt, tlsEkm }, ...who, ...both });
+      expect(
+        pair.runUntil(() => pair.connected, 5 * MINUTE),
+        `seed ${seed}`,
+      ).toBe(true);
+      watch(pair, HOUR, `seed ${seed}`);
+      expect(keyIds(pair.client), `seed ${seed}`).toEqual(keyIds(pair.server));
+      expect(keyIds(pair.client).length, `seed ${seed}`).toBeGreaterThanOrEqual(5);
+      pair.close();
+      expect(pair.ssl.openSessions, `seed ${seed}`).toBe(0);
+    }
+  });
+});
+
+describe('renegotiation', () => {
+  it('goes round the key ids without using 0 again', () => {
+    const pair = createPair({ seed: 5 });
+    pair.runUntil(() => pair.connected, MINUTE);
+    for (let i = 0; i < 10; i++) {
+      (i % 2 ? pair.client : pair.server).multi!.softReset(pair.nowMs);
+      watch(pair, 2 * MINUTE, `round ${i}`);
+    }
+    expect(keyIds(pair.client)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3]);
+    expect(keyIds(pair.server)).toEqual(keyIds(pair.client));
+    pair.close();
+  });
+
+  it('merges when both sides start at once', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const pair = createPair(mildWire(seed));
+      pair.runUntil(() => pair.connected, 5 * MINUTE);
+      pair.run(10_000);
+      pair.client.multi!.softReset(pair.nowMs);
+      pair.server.multi!.softReset(pair.nowMs);
+      watch(pair, 3 * MINUTE, `seed ${seed}`);
+      expect(keyIds(pair.client), `seed ${seed}`).toEqual([0, 1]);
+      expect(keyIds(pair.server), `seed ${seed}`).toEqual([0, 1]);
+      pair.close();
+    }
+  });
+
+  it('keeps the old key for sending until the new one has settled', () => {
+    const pair = createPair({ seed: 6 });
+    pair.runUntil(() => pair.connected, MINUTE);
+    pair.run(2 * MINUTE);
+    pair.client.multi!.softReset(pair.nowMs);
+    pair.run(30_000);
+    expect(keyIds(pair.client)).toEqual([0, 1]);
+    expect(pair.client.multi!.sealKeys(pair.nowMs)?.keyId).toBe(0);
+    expect(pair.server.multi!.sealKeys(pair.nowMs)?.keyId).toBe(0);
+    pair.run(31_000);
+    expect(pair.client.multi!.sealKeys(pair.nowMs)?.keyId).toBe(1);
+    expect(pair.server.multi!.sealKeys(pair.nowMs)?.keyId).toBe(1);
+    pair.close();
+  });
+
+  it('forgets the old key after the transition window', () => {
+    const pair = createPair({ seed: 7, config: { transitionWindowMs: 5 * MINUTE } });
+    pair.runUntil(() => pair.connected, MINUTE);
+    pair.client.multi!.softReset(pair.nowMs);
+    pair.run(4 * MINUTE);
+    expect(pair.client.multi!.openKeys(0)).toBeDefined();
+    pair.run(2 * MINUTE);
+    expect(pair.client.multi!.openKeys(0)).toBeUndefined();
+    expect(pair.server.multi!.openKeys(0)).toBeUndefined();
+    expectBothWays(pair, 'after the window');
+    pair.close();
+  });
+});
+
+describe('a session that cannot come up', () => {
+  it('ends with an error at the hand-window when the server never answers', () => {
+    const pair = createPair({ seed: 8, loss: 1 });
+    expect(pair.runUntil(() => failed(pair.client), 2 * MINUTE)).toBe(true);
+    expect(pair.nowMs).toBeGreaterThanOrEqual(60_000);
+    expect(pair.nowMs).toBeLessThan(70_000);
+    expect(pair.wire.counts.sent).toBe(5);
+    expect(pair.server.multi).toBeUndefined();
+    pair.close();
+  });
+
+  it('ends with an error when the TLS engine refuses', () => {
+    const pair = createPair({ seed: 9, ssl: { refuse: true } });
+    expect(pair.runUntil(() => failed(pair.server), 2 * MINUTE)).toBe(true);
+    expect(pair.runUntil(() => failed(pair.client), 2 * MINUTE)).toBe(true);
+    expect(pair.connected).toBe(false);
+    pair.close();
+    expect(pair.ssl.openSessions).toBe(0);
+  });
+
+  it('ends with an error on the side whose peer has a bad chain, and never yields keys', () => {
+    for (const role of ['client', 'server'] as const) {
+      const pair = createPair({
+        seed: 10,
+        ssl: { chainProblem: { role, reason: 'certificate has expired' } },
+      });
+      expect(pair.runUntil(() => failed(pair[role]), 2 * MINUTE)).toBe(true);
+      pair.run(2 * MINUTE);
+      for (const side of [pair.client, pair.server]) {
+        expect(side.multi!.sealKeys(pair.nowMs)).toBeUndefined();
+        expect(side.events.some((event) => event.type === 'keys')).toBe(false);
+      }
+      pair.close();
+    }
+  });
+
+  it('tells the owner of a refused login and never yields keys', () => {
+    const pair = createPair({ seed: 11, login: () => false, loginMs: 500 });
+    expect(pair.runUntil(() => pair.server.events.some(({ type }) => type === 'auth-failed'), MINUTE)).toBe(
+      true,
+    );
+    pair.run(10_000);
+    expect(pair.connected).toBe(false);
+    expect(pair.server.multi!.sealKeys(pair.nowMs)).toBeUndefined();
+    pair.close();
+  });
+
+  it('drops what comes with another key, and stays down', () => {
+    const wraps = [tlsCrypt('client'), tlsCrypt('server', KEY2.toReversed())] as const;
+    const pair = createPair({ seed: 12, wraps });
+    expect(pair.runUntil(() => failed(pair.client), 2 * MINUTE)).toBe(true);
+    expect(pair.server.multi).toBeUndefined();
+    pair.close();
+  });
+});
+
+describe('a slow login', () => {
+  it('delays the session but does not break it, for 30 seeds', () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const pair = createPair({ ...mildWire(seed), loginMs: 20_000 });
+      expect(
+        pair.runUntil(() => pair.connected, 5 * MINUTE),
+        `seed ${seed}`,
+      ).toBe(true);
+      expect(pair.nowMs, `seed ${seed}`).toBeGreaterThanOrEqual(20_000);
+      expectBothWays(pair, `seed ${seed}`);
+      pair.close();
+    }
+  });
+});
+
+function createPair(
+  options: Omit<TlsPairOptions, 'wraps'> & { readonly wraps?: TlsPairOptions['wraps'] | undefined },
+): TlsPair {
+  const { wraps, ...rest } = options;
+  return new TlsPair(wraps ? { ...rest, wraps } : rest);
+}
+
+/** Up to 20 % loss: a handshake takes long, but hardly ever a hand-window. */
+function badWire(seed: number) {
+  const random = createPrng(seed ^ 0xbad);
+  return {
+    seed,
+    loss: random() * 0.2,
+    duplicate: random() * 0.2,
+    reorder: random() * 0.4,
+    latencyMs: 1 + random() * 150,
+  };
+}
+
+function mildWire(seed: number) {
+  const random = createPrng(seed ^ 0x31d);
+  return {
+    seed,
+    loss: random() * 0.05,
+    duplicate: random() * 0.1,
+    reorder: random() * 0.2,
+    latencyMs: 1 + random() * 80,
+  };
+}
+
+/** Lets time pass and demands data both ways at every second. */
+function watch(pair: TlsPair, ms: number, what: string): void {
+  for (let passed = 0; passed < ms; passed += 1000) {
+    pair.run(1000);
+    expectBothWays(pair, `${what}, ${pair.nowMs} ms`);
+  }
+}
+
+function expectBothWays(pair: TlsPair, what: string): void {
+  expect([pair.ping(pair.client), pair.ping(pair.server)], what).toEqual(['ping', 'ping']);
+}
+
+function keyIds(side: TlsSide): number[] {
+  return side.events.flatMap((event) => (event.type === 'keys' ? [event.keyId] : []));
+}
+
+function failed(side: TlsSide): boolean {
+  return side.events.some((event) => event.type === 'error');
+}
+
+function drops(pair: TlsPair): object {
+  const of = (side: TlsSide) => Object.fromEntries(side.multi?.drops ?? []);
+  return { client: of(pair.client), server: of(pair.server) };
+}
+
+function tlsAuth(direction: 0 | 1): ControlWrap {
+  const digest = digestInfo('SHA256');
+  if (!digest) throw new Error('SHA256 is missing');
+  return createTlsAuthWrap({ key2: KEY2, direction, digest, crypto });
+}
+
+function tlsCrypt(role: 'client' | 'server', key2 = KEY2): ControlWrap {
+  return createTlsCryptWrap({ key2, role, crypto });
+}
