@@ -4,7 +4,7 @@
  * made is remembered step by step, so that close() at any moment removes all of it and nothing else.
  */
 import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
-import { D_CLOSE, M_INFO } from '../base/errlevel.ts';
+import { D_CLOSE } from '../base/errlevel.ts';
 import { type ConnectionEntry, devTypeOf, type Options } from '../options/options.ts';
 import {
   type ConfiguredTun,
@@ -74,7 +74,6 @@ export class TunnelInterface {
       ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),
     });
     this.#device = device;
-    if (device.type !== 'null') log.log(M_INFO, `TUN/TAP device ${device.name} opened`);
     const configured = await configureTun(
       network,
       {
