@@ -13,12 +13,13 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const FOLDERS = ['test-kit', 'compat-tests', 'bench', 'fuzz'];
+const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
+const FUZZ_FOLDERS = [...FOLDERS, 'fuzz', 'src'];
 const outRoot = join(root, 'node_modules', '.cache', 'openvpn-ts-tools');
 
 /** Translates what is out of date and returns the path of the translated `entry`. */
 export async function buildTools(entry) {
-  const folders = entry.startsWith('fuzz/') ? [...FOLDERS, 'src'] : FOLDERS;
+  const folders = entry.startsWith('fuzz/') ? FUZZ_FOLDERS : FOLDERS;
   const sources = folders.flatMap((folder) => listSources(join(root, folder)));
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
   removeOrphans(folders, sources);

@@ -56,13 +56,6 @@ export function pkiFor(kind: KeyKind): Promise<Pki> {
   return fresh;
 }
 
-/** Writes a fresh 2048-bit static key and returns its path. */
-export function writeStaticKey(name: string): string {
-  const path = join(keyDirectory(), name);
-  writeFileSync(path, staticKeyText(randomBytes(256)), { mode: 0o600 });
-  return path;
-}
-
 /** 2.x's text form of a static key: 16 lines of 16 bytes in hex between two marks. */
 export function staticKeyText(key: Uint8Array): string {
   const rows = Buffer.from(key).toString('hex').match(/.{32}/g) ?? [];

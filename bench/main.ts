@@ -1,0 +1,166 @@
+/**
+ * `npm run bench`: compares our program with a peer in the same run on the same machine, peer and ours
+ * taking turns. bench/README.md says what each number means.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
+import { measureManyClients } from './many-clients.ts';
+import { type BenchResults, benchTables, type ThroughputSeries } from './report.ts';
+import type { Contender } from './setting.ts';
+import { measureStartUp } from './start-up.ts';
+import { measureThroughput, type ThroughputOptions } from './throughput.ts';
+
+const USAGE = `usage: npm run bench -- [options]
+  --peer PATH      reference program (default /usr/sbin/openvpn)
+  --ours PATH      program under test (default bin/openvpn)
+  --only PART      throughput, clients or start (may be given more than once; default all)
+  --pairs N        pairs of runs (default 3)
+  --seconds N      length of each iperf3 run (default 5)
+  --split          also with a veth that splits UDP super-packets as a network card does
+  --mix            also with ours at one end and the peer at the other
+  --no-native      also ours without the C++ data path (OPENVPN_TS_NATIVE=0)
+  --clients N      clients at once (default 100)
+  --starts N       starts measured (default 10)
+`;
+
+const OPTIONS = {
+  peer: { type: 'string', default: '/usr/sbin/openvpn' },
+  ours: { type: 'string', default: 'bin/openvpn' },
+  only: { type: 'string', multiple: true },
+  pairs: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '5' },
+  split: { type: 'boolean', default: false },
+  mix: { type: 'boolean', default: false },
+  'no-native': { type: 'boolean', default: false },
+  clients: { type: 'string', default: '100' },
+  starts: { type: 'string', default: '10' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const RESULTS_DIR = resolve('bench/results');
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) return 2;
+  const obstacle = namespacesUnavailable();
+  if (obstacle !== undefined) {
+    process.stderr.write(`bench: ${obstacle}\n`);
+    return 1;
+  }
+  sweepStaleNamespaces();
+  const results = await measure(options);
+  const tables = benchTables(results);
+  mkdirSync(RESULTS_DIR, { recursive: true });
+  writeFileSync(`${RESULTS_DIR}/latest.json`, `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(`${RESULTS_DIR}/latest.md`, `${tables}\n`);
+  process.stdout.write(`\n${tables}\n\nresults: ${RESULTS_DIR}/latest.json\n`);
+  return 0;
+}
+
+type Options = NonNullable<ReturnType<typeof readOptions>>;
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
+    const [pairs, seconds, clients, starts] = [
+      values.pairs,
+      values.seconds,
+      values.clients,
+      values.starts,
+    ].map(Number);
+    if (values.help) throw new Error('');
+    return { ...values, pairs: pairs!, seconds: seconds!, clients: clients!, starts: starts! };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}`);
+    return undefined;
+  }
+}
+
+async function measure(options: Options): Promise<BenchResults> {
+  const peer: Contender = { name: 'peer', path: resolve(options.peer) };
+  const ours: Contender = { name: 'ours', path: resolve(options.ours) };
+  const wants = (part: string) => options.only === undefined || options.only.includes(part);
+  const throughput = wants('throughput') ? await measureAllThroughput(peer, ours, options) : [];
+  const manyClients: BenchResults['manyClients'][number][] = [];
+  for (let i = 0; wants('clients') && i < Math.min(options.pairs, 3); i++) {
+    const byPeer = await measureManyClients(peer, peer, options.clients);
+    const byOurs = await measureManyClients(ours, peer, options.clients);
+    tell(
+      `clients: all up after ${byPeer.seconds.toFixed(1)} s (peer), ${byOurs.seconds.toFixed(1)} s (ours)`,
+    );
+    manyClients.push({ peer: byPeer, ours: byOurs });
+  }
+  const startUp = wants('start')
+    ? { peer: await measureStartUp(peer, options.starts), ours: await measureStartUp(ours, options.starts) }
+    : undefined;
+  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, manyClients, startUp };
+}
+
+async function measureAllThroughput(
+  peer: Contender,
+  ours: Contender,
+  options: Options,
+): Promise<ThroughputSeries[]> {
+  const slow: Contender = { ...ours, name: 'ours without addon', env: { OPENVPN_TS_NATIVE: '0' } };
+  const plain = { seconds: options.seconds, split: false };
+  const title = 'AES-256-GCM over UDP, one TCP stream';
+  const all = [await series(title, peer, [ours, ours], plain, options.pairs)];
+  if (options.split) {
+    all.push(
+      await series(
+        `${title}, UDP super-packets split`,
+        peer,
+        [ours, ours],
+        { ...plain, split: true },
+        options.pairs,
+      ),
+    );
+  }
+  if (options.mix) {
+    all.push(await series(`${title}, our server, peer's client`, peer, [ours, peer], plain, options.pairs));
+    all.push(await series(`${title}, peer's server, our client`, peer, [peer, ours], plain, options.pairs));
+  }
+  if (options['no-native'])
+    all.push(await series(`${title}, without the addon`, peer, [slow, slow], plain, options.pairs));
+  return all;
+}
+
+/** Peer at both ends, then the given ends (server, client), turn by turn. */
+async function series(
+  title: string,
+  peer: Contender,
+  [server, client]: readonly [Contender, Contender],
+  how: ThroughputOptions,
+  count: number,
+): Promise<ThroughputSeries> {
+  const pairs: ThroughputSeries['pairs'][number][] = [];
+  for (let i = 0; i < count; i++) {
+    const byPeer = await measureThroughput(peer, peer, how);
+    const byOurs = await measureThroughput(server, client, how);
+    const text = (run: typeof byPeer) =>
+      `${run.up.mbitPerSec.toFixed(0)} / ${run.down.mbitPerSec.toFixed(0)} Mbit/s`;
+    tell(`${title}: peer ${text(byPeer)}, ours ${text(byOurs)}`);
+    pairs.push({ peer: byPeer, ours: byOurs });
+  }
+  return { title, pairs };
+}
+
+function machine(): string {
+  const all = cpus();
+  return `${all.length} × ${all[0]?.model.trim() ?? 'unknown'}, Linux ${release()}, Node ${process.version}`;
+}
+
+function versionOf(path: string): string {
+  const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 });
+  return (stdout ?? '').split('\n')[0]?.split(' ').slice(0, 2).join(' ') || 'unknown';
+}
+
+function tell(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,99 @@
+/** The bench's results as Markdown tables: medians, and ratios pair by pair. */
+import type { ManyClientsRun } from './many-clients.ts';
+import { median } from './setting.ts';
+import type { Flow, ThroughputRun } from './throughput.ts';
+
+/** Results of a run; `peer` and `ours` of one index were measured one after the other. */
+export interface BenchResults {
+  readonly machine: string;
+  readonly peerVersion: string;
+  readonly throughput: readonly ThroughputSeries[];
+  readonly manyClients: readonly { readonly peer: ManyClientsRun; readonly ours: ManyClientsRun }[];
+  readonly startUp: { readonly peer: readonly number[]; readonly ours: readonly number[] } | undefined;
+}
+
+export interface ThroughputSeries {
+  readonly title: string;
+  readonly pairs: readonly { readonly peer: ThroughputRun; readonly ours: ThroughputRun }[];
+}
+
+export function benchTables(results: BenchResults): string {
+  const parts = [`Machine: ${results.machine}. Peer: ${results.peerVersion}.`];
+  for (const series of results.throughput) parts.push(throughputTable(series));
+  if (results.manyClients.length > 0) parts.push(manyClientsTable(results.manyClients));
+  if (results.startUp) parts.push(startUpTable(results.startUp.peer, results.startUp.ours));
+  return parts.join('\n\n');
+}
+
+function throughputTable({ title, pairs }: ThroughputSeries): string {
+  const rows = (['up', 'down'] as const).map((direction) => {
+    const of = (which: 'peer' | 'ours', value: (flow: Flow) => number) =>
+      pairs.map((pair) => value(pair[which][direction]));
+    const speed = (flow: Flow) => flow.mbitPerSec;
+    const [peer, ours] = [of('peer', speed), of('ours', speed)];
+    const ratios = ours.map((value, i) => value / peer[i]!);
+    const cpu = (which: 'peer' | 'ours') =>
+      `${median(of(which, (f) => f.serverCpuPerGb)).toFixed(2)}, ${median(of(which, (f) => f.clientCpuPerGb)).toFixed(2)}`;
+    return row([
+      direction,
+      median(peer).toFixed(0),
+      median(ours).toFixed(0),
+      `**${median(ratios).toFixed(2)}**`,
+      ratios.map((ratio) => ratio.toFixed(2)).join(' '),
+      cpu('peer'),
+      cpu('ours'),
+    ]);
+  });
+  const head = [
+    '',
+    'peer Mbit/s',
+    'ours Mbit/s',
+    'ratio',
+    'pair by pair',
+    'peer CPU s/GB (server, client)',
+    'ours CPU s/GB',
+  ];
+  return [`${title} (medians of ${pairs.length} pairs)`, '', row(head), rule(head.length), ...rows].join(
+    '\n',
+  );
+}
+
+function manyClientsTable(runs: BenchResults['manyClients']): string {
+  const rows = (['peer', 'ours'] as const).map((which) => {
+    const mine = runs.map((run) => run[which]);
+    const of = (value: (run: ManyClientsRun) => number) => median(mine.map(value)).toFixed(1);
+    const mib = (kib: number) => kib / 1_024;
+    return row([
+      which,
+      of((r) => r.seconds),
+      of((r) => r.kibPerClient),
+      of((r) => mib(r.rssBeforeKib)),
+      of((r) => mib(r.rssAfterKib)),
+    ]);
+  });
+  const head = ['server', 'all up after s', 'KiB per client', 'RSS before MiB', 'RSS after MiB'];
+  const title = `${runs[0]!.peer.clients} clients at once (medians of ${runs.length})`;
+  return [title, '', row(head), rule(head.length), ...rows].join('\n');
+}
+
+function startUpTable(peer: readonly number[], ours: readonly number[]): string {
+  const head = ['server', 'exec to open port, ms (median)', 'least', 'most'];
+  const line = (name: string, ms: readonly number[]) =>
+    row([name, median(ms).toFixed(0), Math.min(...ms).toFixed(0), Math.max(...ms).toFixed(0)]);
+  return [
+    `Start-up (${peer.length} starts each)`,
+    '',
+    row(head),
+    rule(4),
+    line('peer', peer),
+    line('ours', ours),
+  ].join('\n');
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+function rule(columns: number): string {
+  return row(Array.from({ length: columns }, () => '---'));
+}

@@ -1,0 +1,109 @@
+/**
+ * What every measurement needs: which program plays which end, a network, configuration files, and the
+ * median of a row of numbers.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  clientLines,
+  PLAIN_TUNNEL,
+  serverLines,
+  type TunnelOptions,
+  tunnelFiles,
+} from '../compat-tests/config.ts';
+import { createNetwork, type TestNetwork } from '../test-kit/netns.ts';
+import { pkiFor } from '../test-kit/pki.ts';
+import { Program } from '../test-kit/process.ts';
+
+/** A program with the environment it runs in. */
+export interface Contender {
+  /** Short name in tables. */
+  readonly name: string;
+  readonly path: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const UP = /Initialization Sequence Completed/;
+const START_LIMIT_MS = 30_000;
+
+/** A network with configuration files for one measurement. */
+export class Setting {
+  readonly network: TestNetwork;
+  readonly #dir: string;
+  readonly #serverLines: readonly string[];
+  readonly #clientLines: readonly string[];
+  #programs: Program[] = [];
+  #files = 0;
+
+  private constructor(
+    network: TestNetwork,
+    dir: string,
+    server: readonly string[],
+    client: readonly string[],
+  ) {
+    this.network = network;
+    this.#dir = dir;
+    this.#serverLines = server;
+    this.#clientLines = client;
+  }
+
+  static async create(tunnel: TunnelOptions = PLAIN_TUNNEL): Promise<Setting> {
+    const pki = await pkiFor(tunnel.key);
+    const dir = mkdtempSync(join(tmpdir(), 'ovt-bench-'));
+    const files = tunnelFiles(tunnel, dir);
+    const network = createNetwork();
+    const { server4 } = network.clients[0]!;
+    const client = clientLines(tunnel, files, pki.ca, pki.client1, [`${server4} 1194`]);
+    return new Setting(network, dir, serverLines(tunnel, files, pki), client);
+  }
+
+  async startServer(contender: Contender, extra: readonly string[] = []): Promise<Program> {
+    const program = this.launch(contender, this.network.server, [...this.#serverLines, 'verb 1', ...extra]);
+    await program.waitFor(UP, START_LIMIT_MS);
+    return program;
+  }
+
+  launchServer(contender: Contender): Program {
+    return this.launch(contender, this.network.server, [...this.#serverLines, 'verb 1']);
+  }
+
+  async startClient(contender: Contender): Promise<Program> {
+    const program = this.launchClient(contender);
+    await program.waitFor(UP, START_LIMIT_MS);
+    return program;
+  }
+
+  launchClient(contender: Contender, extra: readonly string[] = []): Program {
+    return this.launch(contender, this.network.clients[0]!.ns, [...this.#clientLines, 'verb 1', ...extra]);
+  }
+
+  launch(contender: Contender, ns: string, lines: readonly string[]): Program {
+    const file = join(this.#dir, `${this.#files++}.conf`);
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const argv = [contender.path, '--config', file];
+    const program = new Program({ name: contender.name, argv, ns, cwd: this.#dir, env: contender.env });
+    this.#programs.push(program);
+    return program;
+  }
+
+  /** Starts any other program in a namespace; it is stopped with the rest. */
+  run(ns: string, argv: readonly string[]): Program {
+    const program = new Program({ name: argv[0]!, argv, ns });
+    this.#programs.push(program);
+    return program;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.stop('SIGTERM', 3_000)));
+    this.network.close();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** Middle value; the mean of the two middle ones for an even count; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
