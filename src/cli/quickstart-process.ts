@@ -12,14 +12,26 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a command to its end; status 127 when it isn't there. Never rejects. */
+export interface CommandOptions {
+  /** 60 s by default. */
+  readonly timeoutMs?: number;
+  /** Ends the command early. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a command to its end; status 127 when it isn't there or was ended early. Never rejects. */
 export function runCommand(
   command: string,
   args: readonly string[],
-  timeoutMs = 60_000,
+  options: CommandOptions = {},
 ): Promise<CommandResult> {
+  const { timeoutMs: timeout = 60_000, signal } = options;
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout,
+      ...(signal && { signal }),
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

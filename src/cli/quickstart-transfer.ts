@@ -34,13 +34,20 @@ export interface TransferServer {
 }
 
 export async function startTransferServer(host: string): Promise<TransferServer> {
+  const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
     serve(socket).catch(() => socket.destroy());
   });
   server.listen(0, host);
   await once(server, 'listening');
   const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : 0, close: () => server.close() };
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: typeof address === 'object' && address ? address.port : 0, close };
 }
 
 /** The peer's side. Throws OpenVpnError when the connection breaks or stands still for 20 s. */

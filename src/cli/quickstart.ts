@@ -31,6 +31,7 @@ export interface QuickstartOptions {
 
 const START_MS = 30_000;
 const STATUS_MS = 1000;
+const APT = { timeoutMs: 300_000 };
 const READY_LINE = 'Initialization Sequence Completed';
 /** The package's folder, from src/cli/ and dist/cli/ alike. */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -147,8 +148,8 @@ class Quickstart {
   }
 
   async #prove(address: string, namespace: Namespace): Promise<boolean> {
-    const pinged = await this.#step(ping(address, namespace));
-    const report = await this.#step(transfer(address, namespace, this.#options.bytes));
+    const pinged = await this.#step(ping(address, namespace, this.#stopping.signal));
+    const report = await this.#step(transfer(address, namespace, this.#options.bytes, this.#stopping.signal));
     const mebibytes = (report.bytes / 2 ** 20).toFixed(0);
     const verdict = report.intact ? 'SHA-256 equal at both ends' : 'SHA-256 DIFFERS';
     const rates = `up ${report.upMbps.toFixed(0)} Mbit/s, down ${report.downMbps.toFixed(0)} Mbit/s`;
@@ -213,27 +214,32 @@ async function installTools(): Promise<void> {
   }
   if (missing.length > 0 && existsSync('/usr/bin/apt-get')) {
     print(`Installing ${missing.join(' ')}`);
-    const args = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq', ...missing];
-    const again = (): Promise<unknown> => runCommand(args[0]!, args.slice(1), 300_000);
-    if ((await runCommand(args[0]!, args.slice(1), 300_000)).status !== 0) {
-      await runCommand('apt-get', ['update', '-qq'], 300_000);
-      await again();
+    const install = ['DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq', ...missing];
+    if ((await runCommand('env', install, APT)).status !== 0) {
+      await runCommand('apt-get', ['update', '-qq'], APT);
+      await runCommand('env', install, APT);
     }
   }
   if ((await runCommand('ip', ['-V'])).status === 127)
     throw new OpenVpnError('needs the program ip (package iproute2)');
 }
 
-async function ping(address: string, namespace: Namespace): Promise<boolean> {
+async function ping(address: string, namespace: Namespace, signal: AbortSignal): Promise<boolean> {
   const [command, ...prefix] = namespace.prefix;
   const args = [...prefix, 'ping', '-n', '-c', '4', '-i', '0.2', '-W', '2', address];
-  const { status, stdout, stderr } = await runCommand(command!, args);
+  const { status, stdout, stderr } = await runCommand(command!, args, { signal });
+  if (signal.aborted) return false;
   const summary = stdout.split('\n').filter((line) => /packets transmitted|min\/avg\/max/.test(line));
   print(`Ping ${address} through the tunnel: ${summary.join('; ') || stderr.trim() || 'failed'}`);
   return status === 0;
 }
 
-async function transfer(address: string, namespace: Namespace, bytes: number): Promise<TransferReport> {
+async function transfer(
+  address: string,
+  namespace: Namespace,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<TransferReport> {
   const server = await startTransferServer(address);
   try {
     const [command, ...prefix] = namespace.prefix;
@@ -245,7 +251,10 @@ async function transfer(address: string, namespace: Namespace, bytes: number): P
       String(server.port),
       String(bytes),
     ];
-    const { status, stdout, stderr } = await runCommand(command!, [...prefix, ...peer], 180_000);
+    const { status, stdout, stderr } = await runCommand(command!, [...prefix, ...peer], {
+      timeoutMs: 180_000,
+      signal,
+    });
     if (status !== 0) throw new OpenVpnError(stderr.trim() || `the transfer ended with status ${status}`);
     return JSON.parse(stdout) as TransferReport;
   } finally {
