@@ -23,8 +23,10 @@ const WRAPS: readonly (readonly [string, readonly [ControlWrap, ControlWrap] | u
 describe.each(WRAPS)('sessions with %s', (_name, wraps) => {
   it('come up on a good wire within a second, without losing a packet', () => {
     const pair = createPair({ seed: 1, wraps });
+    expect(pair.ping(pair.client)).toBe('nothing to seal with');
     expect(pair.runUntil(() => pair.connected, 1000)).toBe(true);
     expectBothWays(pair, 'good wire');
+    pair.run(500);
     expect(drops(pair)).toEqual({ client: {}, server: {} });
     expect(pair.longestPacket).toBeLessThanOrEqual(1250 - 28);
     expect(pair.client.multi!.allAcked && pair.server.multi!.allAcked).toBe(true);
