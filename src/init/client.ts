@@ -19,10 +19,10 @@ import {
   applyPulledOptions,
   type ConnectionEntry,
   finishPull,
-  importLines,
   isUdp,
   type Options,
   restorePrePull,
+  useConnection,
 } from '../options/options.ts';
 import {
   type AuthFailedMessage,
@@ -38,7 +38,7 @@ import { openClientLink, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
-import { beforePullTimers, clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
+import { clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
@@ -136,10 +136,10 @@ class Client implements ClientSessionHost {
     const next = this.#list.next();
     if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     // A pull changes the profile in use (tun-mtu, exit notification): each attempt has a copy.
-    const ce = { ...next.entry };
-    this.#options.ce = ce;
-    this.#ce = ce;
     restorePrePull(this.#options);
+    useConnection(this.#options, next.entry);
+    const { ce } = this.#options;
+    this.#ce = ce;
     this.#collector = new PushCollector();
     this.#authFailed = false;
     this.#ssl ??= createSslContext(this.#options, providers);
@@ -214,7 +214,7 @@ class Client implements ClientSessionHost {
         ...opened,
         tls,
         frame: frameOptions(options, ce, opened.remote.family),
-        timers: beforePullTimers(options, ce),
+        timers: clientTimers(options),
         localOptions: options.occ ? tls.localOptions : undefined,
         maxPacketBytes: maxPacketBytes(ce),
         float: ce.float,
@@ -330,19 +330,20 @@ class Client implements ClientSessionHost {
     const { signals, providers } = this.#run;
     const ce = this.#ce!;
     const options = this.#options;
+    // The ping-restart that holds until the push is gone with it.
+    restorePrePull(options);
     const result = applyPulledOptions(options, this.#collector.options);
     this.#logLines(result.messages);
     if (result.restart !== undefined) {
       signals.raise('SIGUSR1', 'soft', result.restart);
       return;
     }
-    const finished = finishPull(options);
+    const finished = finishPull(options, result.imports);
     this.#logLines(finished.messages);
     if (!finished.ok) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
     }
-    this.#logLines(importLines(options, result.imports));
     if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
     const params = this.#dataParams(session);
     if (!params) {

@@ -1,7 +1,7 @@
 /**
  * Frame and buffer sizes from options (2.x do_init_frame(), frame_finalize_options() of init.c).
  */
-import { type FrameOptions, PRE_PULL_PING_RESTART_SEC, type TimerOptions } from '../forward/forward.ts';
+import type { FrameOptions, TimerOptions } from '../forward/forward.ts';
 import { type ConnectionEntry, devTypeOf, isTcp, type Options } from '../options/options.ts';
 
 /** Bytes that a link packet may have on top of tun-mtu: headers, tag, padding, TCP length. */
@@ -41,11 +41,4 @@ export function clientTimers(options: Options): TimerOptions {
     inactiveBytes: options.inactiveMinimumBytes,
     sessionSec: options.sessionTimeout,
   };
-}
-
-/** Until the push arrives, a UDP client without timers of its own gives up on silence. */
-export function beforePullTimers(options: Options, ce: ConnectionEntry): TimerOptions {
-  const timers = clientTimers(options);
-  if (!options.pull || isTcp(ce.proto) || timers.silenceSec > 0) return timers;
-  return { ...timers, silenceSec: PRE_PULL_PING_RESTART_SEC, onSilence: 'restart' };
 }

@@ -11,9 +11,12 @@ import {
   formatHelp,
   formatOptionsError,
   formatVersion,
+  libraryLine,
   type Options,
+  optionWarnings,
   type ParseResult,
   parseArgv,
+  titleLine,
   type VersionInfo,
 } from '../options/options.ts';
 import { scriptSecurityNote } from '../script/script.ts';
@@ -57,7 +60,7 @@ export async function runProgram(program: Program): Promise<number> {
       if ((await runOnce(program, options, log, privileges)) === 'exit') return 0;
     }
   } catch (error) {
-    if (error instanceof OptionsError) program.print(formatOptionsError(error));
+    if (error instanceof OptionsError) printOptionsError(program, log, error);
     else logFatal(log, error);
     return 1;
   } finally {
@@ -103,7 +106,7 @@ async function runOnce(
   if (note !== undefined) log.log(M_WARN, note);
   const common = { options, providers, signals, hooks, env };
   if (options.mode === 'server') {
-    return runServer({ ...common, title: program.version.banner, onUp: () => privileges.drop(options) });
+    return runServer({ ...common, title: titleLine(program.version), onUp: () => privileges.drop(options) });
   }
   const status = new ClientStatusFile(options, providers, signals);
   try {
@@ -163,10 +166,17 @@ function setUpLog(log: RealLogger, options: Options): void {
 }
 
 function logBanner(log: RealLogger, version: VersionInfo, options: Options): void {
-  log.log(M_INFO, version.banner);
-  log.log(M_INFO, version.libraries);
-  if (options.mode === 'server' && options.ping === 0 && options.pingRecTimeout === 0) {
-    log.log(M_WARN, 'WARNING: --keepalive option is missing from server config');
+  log.log(M_INFO, titleLine(version));
+  log.log(M_INFO, libraryLine(version));
+  for (const line of optionWarnings(options)) log.log(line.level, line.text);
+}
+
+/** Usage errors go out plain, fatal ones like run-time messages. */
+function printOptionsError(program: Program, log: RealLogger, error: OptionsError): void {
+  const { lines, timestamp } = formatOptionsError(error);
+  for (const line of lines) {
+    if (timestamp || log.fd !== undefined) log.log(timestamp ? M_FATAL : M_FATAL | M_NOPREFIX, line);
+    else program.print(line);
   }
 }
 

@@ -64,7 +64,7 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
   }
 
   start(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#run) throw new ApiMisuseError('a tunnel can be started once');
+    if (this.#run !== undefined) throw new ApiMisuseError('a tunnel can be started once');
     options.signal?.addEventListener('abort', () => this.#signals.raise('SIGTERM', 'soft', 'aborted'), {
       once: true,
     });
