@@ -8,6 +8,7 @@ import { cpus, release } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
+import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
 import { measureManyClients } from './many-clients.ts';
 import { type BenchResults, benchTables, type ThroughputSeries } from './report.ts';
 import type { Contender } from './setting.ts';
@@ -54,6 +55,7 @@ async function main(): Promise<number> {
     return 1;
   }
   sweepStaleNamespaces();
+  sweepTemporaryFolders();
   const results = await measure(options);
   const tables = benchTables(results);
   mkdirSync(RESULTS_DIR, { recursive: true });

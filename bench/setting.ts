@@ -2,8 +2,7 @@
  * What every measurement needs: which program plays which end, a network, configuration files, and the
  * median of a row of numbers.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   clientLines,
@@ -15,6 +14,7 @@ import {
 import { createNetwork, type TestNetwork } from '../test-kit/netns.ts';
 import { pkiFor } from '../test-kit/pki.ts';
 import { Program } from '../test-kit/process.ts';
+import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
 
 /** A program with the environment it runs in. */
 export interface Contender {
@@ -50,7 +50,7 @@ export class Setting {
 
   static async create(tunnel: TunnelOptions = PLAIN_TUNNEL): Promise<Setting> {
     const pki = await pkiFor(tunnel.key);
-    const dir = mkdtempSync(join(tmpdir(), 'ovt-bench-'));
+    const dir = createTemporaryFolder('bench');
     const files = tunnelFiles(tunnel, dir);
     const network = createNetwork();
     const { server4 } = network.clients[0]!;
@@ -97,7 +97,7 @@ export class Setting {
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.stop('SIGTERM', 3_000)));
     this.network.close();
-    rmSync(this.#dir, { recursive: true, force: true });
+    removeTemporaryFolder(this.#dir);
   }
 }
 

@@ -5,12 +5,12 @@
  * "Ours" is the program under test, "peer" the reference; either may be any openvpn binary. Which of them
  * is server and which client is the test's pairing.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ClientSide, createNetwork, ip, snapshot, type TestNetwork } from '../test-kit/netns.ts';
 import type { Pki } from '../test-kit/pki.ts';
 import { describeExit, type ExitStatus, Program, sleep } from '../test-kit/process.ts';
+import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
 import { Agent, type PingOptions, ping } from '../test-kit/transfer.ts';
 import {
   clientLines,
@@ -84,7 +84,7 @@ export class Bed {
     this.tunnel = tunnel;
     this.pki = pki;
     this.#programs = programs;
-    this.dir = mkdtempSync(join(tmpdir(), 'ovt-bed-'));
+    this.dir = createTemporaryFolder('bed');
     this.#files = tunnelFiles(tunnel, this.dir);
     this.network = createNetwork(clients);
   }
@@ -286,6 +286,6 @@ export class Bed {
       ...[...this.#agents.values()].map((agent) => agent.close()),
     ]);
     this.network.close();
-    rmSync(this.dir, { recursive: true, force: true });
+    removeTemporaryFolder(this.dir);
   }
 }

@@ -8,6 +8,7 @@ import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
+import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
 import { PAIRINGS } from './bed.ts';
 import { matrixTests } from './matrix.ts';
 import { countResults, resultLine, resultTables, writeDocs, writeJson } from './report.ts';
@@ -89,6 +90,7 @@ function run(
   programs: { ours: string; peer: string },
   options: Options,
 ): Promise<TestResult[]> {
+  sweepTemporaryFolders();
   const stale = sweepStaleNamespaces();
   if (stale.length > 0) print(`removed stale namespaces: ${stale.join(' ')}`);
   const onResult = (result: TestResult) => {
@@ -108,13 +110,22 @@ function report(results: TestResult[], programs: { ours: string; peer: string },
   const { passed, failed, skipped } = countResults(results);
   const peerVersion = versionOf(programs.peer);
   if (!options.quiet) print(`\n${resultTables(results)}\n`);
-  const file = writeJson(RESULTS_DIR, results, { peerVersion, oursVersion: versionOf(programs.ours) });
+  const file = save(results, { peerVersion, oursVersion: versionOf(programs.ours) });
   if (options['write-docs']) writeDocs('docs/compatibility.md', results, peerVersion);
   print(`results: ${file}`);
   if (skipped > 0)
     print(`SKIPPED: ${skipped} compat tests: ${results.find((r) => r.outcome === 'skipped')?.detail}`);
   print(`compat: ${passed} passed, ${failed} failed, ${skipped} skipped`);
   return failed > 0 ? 1 : 0;
+}
+
+/** Results of an earlier run by another user may be in the way; that is no reason to fail. */
+function save(results: TestResult[], facts: object): string {
+  try {
+    return writeJson(RESULTS_DIR, results, facts);
+  } catch (error) {
+    return `not written: ${(error as Error).message}`;
+  }
 }
 
 function missing(path: string, what: string): string | undefined {

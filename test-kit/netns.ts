@@ -12,7 +12,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { onProcessEnd } from './process.ts';
+import { isAlive, onProcessEnd } from './process.ts';
 
 /** One client's link to the server. */
 export interface ClientSide {
@@ -202,14 +202,5 @@ function namespaceNames(): string[] {
     return readdirSync('/run/netns').filter((name) => NAME.test(name));
   } catch {
     return [];
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -7,11 +7,10 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { onProcessEnd } from './process.ts';
+import { createTemporaryFolder } from './temporary.ts';
 
 export const KEY_KINDS = ['rsa', 'ec', 'ed25519'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
@@ -107,9 +106,7 @@ async function createLeaf(
 
 function keyDirectory(): string {
   if (directory === undefined) {
-    const created = mkdtempSync(join(tmpdir(), 'ovt-pki-'));
-    onProcessEnd(() => rmSync(created, { recursive: true, force: true }));
-    directory = created;
+    directory = createTemporaryFolder('pki');
   }
   return directory;
 }
