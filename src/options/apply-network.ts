@@ -2,7 +2,6 @@
  * Actions of routing and DNS options (2.x options.c, route.c RG_* flags, dns.c in the 2.6 syntax).
  * Route arguments stay text: keywords and host names are resolved when routes are made.
  */
-import { M_WARN } from '../base/errlevel.ts';
 import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress, parseIpv6Prefix } from './addresses.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
 import type { DnsOptions, DnsServer, Options } from './option-types.ts';
@@ -12,11 +11,13 @@ const MAX_DNS_ADDRESSES = 8;
 
 export const applyRoute: Apply = ([network = '', netmask, gateway, metric], options, context) => {
   if (context.context === 'P') checkPulledRoute(network, netmask, gateway, options, context);
+  const number = routeMetric(network, given(metric), context);
+  if (number === 'bad') return;
   options.routes.push({
     network,
     netmask: given(netmask),
     gateway: given(gateway),
-    metric: routeMetric(network, given(metric), context),
+    metric: number,
     table: options.routeTable,
   });
 };
@@ -30,12 +31,9 @@ export const applyRouteIpv6: Apply = ([prefix = '', gateway, metric], options, c
       return context.fail(`route-ipv6 parameter gateway '${gateway}' must be a valid address`);
     }
   }
-  options.routesIpv6.push({
-    prefix,
-    gateway: given(gateway),
-    metric: routeMetric(prefix, given(metric), context),
-    table: options.routeTable,
-  });
+  const number = routeMetric(prefix, given(metric), context);
+  if (number === 'bad') return;
+  options.routesIpv6.push({ prefix, gateway: given(gateway), metric: number, table: options.routeTable });
 };
 
 export const applyRedirect: Apply = (values, options, context) => {
@@ -125,12 +123,17 @@ function given(value: string | undefined): string | undefined {
   return value === 'default' ? undefined : value;
 }
 
-function routeMetric(network: string, text: string | undefined, context: ApplyContext): number | undefined {
+/** `bad` when the number is negative: such a route is left out. */
+function routeMetric(
+  network: string,
+  text: string | undefined,
+  context: ApplyContext,
+): number | undefined | 'bad' {
   if (text === undefined) return undefined;
   const metric = atoi(text);
   if (metric >= 0) return metric;
-  context.log(M_WARN, `OpenVPN ROUTE: route metric for network ${network} (${text}) must be >= 0`);
-  return undefined;
+  context.warn(`OpenVPN ROUTE: route metric for network ${network} (${text}) must be >= 0`);
+  return 'bad';
 }
 
 function dnsPriority(text: string, context: ApplyContext): number {

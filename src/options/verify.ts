@@ -73,7 +73,7 @@ function verifyDevice(options: Options, entry: ConnectionEntry): void {
   check(options.dev === undefined, 'You must define TUN/TAP device (--dev)');
   check(
     protoKind(entry.proto) === 'tcp',
-    '--proto tcp is ambiguous in this context.  Please specify --proto tcp-server or --proto tcp-client',
+    '--proto tcp is ambiguous in this context. Please specify --proto tcp-server or --proto tcp-client',
   );
   check(
     options.lladdr !== undefined && devTypeOf(options) !== 'tap',
