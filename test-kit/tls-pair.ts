@@ -1,6 +1,6 @@
 /**
- * A whole control channel in memory: two TlsMulti, client and UDP server, over a seeded lossy wire,
- * with a manual clock and the scripted TLS engine. The server stands behind a CookieHandshake.
+ * A whole control channel in memory: two TlsMulti, client and server, over a seeded lossy wire,
+ * with a manual clock and the scripted TLS engine. A UDP server stands behind a CookieHandshake.
  * Plays the parts of init and multi: logins, PUSH_REQUEST and PUSH_REPLY, data keys.
  */
 import { type LinkAddress, ManualClock, nullLogger, PacketBatch } from '../src/base/base.ts';
@@ -52,6 +52,8 @@ export class TlsPair {
   readonly server: TlsSide = { name: 'server', address: SERVER, multi: undefined, events: [] };
   readonly wire: LossyWire<LinkAddress>;
   readonly ssl: ScriptedSsl;
+  /** Whether the wire is cut: everything sent is lost. */
+  cut = false;
   /** Longest control packet seen on the wire, bytes. */
   longestPacket = 0;
   readonly #options: TlsPairOptions;
@@ -104,6 +106,15 @@ export class TlsPair {
   /** Lets `ms` pass. */
   run(ms: number): void {
     this.runUntil(() => false, ms);
+  }
+
+  /** A new client process on the same address and port; the server isn't told. */
+  restartClient(): void {
+    this.client.multi?.close();
+    this.client.events.length = 0;
+    this.#nextPushRequestMs = undefined;
+    this.client.multi = this.#create(this.client);
+    this.client.multi.start(this.nowMs);
   }
 
   /** Seals a packet at one side and opens it at the other, without the wire. The opened text, or why not. */
@@ -192,6 +203,7 @@ export class TlsPair {
   }
 
   #deliverToServer(packet: Uint8Array, from: LinkAddress): void {
+    if (this.#options.config?.tcp) this.server.multi ??= this.#create(this.server);
     if (this.server.multi) {
       this.server.multi.handlePacket(packet, from, this.nowMs);
       return;
@@ -219,6 +231,7 @@ export class TlsPair {
     for (let out = side.multi?.pollTransmit(); out; out = side.multi?.pollTransmit()) {
       busy = true;
       this.longestPacket = Math.max(this.longestPacket, out.packet.length);
+      if (this.cut) continue;
       this.wire.send(out.packet, side.address, side === this.client ? SERVER : CLIENT, this.nowMs);
     }
     for (let event = side.multi?.pollEvent(); event; event = side.multi?.pollEvent()) {
@@ -234,8 +247,9 @@ export class TlsPair {
       const ok = this.#options.login?.(event.credentials?.username) ?? true;
       const answer = () => side.multi?.handleAuthResult(event.id, { ok }, this.nowMs);
       this.#logins.push({ dueMs: this.nowMs + (this.#options.loginMs ?? 0), answer });
-    } else if (event.type === 'active' && event.first && side === this.client) {
-      this.#requestPush();
+    } else if (event.type === 'active' && event.first) {
+      if (side === this.server) this.#pushed = false;
+      else this.#requestPush();
     } else if (event.type === 'message') {
       this.#handleMessage(side, event.text);
     }
