@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OptionsError } from '../base/base.ts';
 import type { LogLine } from './config-error.ts';
+import { createConfigFilesMemory } from './config-files-memory.ts';
 import { type ParseEnvironment, parseArgv, parseConfig } from './parse.ts';
-import { memoryFiles } from './test-files.ts';
 
 const CLIENT = 'client\ndev tun\nremote vpn.example\nca ca.crt\ncert c.crt\nkey c.key\n';
 const CLIENT_ARGS = '--client --dev tun --remote h --ca f --cert f --key f'.split(' ');
@@ -30,7 +30,13 @@ describe('command line', () => {
 
   it('takes one word without dashes as a config file', () => {
     const { options } = parseArgv(['x.conf'], {
-      files: memoryFiles({ 'x.conf': CLIENT, 'ca.crt': '', 'c.crt': '', 'c.key': '', '/tmp/': '' }),
+      files: createConfigFilesMemory({
+        'x.conf': CLIENT,
+        'ca.crt': '',
+        'c.crt': '',
+        'c.key': '',
+        '/tmp/': '',
+      }),
     });
     expect(options).toMatchObject({ config: 'x.conf', client: true });
   });
@@ -216,7 +222,7 @@ describe('connection blocks', () => {
 
 describe('nesting and tolerance', () => {
   it('includes files where they stand', () => {
-    const files = memoryFiles({
+    const files = createConfigFilesMemory({
       a: 'verb 3\nconfig b\nmute 1\n',
       b: `verb 4\n${CLIENT.replaceAll('c.', 'a.')}`,
     });
@@ -225,19 +231,19 @@ describe('nesting and tolerance', () => {
   });
 
   it('stops at depth 10', () => {
-    const files = memoryFiles({ a: 'config a\n' });
+    const files = createConfigFilesMemory({ a: 'config a\n' });
     expect(errorOf(() => parseArgv(['--config', 'a'], { files }))).toBe(
       'In a:1: Maximum recursive include levels exceeded in include attempt of file a -- probably you have a configuration file that tries to include itself.',
     );
   });
 
   it('reads standard input as a config', () => {
-    const files = memoryFiles({}, {}, 'bad\n');
+    const files = createConfigFilesMemory({}, {}, 'bad\n');
     expect(errorOf(() => parseArgv(['stdin'], { files }))).toContain('in stdin:1: bad');
   });
 
   it('changes directory at once', () => {
-    const files = memoryFiles({});
+    const files = createConfigFilesMemory({});
     expect(errorOf(() => parseArgv(['--cd', '/none'], { files }))).toBe(
       "cd to '/none' failed: No such file or directory (errno=2)",
     );
@@ -272,7 +278,9 @@ describe('nesting and tolerance', () => {
 describe('scripts', () => {
   it('must be executable', () => {
     const messages: LogLine[] = [];
-    expect(configError('up "/x a"', { files: memoryFiles({}), messages })).toBe('Please correct this error.');
+    expect(configError('up "/x a"', { files: createConfigFilesMemory({}), messages })).toBe(
+      'Please correct this error.',
+    );
     expect(texts(messages)).toEqual([
       "Options error: --up script fails with '/x': No such file or directory (errno=2)",
     ]);

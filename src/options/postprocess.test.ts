@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { OptionsError } from '../base/base.ts';
 import type { LogLine } from './config-error.ts';
+import { createConfigFilesMemory } from './config-files-memory.ts';
 import { type ParseEnvironment, parseConfig } from './parse.ts';
 import { useConnection } from './postprocess.ts';
-import { memoryFiles } from './test-files.ts';
 import { optionWarnings } from './verify.ts';
 
 const CLIENT = 'client\ndev tun\nremote vpn.example\nca f\ncert f\nkey f\n';
@@ -304,7 +304,7 @@ describe('sanity checks', () => {
 describe('file checks', () => {
   it('list every missing file before giving up', () => {
     const messages: LogLine[] = [];
-    const files = memoryFiles({ f: '', '/tmp/': '' }, { f: 0o644 });
+    const files = createConfigFilesMemory({ f: '', '/tmp/': '' }, { f: 0o644 });
     const text = CLIENT.replace('ca f', 'ca none.crt').replace('cert f', 'cert no.crt');
     expect(errorOf(text, { files, messages })).toBe('Please correct these errors.');
     expect(texts(messages).slice(-3)).toEqual([
@@ -315,13 +315,13 @@ describe('file checks', () => {
   });
 
   it('look at the directory of files that are yet to be written', () => {
-    const files = memoryFiles({ f: '', '/tmp/': '', 'run/': '', './': '' });
+    const files = createConfigFilesMemory({ f: '', '/tmp/': '', 'run/': '', './': '' });
     expect(errorOf(`${CLIENT}status run/s\nwritepid pid\n`, { files })).toBe('none');
     expect(errorOf(`${CLIENT}status gone/s\n`, { files })).toBe('Please correct these errors.');
   });
 
   it('leave inline material and prompts alone', () => {
-    const files = memoryFiles({ '/tmp/': '' });
+    const files = createConfigFilesMemory({ '/tmp/': '' });
     const text = 'client\ndev tun\nremote h\n<ca>\nX\n</ca>\nauth-user-pass\naskpass stdin\n';
     expect(errorOf(text, { files })).toBe('none');
   });

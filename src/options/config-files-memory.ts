@@ -1,10 +1,16 @@
-/** An in-memory ConfigFileSystem for tests: paths to contents, everything else is missing. */
+/**
+ * ConfigFileSystem over texts in memory, for library users whose configuration isn't on disk, and for
+ * tests. Every path that isn't listed is missing; changing directory has no effect on lookups.
+ */
 import type { ConfigFileSystem, FileProblem } from './config-files.ts';
 
-export const MISSING: FileProblem = { errno: 2, text: 'No such file or directory' };
+const MISSING: FileProblem = { errno: 2, text: 'No such file or directory' };
 
-/** `modes` gives permission bits of a path, 0o600 by default; directories are keys ending in `/`. */
-export function memoryFiles(
+/**
+ * `contents` maps paths to texts, a key ending in `/` being a directory; `modes` gives permission
+ * bits, 0o600 by default; `stdin` is what `config stdin` reads.
+ */
+export function createConfigFilesMemory(
   contents: Readonly<Record<string, string>>,
   modes: Readonly<Record<string, number>> = {},
   stdin = '',
