@@ -2,7 +2,7 @@
  * From a connection profile to an open link (2.x link_socket_init_phase1() and 2, openvpn_getaddrinfo()
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
-import { formatAddress, type LinkAddress, type Logger, parseIp } from '../base/base.ts';
+import { formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
 import { D_RESOLVE_ERRORS, M_INFO, M_NONFATAL } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
 import type { Link, SocketFactory } from '../socket/socket.ts';
@@ -28,8 +28,6 @@ export async function resolveRemote(
 ): Promise<readonly ResolvedAddress[]> {
   const { ce, options, socket, signals, log } = parts;
   const host = ce.remote ?? '';
-  const literal = parseIp(host);
-  if (literal) return [literal];
   const endMs = onlyProfile ? options.resolvRetry * 1000 : 0;
   for (let waitedMs = 0; ; waitedMs += RESOLVE_RETRY_MS) {
     try {
@@ -37,7 +35,7 @@ export async function resolveRemote(
       if (found.length > 0) return found;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      log.log(D_RESOLVE_ERRORS, `RESOLVE: Cannot resolve host address: ${host}:${ce.rport} (${text})`);
+      log.log(D_RESOLVE_ERRORS, text.replace(`: ${host} (`, `: ${host}:${ce.rport} (`));
     }
     if (waitedMs >= endMs || (await signals.sleep(RESOLVE_RETRY_MS))) return [];
   }

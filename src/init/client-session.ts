@@ -13,7 +13,7 @@ import {
   type Logger,
   PacketBatch,
 } from '../base/base.ts';
-import { D_LINK_ERRORS, D_PUSH, D_PUSH_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { D_LINK_ERRORS, D_PUSH, D_PUSH_ERRORS, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
 import {
   createDataChannel,
   createExitNotifier,
@@ -121,7 +121,7 @@ export class ClientSession {
     link.onReadable = () => this.#handleLink();
     link.onWritable = () => this.#handleWritable();
     link.onError = (error) => this.#handleLinkError(error);
-    link.onClose = () => this.#handleLinkClosed();
+    link.onClose = (error) => this.#handleLinkClosed(error);
   }
 
   get remote(): LinkAddress {
@@ -374,12 +374,12 @@ export class ClientSession {
   }
 
   #handleLinkError(error: NodeJS.ErrnoException): void {
-    const proto = `${this.#config.link.transport === 'tcp' ? 'TCP' : 'UDP'}v${this.#remote.family}`;
-    this.#config.log.log(D_LINK_ERRORS, `read ${proto} [${error.code ?? ''}]: ${error.message}`);
+    this.#config.log.log(D_LINK_ERRORS, error.message);
   }
 
-  #handleLinkClosed(): void {
+  #handleLinkClosed(error: NodeJS.ErrnoException | undefined): void {
     if (this.#closed) return;
+    if (error) this.#config.log.log(D_STREAM_ERRORS, error.message);
     this.#config.log.log(M_INFO, 'Connection reset, restarting [0]');
     this.#config.signals.raise('SIGUSR1', 'soft', 'connection-reset');
   }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { OpenVpnError, OptionsError } from '../base/base.ts';
-import { digestInfo, readStaticKey } from '../crypto/crypto.ts';
+import { digestInfo, type Key2, readStaticKey } from '../crypto/crypto.ts';
 import {
   type ConnectionEntry,
   type FileOrInline,
@@ -31,6 +31,8 @@ import {
 } from '../ssl/ssl.ts';
 import type { Providers } from './init.ts';
 
+/** IV_MTU without --tun-mtu-max (2.x TUN_MTU_MAX_MIN). */
+const TUN_MTU_MAX_DEFAULT = 1600;
 /** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
 const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
 
@@ -102,36 +104,41 @@ export function createWrap(options: Options, ce: ConnectionEntry, providers: Pro
   const { crypto } = providers;
   const tlsCrypt = ce.tlsCrypt ?? options.tlsCrypt;
   const tlsAuth = ce.tlsAuth ?? options.tlsAuth;
+  const common = { crypto, replayWindow: options.replayWindow, replaySec: options.replaySec };
   if (tlsCrypt) {
-    const key2 = readStaticKey(readText(tlsCrypt, 'tls-crypt'));
     const role = options.tlsServer ? 'server' : 'client';
-    return createTlsCryptWrap({
-      key2,
-      role,
-      crypto,
-      replayWindow: options.replayWindow,
-      replaySec: options.replaySec,
-    });
+    return withStaticKey(tlsCrypt, 'tls-crypt', 2, (key2) => createTlsCryptWrap({ key2, role, ...common }));
   }
   if (tlsAuth) {
     const digest = digestInfo(options.auth);
-    if (!digest || options.auth === 'none') {
+    if (!digest || digest.bytes === 0) {
       throw new OpenVpnError(
         `ERROR: tls-auth enabled, but no valid --auth algorithm specified ('${options.auth}')`,
       );
     }
-    const key2 = readStaticKey(readText(tlsAuth, 'tls-auth'));
     const direction = ce.keyDirection === -1 ? undefined : ce.keyDirection;
-    return createTlsAuthWrap({
-      key2,
-      direction,
-      digest,
-      crypto,
-      replayWindow: options.replayWindow,
-      replaySec: options.replaySec,
-    });
+    const keys = direction === undefined ? 1 : 2;
+    return withStaticKey(tlsAuth, 'tls-auth', keys, (key2) =>
+      createTlsAuthWrap({ key2, direction, digest, ...common }),
+    );
   }
   return createNoWrap();
+}
+
+/** Reads a static key for the time of `use`, which copies what it keeps. */
+function withStaticKey(
+  value: FileOrInline,
+  option: 'tls-auth' | 'tls-crypt',
+  keys: 1 | 2,
+  use: (key2: Key2) => ControlWrap,
+): ControlWrap {
+  const file = value.kind === 'file' ? value.path : '[[INLINE]]';
+  const key2 = readStaticKey(readText(value, option), { file, option, keys });
+  try {
+    return use(key2);
+  } finally {
+    key2.fill(0);
+  }
 }
 
 export function verifyPolicy(options: Options): VerifyPolicy {
@@ -201,7 +208,7 @@ function peerInfoText(options: Options, ce: ConnectionEntry, env: readonly strin
     platform: 'linux',
     pull: options.pull,
     ciphers: options.dataCiphers.split(':'),
-    tunMtuMax: ce.tunMtuMax,
+    tunMtuMax: ce.tunMtuMax || TUN_MTU_MAX_DEFAULT,
     compression: COMP_STUB_LINES,
     env,
     ...(options.pushPeerInfo && {

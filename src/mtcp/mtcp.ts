@@ -88,7 +88,7 @@ export class TcpAcceptor {
 
   #handleClose(instance: MultiInstance, error: NodeJS.ErrnoException | undefined): void {
     if (instance.state === 'closed') return;
-    if (error) instance.log.log(D_STREAM_ERRORS, `read TCP_SERVER []: ${error.message}`);
+    if (error) instance.log.log(D_STREAM_ERRORS, error.message);
     instance.log.log(M_INFO, 'Connection reset, restarting [0]');
     instance.log.log(M_INFO, 'SIGUSR1[soft,connection-reset] received, client-instance restarting');
     this.#server.closeInstance(instance);

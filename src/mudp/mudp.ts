@@ -4,7 +4,7 @@
  * slots that belong to one client is handed on as one run.
  */
 import { addressFromWords, type LinkAddress, PacketBatch, sameAddressWords } from '../base/base.ts';
-import { D_MULTI_DEBUG, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { D_LINK_ERRORS, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
 import { CookieHandshake, op } from '../reliable/reliable.ts';
 
@@ -38,10 +38,7 @@ export class UdpReceiver {
     });
     server.addLink(bound);
     bound.link.onReadable = () => this.#handleReadable();
-    bound.link.onError = (error) => {
-      const proto = bound.profile.family === 4 ? 'UDPv4' : 'UDPv6';
-      log.log(D_MULTI_DEBUG, `read ${proto} [${error.code ?? 'unknown'}]: ${error.message}`);
-    };
+    bound.link.onError = (error) => log.log(D_LINK_ERRORS, error.message);
   }
 
   close(): void {

@@ -174,7 +174,7 @@ export class MultiServer implements InstanceHost {
     }
     const end = instance.data.pollEvent();
     if (end) {
-      this.#endInstance(instance, end.type === 'exit' ? 'SIGTERM' : 'SIGUSR1', end.reason);
+      this.#endInstance(instance, end.type === 'restart' ? 'SIGUSR1' : 'SIGTERM', end.reason);
       return;
     }
     this.#transmit(instance, nowMs);

@@ -41,8 +41,7 @@ function clientEntry(instance: MultiInstance): ClientEntry {
     username: identity?.username || UNDEF,
     clientId: instance.clientId,
     peerId: instance.peerId,
-    cipher:
-      tls.params?.cipher.name ?? (instance.options.cipher || UNSET_CIPHER),
+    cipher: tls.params?.cipher.name ?? (instance.options.cipher || UNSET_CIPHER),
   };
 }
 
