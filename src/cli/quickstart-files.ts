@@ -65,6 +65,11 @@ export function writeLocalProfile(files: QuickstartFiles, remote: string): strin
   return path;
 }
 
+/** The server takes the first address of its network. */
+export function serverAddress(files: Pick<QuickstartFiles, 'network'>): string {
+  return files.network.replace(/\d+$/, '1');
+}
+
 /** Throws OpenVpnError when another program has the port. */
 export async function checkPortFree(port: number): Promise<void> {
   if (await isUdpPortFree(port)) return;

@@ -8,17 +8,20 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OpenVpnError } from '../base/base.ts';
+import { serverStatusLines } from '../manage/manage.ts';
 import { nativeMissingReason } from '../native/native.ts';
 import {
   checkPortFree,
   openQuickstart,
   type QuickstartFiles,
+  serverAddress,
   writeLocalProfile,
 } from './quickstart-files.ts';
+import { type MemoryPair, startMemoryPair } from './quickstart-memory.ts';
 import { createNamespace, type Namespace } from './quickstart-namespace.ts';
-import { mustRun, runCommand, VpnProcess } from './quickstart-process.ts';
-import { readStatusLine } from './quickstart-status.ts';
-import { parseRoutes } from './quickstart-subnet.ts';
+import { runCommand, VpnProcess } from './quickstart-process.ts';
+import { readStatusLine, statusLine } from './quickstart-status.ts';
+import { type Ipv4Network, parseRoutes } from './quickstart-subnet.ts';
 import { startTransferServer, type TransferReport } from './quickstart-transfer.ts';
 
 export interface QuickstartOptions {
@@ -76,26 +79,50 @@ class Quickstart {
 
   async run(): Promise<number> {
     const problem = whatIsMissing();
-    if (problem !== undefined) throw new OpenVpnError(problem);
-    await installTools();
-    const taken = parseRoutes(await mustRun('ip', ['-4', 'route', 'show']));
+    if (problem === undefined) await installTools();
+    const taken = parseRoutes((await runCommand('ip', ['-4', 'route', 'show'])).stdout);
     const files = await openQuickstart(this.#options.directory, taken);
     print(
       files.fresh ? `Made ${files.directory}: PKI, server.conf, client.ovpn` : `Using ${files.directory}`,
     );
     await checkPortFree(files.port);
+    const good =
+      problem === undefined ? await this.#overTun(files, taken) : await this.#overMemory(files, problem);
+    if (this.#options.check) print(good ? 'Quickstart check passed' : 'Quickstart check FAILED');
+    return good ? 0 : 1;
+  }
+
+  /** The real thing: two processes, a TUN device each, a namespace between them. */
+  async #overTun(files: QuickstartFiles, taken: readonly Ipv4Network[]): Promise<boolean> {
     const server = await this.#startServer(files);
     const namespace = await this.#step(createNamespace(taken));
     this.#cleanUps.push({ later: () => namespace.remove(), now: () => namespace.removeNow() });
     const client = await this.#startClient(files, namespace);
     const good = await this.#prove(serverAddress(files), namespace);
-    if (this.#options.check) {
-      print(good ? 'Quickstart check passed' : 'Quickstart check FAILED');
-      return good ? 0 : 1;
+    if (!this.#options.check) {
+      explain(files);
+      await this.#serve(() => readStatusLine(join(files.directory, 'status')), server.ended, client.ended);
     }
-    explain(files);
-    await this.#serve(server, client);
-    return good ? 0 : 1;
+    return good;
+  }
+
+  /** Both ends in this process, with devices in memory. */
+  async #overMemory(files: QuickstartFiles, problem: string): Promise<boolean> {
+    print(
+      `No TUN device can be used here (${problem}): server and client run in this process over devices in memory`,
+    );
+    const { signal } = this.#stopping;
+    const pair = await this.#step(startMemoryPair(files, signal));
+    this.#cleanUps.push({ later: () => pair.close(), now: () => undefined });
+    print(`Server listens on UDP port ${files.port}; client connected over 127.0.0.1`);
+    const { good, lines } = await this.#step(pair.prove(this.#options.bytes));
+    for (const line of lines) print(line);
+    if (!this.#options.check) {
+      explain(files);
+      const ended = new Promise<void>((resolve) => pair.server.once('end', () => resolve()));
+      await this.#serve(() => memoryStatus(pair), ended, new Promise(() => undefined));
+    }
+    return good;
   }
 
   /** Ends what is running; run() then comes to its end by itself. */
@@ -157,27 +184,27 @@ class Quickstart {
     return pinged && report.intact;
   }
 
-  async #serve(server: VpnProcess, client: VpnProcess): Promise<void> {
+  /** Shows `status` every second until Ctrl-C. Throws OpenVpnError when the server ends by itself. */
+  async #serve(status: () => string, serverEnded: Promise<void>, clientEnded: Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     let reported = '';
     let over = false;
-    void Promise.race([server.ended, new Promise((done) => signal.addEventListener('abort', done))]).then(
-      () => {
-        over = true;
-      },
-    );
-    void client.ended.then(() => {
-      if (!over) print('\nThe client has ended; the server goes on. See client.log');
+    void serverEnded.then(() => {
+      over = true;
+    });
+    void clientEnded.then(() => {
+      if (!over && !this.stopped) print('\nThe client has ended, see client.log; the server goes on');
     });
     while (!over && !this.stopped) {
-      const line = readStatusLine(join(this.#options.directory, 'status'));
+      const line = status();
+      const [clients = ''] = line.split('  ');
       if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${line}`);
-      else if (line.split('  ')[0] !== reported) print(line);
-      reported = line.split('  ')[0]!;
+      else if (clients !== reported) print(line);
+      reported = clients;
       await pause(STATUS_MS, signal);
     }
-    print(this.stopped ? '\nStopping' : '\nThe server has ended; see server.log');
-    if (!this.stopped) throw new OpenVpnError('the server has ended');
+    if (!this.stopped) throw new OpenVpnError('the server has ended, see server.log');
+    print('\nStopping');
   }
 
   /** Gives up early once a signal came. */
@@ -276,9 +303,9 @@ To connect from elsewhere:
 Serving until Ctrl-C.`);
 }
 
-/** The server takes the first address of its network. */
-function serverAddress(files: QuickstartFiles): string {
-  return files.network.replace(/\d+$/, '1');
+function memoryStatus(pair: MemoryPair): string {
+  const status = pair.server.status();
+  return statusLine(status ? serverStatusLines(status, 2, 'openvpn-ts', Date.now()).join('\n') : '');
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
