@@ -43,6 +43,15 @@ describe('cookie handshake', () => {
     }
   });
 
+  it('gives session ids that outlive the packet they were read from', () => {
+    const server = handshake();
+    const own = Uint8Array.from(cookieOf(server.handle(reset(), FROM, WALL, 0)));
+    const slab = Buffer.from(ack(own));
+    const verdict = server.handle(slab, FROM, WALL + 1, 1000);
+    slab.fill(0);
+    expect(verdict).toEqual({ type: 'established', ownSessionId: own, peerSessionId: CLIENT_ID });
+  });
+
   it('answers the same reset with the same cookie within a slot and keeps nothing in between', () => {
     const server = handshake();
     const first = server.handle(reset(), FROM, WALL, 0);

@@ -70,7 +70,7 @@ export class CookieHandshake {
     this.#wrap = options.wrap;
     this.#crypto = options.crypto;
     this.#slotSec = Math.max(1, Math.floor((handWindowSec + 1) / 2));
-    this.#key = options.key?.slice() ?? options.crypto.randomBytes(32);
+    this.#key = options.key ? Uint8Array.from(options.key) : options.crypto.randomBytes(32);
     this.#rate = new InitialRateLimit(rate.max, rate.periodSec, options.log ?? nullLogger);
     this.#admit = options.admit ?? (() => true);
   }
@@ -111,7 +111,11 @@ export class CookieHandshake {
     if (!this.#isCookie(own, control.sessionId, from, wallSec)) return drop('bad-cookie');
     if (!this.#admit()) return drop('rate-limit');
     this.#rate.giveBack();
-    return { type: 'established', ownSessionId: own.slice(), peerSessionId: control.sessionId.slice() };
+    return {
+      type: 'established',
+      ownSessionId: Uint8Array.from(own),
+      peerSessionId: Uint8Array.from(control.sessionId),
+    };
   }
 
   #isCookie(candidate: Uint8Array, clientId: Uint8Array, from: LinkAddress, wallSec: number): boolean {

@@ -275,6 +275,14 @@ describe('ReliableReceive', () => {
     );
   });
 
+  it('keeps its own copy of a payload that lies in a Buffer, whose slice() would share memory', () => {
+    const slab = Buffer.from([1, 2, 3]);
+    const receive = new ReliableReceive();
+    receive.handleMessage(0, P_CONTROL_V1, slab.subarray(0, 2));
+    slab.fill(9);
+    expect(receive.poll()?.payload).toEqual(Uint8Array.of(1, 2));
+  });
+
   it('keeps its own copy of the payload', () => {
     const packet = Uint8Array.of(5, 6, 7);
     const receive = new ReliableReceive();

@@ -124,7 +124,7 @@ export class ReliableSend {
     this.#entries.push({
       opcode,
       messageId,
-      payload: payload.slice(),
+      payload: Uint8Array.from(payload),
       dueMs: nowMs,
       timeoutMs: this.#initialTimeoutMs,
       laterAcks: 0,
@@ -216,7 +216,7 @@ export class ReliableReceive {
   handleMessage(messageId: number, opcode: number, payload: Uint8Array): ReceiveVerdict {
     if (isBefore(messageId, this.#expectedId) || this.#stored.has(messageId)) return 'replay';
     if ((messageId - this.#expectedId) >>> 0 >= this.#window) return 'window';
-    this.#stored.set(messageId, { opcode, messageId, payload: payload.slice() });
+    this.#stored.set(messageId, { opcode, messageId, payload: Uint8Array.from(payload) });
     return 'stored';
   }
 

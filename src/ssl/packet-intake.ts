@@ -137,7 +137,7 @@ export class PacketIntake {
       session = this.#host.createInitial(from, nowMs);
     const control = this.#unwrap(session, packet, from);
     if (!control) return false;
-    session.peerId = control.sessionId.slice();
+    session.peerId = Uint8Array.from(control.sessionId);
     session.remote = from;
     this.#sessionCount++;
     this.#log(

@@ -141,7 +141,7 @@ class NodeSslSession implements SslSession {
 
   writePlaintext(bytes: Uint8Array): void {
     if (this.#closed || this.#failure !== undefined) return;
-    this.#toWrite.push(bytes.slice());
+    this.#toWrite.push(Uint8Array.from(bytes));
     this.#pumpWrites();
   }
 

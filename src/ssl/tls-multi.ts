@@ -111,7 +111,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     nowMs: number,
   ): void {
     const opcode = op.P_CONTROL_HARD_RESET_SERVER_V2;
-    const ownId = ids.own.slice();
+    const ownId = Uint8Array.from(ids.own);
     const session = new TlsSession(this, {
       ownId,
       opcode,
@@ -120,7 +120,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       skipResets: true,
       nowMs,
     });
-    session.peerId = ids.peer.slice();
+    session.peerId = Uint8Array.from(ids.peer);
     session.burst = true;
     this.sessions.initial?.destroy();
     this.sessions.initial = session;
@@ -311,7 +311,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   handleNewPeer(session: TlsSession, from: LinkAddress): void {
     if (!this.sessions.active) this.#remote = from;
-    if (session.peerId) this.#events.push({ type: 'session', from, sessionId: session.peerId.slice() });
+    if (session.peerId)
+      this.#events.push({ type: 'session', from, sessionId: Uint8Array.from(session.peerId) });
   }
 
   handleSoftError(text: string): void {
