@@ -8,6 +8,7 @@
  */
 import type { LinkAddress, Logger } from '../base/base.ts';
 import { D_HANDSHAKE, D_MULTI_ERRORS, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { splitCommand } from '../options/options.ts';
 import { AuthControlFiles, readFirstCharacter, watchAnswer } from './deferred-files.ts';
 import type { EnvSet } from './env-set.ts';
 import type {
@@ -20,7 +21,6 @@ import type {
   ScriptRunner,
   UpDownContext,
 } from './script.ts';
-import { splitCommand } from './split-command.ts';
 import { createTempFile, readTextFile, removeFile } from './temp-files.ts';
 
 export interface HookOptions {
@@ -221,7 +221,7 @@ export class ScriptHooks {
     if (command === undefined) return true;
     const { dev, tunMtu, ifconfigLocal, ifconfigRemote } = context;
     const args = [dev, String(tunMtu), '0', ifconfigLocal ?? '', ifconfigRemote ?? '', context.context];
-    const words = [...(splitCommand(command) ?? [command]), ...args].filter((word) => word !== '');
+    const words = [...splitCommand(command), ...args].filter((word) => word !== '');
     this.#options.log.log(M_INFO, words.join(' '));
     return this.#simple(type, '--up/--down', command, args, env);
   }

@@ -4,8 +4,8 @@
  * sent to it. Never blocks; a script that doesn't end keeps only its own hook waiting.
  */
 import { spawn } from 'node:child_process';
+import { splitCommand } from '../options/options.ts';
 import type { ScriptResult, ScriptRunner } from './script.ts';
-import { splitCommand } from './split-command.ts';
 
 export interface ScriptRunnerOptions {
   /** File descriptor for the scripts' output (--log); undefined = ours. Asked anew at every call. */
@@ -23,9 +23,8 @@ export function createScriptRunner(options: ScriptRunnerOptions = {}): ScriptRun
   return {
     name: 'node:child_process',
     run: (command, args, env) => {
-      // A text that can't be split is taken as the path of a program, as in 2.x.
-      const words = splitCommand(command) ?? [command];
-      return runProgram(words[0]!, [...words.slice(1), ...args], env, streams(options));
+      const [program = command, ...own] = splitCommand(command);
+      return runProgram(program, [...own, ...args], env, streams(options));
     },
   };
 }
