@@ -49,7 +49,8 @@ export class RenegotiationLimits {
       keys.seal.nextPacketId >= PACKET_ID_TRIGGER;
     if (due) {
       const age = `${Math.floor(ageMs / 1000)}/${Math.floor(renegMs / 1000)}`;
-      const amounts = `bytes=${keys.bytes}/${this.#bytes} pkts=${keys.packets}/${renegPackets}`;
+      const limit = this.#bytes > 0 ? this.#bytes : this.#config.renegBytes;
+      const amounts = `bytes=${keys.bytes}/${limit} pkts=${keys.packets}/${renegPackets}`;
       log.log(D_TLS_DEBUG_LOW, `TLS: soft reset sec=${age} ${amounts}`);
     }
     return due;

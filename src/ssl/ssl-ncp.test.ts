@@ -1,0 +1,179 @@
+/** Cipher negotiation and peer info: what real peers announce, and what comes of it. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { COMP_STUB_LINES, defaultPeerInfo, ivProto, parsePeerInfo } from './peer-info.ts';
+import {
+  negotiateP2p,
+  negotiateServerCipher,
+  optionsCipher,
+  peerTakesCipher,
+  pickClientCipher,
+} from './ssl-ncp.ts';
+
+const vectors = JSON.parse(readFileSync(new URL('../../test-kit/vectors.json', import.meta.url), 'utf8')) as {
+  readonly peer_info: Readonly<Record<string, readonly string[]>>;
+  readonly p2p_ncp: readonly { readonly name: string; readonly peer_info_of_server_text: string }[];
+};
+const CIPHERS = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
+const nothing = parsePeerInfo('');
+
+describe('peer info', () => {
+  const base = {
+    version: '2.6.14',
+    platform: 'linux',
+    pull: true,
+    ciphers: CIPHERS,
+    tunMtuMax: 1600,
+    compression: COMP_STUB_LINES,
+  };
+
+  it('is what a 2.6.14 client with --push-peer-info sends', () => {
+    const push = { ssl: 'OpenSSL_3.0.22_25_Aug_2026', platformVersion: '<kernel>' };
+    const lines = defaultPeerInfo({ ...base, push })
+      .split('\n')
+      .slice(0, -1);
+    expect(lines).toEqual(vectors.peer_info['2.6.14 --push-peer-info']);
+  });
+
+  it('of a P2P peer is short', () => {
+    expect(defaultPeerInfo({ ...base, pull: false })).toBe(
+      'IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=746\n',
+    );
+    expect([ivProto(true), ivProto(false)]).toEqual([990, 746]);
+  });
+
+  it('takes only the variables from the environment that it may', () => {
+    const env = ['UV_A=1', 'IV_GUI_VER=gui 1', 'IV_SSO=webauth', 'HOME=/root', 'UV_B=x\nIV_PROTO=1'];
+    expect(defaultPeerInfo({ ...base, env })).toMatch(
+      /IV_COMP_STUBv2=1\nIV_GUI_VER=gui 1\nIV_SSO=webauth\n$/,
+    );
+    const pushed = defaultPeerInfo({
+      ...base,
+      env,
+      push: { ssl: 's', platformVersion: 'v', hwaddr: '02:00' },
+    });
+    expect(pushed).toContain('IV_HWADDR=02:00\nIV_SSL=s\nIV_PLAT_VER=v\nUV_A=1\n');
+    expect(pushed).not.toMatch(/HOME|UV_B/);
+  });
+
+  it('announces IV_NCP only with both GCMs, and stays within 2.x buffer', () => {
+    expect(defaultPeerInfo({ ...base, ciphers: ['AES-256-GCM'] })).not.toContain('IV_NCP');
+    const env = Array.from({ length: 100 }, (_, i) => `UV_${i}=${'x'.repeat(60)}`);
+    const text = defaultPeerInfo({ ...base, env, push: { ssl: 's', platformVersion: 'v' } });
+    expect(text.length).toBeLessThan(1536);
+    expect(text.endsWith('\n')).toBe(true);
+  });
+
+  it('of all versions is read', () => {
+    const read = (name: string) => parsePeerInfo(vectors.peer_info[name]!.join('\n'));
+    expect(read('2.4.12')).toMatchObject({ version: '2.4.12', proto: 2, ncp: 2, mtu: 0 });
+    expect(read('2.5.11')).toMatchObject({ proto: 6, ciphers: ['AES-256-GCM', 'AES-128-GCM'] });
+    expect(read('2.7.6')).toMatchObject({ proto: 8094, mtu: 1600, platform: 'linux' });
+    expect(read('v3 3.12_git').version).toBe('3.12_git:master');
+  });
+
+  it('of any text is read without exception', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 500 }), (text) => {
+        const info = parsePeerInfo(text);
+        expect(info.proto).toBeGreaterThanOrEqual(0);
+        expect(info.values.size).toBeLessThanOrEqual(128);
+      }),
+    );
+    expect(parsePeerInfo('IV_PROTO=-5\nIV_NCP=abc\nIV_MTU=99999999999').proto).toBe(0);
+  });
+});
+
+describe('server choice', () => {
+  const choose = (peerInfo: string, remoteOptions = '', fallback?: string) =>
+    negotiateServerCipher({
+      dataCiphers: CIPHERS,
+      fallback,
+      remoteOptions,
+      peerInfo: parsePeerInfo(peerInfo),
+    });
+
+  it('is the first own cipher that the client has', () => {
+    expect(choose('IV_CIPHERS=CHACHA20-POLY1305:AES-128-GCM').cipher).toBe('AES-128-GCM');
+    expect(choose('IV_NCP=2').cipher).toBe('AES-256-GCM');
+  });
+
+  it('takes the cipher of the options string only from clients without IV_CIPHERS', () => {
+    expect(choose('', 'V4,cipher CHACHA20-POLY1305,auth SHA1').cipher).toBe('CHACHA20-POLY1305');
+    expect(choose('IV_CIPHERS=BF-CBC', 'V4,cipher AES-256-GCM')).toMatchObject({
+      cipher: undefined,
+      reason: 'Data channel cipher negotiation failed (no shared cipher)',
+      log: [
+        "PUSH: No common cipher between server and client. Server data-ciphers: 'AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305', client supported ciphers 'BF-CBC'",
+      ],
+    });
+  });
+
+  it('falls back only when nothing is known about the client', () => {
+    expect(choose('', 'V4', 'AES-256-CBC').cipher).toBe('AES-256-CBC');
+    expect(choose('', 'V4,cipher BF-CBC', 'AES-256-CBC').cipher).toBeUndefined();
+    expect(choose('', '').cipher).toBeUndefined();
+  });
+
+  it('is pushed only to clients that negotiate', () => {
+    expect(peerTakesCipher(parsePeerInfo('IV_NCP=2'))).toBe(true);
+    expect(peerTakesCipher(parsePeerInfo('IV_CIPHERS=x'))).toBe(true);
+    expect(peerTakesCipher(nothing)).toBe(false);
+  });
+});
+
+describe('client choice', () => {
+  const pick = (pushed: string | undefined, remoteOptions = '', fallback?: string) =>
+    pickClientCipher({ dataCiphers: CIPHERS, fallback, remoteOptions, pushed });
+
+  it('takes what is pushed when it is allowed', () => {
+    expect(pick('AES-128-GCM').cipher).toBe('AES-128-GCM');
+    expect(pick('AES-256-CBC', '', 'AES-256-CBC').cipher).toBe('AES-256-CBC');
+    expect(pick('BF-CBC').log).toEqual([
+      'Error: negotiated cipher not allowed - BF-CBC not in AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305',
+    ]);
+  });
+
+  it("falls back on the server's options string, then on the fallback", () => {
+    expect(pick(undefined, 'V4,cipher AES-128-GCM')).toMatchObject({
+      cipher: 'AES-128-GCM',
+      log: ["Using peer cipher 'AES-128-GCM'"],
+    });
+    expect(pick(undefined, 'V4', 'AES-256-CBC').cipher).toBe('AES-256-CBC');
+    expect(pick(undefined, 'V4,cipher BF-CBC', 'AES-256-CBC').cipher).toBeUndefined();
+    expect(pick(undefined, 'V4').cipher).toBeUndefined();
+  });
+
+  it('reads the cipher of an options string', () => {
+    expect(optionsCipher('V4,cipher [null-cipher],auth SHA1')).toBe('none');
+    expect(optionsCipher('V4,auth SHA1')).toBeUndefined();
+  });
+});
+
+describe('P2P negotiation', () => {
+  for (const { name, peer_info_of_server_text } of vectors.p2p_ncp) {
+    it(`with a live ${name} peer`, () => {
+      const peerInfo = parsePeerInfo(peer_info_of_server_text);
+      expect(negotiateP2p({ role: 'client', dataCiphers: ['AES-128-GCM', 'AES-256-GCM'], peerInfo })).toEqual(
+        {
+          cipher: 'AES-256-GCM',
+          dataV2: true,
+          tlsEkm: true,
+          dynTlsCrypt: true,
+          ccExit: true,
+        },
+      );
+    });
+  }
+
+  it('leaves old peers alone', () => {
+    expect(negotiateP2p({ role: 'server', dataCiphers: CIPHERS, peerInfo: nothing })).toEqual({
+      cipher: undefined,
+      dataV2: false,
+      tlsEkm: false,
+      dynTlsCrypt: false,
+      ccExit: false,
+    });
+  });
+});

@@ -1,0 +1,78 @@
+/** x509-der.ts against what openssl and node:crypto say, and against broken certificates. */
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TestPki } from './test-pki-node.ts';
+import { nameField, nameText, readCertificate, signatureName } from './x509-der.ts';
+
+let pki: TestPki;
+let pem: string;
+let der: Uint8Array;
+
+beforeAll(() => {
+  pki = new TestPki();
+  pem = pki.issue({
+    subject: '/C=DE/ST=Bayern/O=Example, Inc./OU=Lab+UID=u7/CN=cl\\\\ient 1/emailAddress=a@example.org',
+    serial: 123456789,
+    extensions: [
+      'keyUsage=critical,digitalSignature,keyAgreement',
+      'extendedKeyUsage=clientAuth,1.2.3.4.5',
+      'nsCertType=client',
+      'subjectAltName=email:first@example.org,DNS:x.example.org,email:last@example.org',
+    ],
+  }).cert;
+  der = new X509Certificate(pem).raw;
+});
+afterAll(() => pki.close());
+
+describe('certificate fields', () => {
+  it('agree with openssl on the one-line subject', () => {
+    const args = ['x509', '-noout', '-subject', '-nameopt', 'sep_comma_plus_space,sname,utf8,esc_ctrl'];
+    const text = execFileSync('openssl', args, { input: pem, encoding: 'utf8' }).trim();
+    expect(`subject=${nameText(readCertificate(der)!.subject)}`).toBe(text);
+  });
+
+  it('agree with node:crypto on the rest', () => {
+    const fields = readCertificate(der)!;
+    const x509 = new X509Certificate(pem);
+    expect(fields.serial).toBe(123456789n);
+    expect(fields.notBefore).toBe(Date.parse(x509.validFrom));
+    expect(fields.notAfter).toBe(Date.parse(x509.validTo));
+    expect(signatureName(fields.signatureOid)).toBe('ecdsa-with-SHA256');
+    expect(fields.keyUsage).toBe(0x88);
+    expect(fields.extendedKeyUsage).toEqual(['1.3.6.1.5.5.7.3.2', '1.2.3.4.5']);
+    expect(fields.nsCertType).toBe(0x80);
+    expect(fields.subjectEmails).toEqual(['first@example.org', 'last@example.org']);
+    expect(nameText(fields.issuer)).toBe('C=DE, O=Example, CN=Test CA');
+  });
+
+  it('are found by short name, long name and OID', () => {
+    const { subject } = readCertificate(der)!;
+    for (const name of ['OU', 'organizationalUnitName', '2.5.4.11'])
+      expect(nameField(subject, name)).toBe('Lab');
+    expect(nameField(subject, 'emailAddress')).toBe('a@example.org');
+    expect(nameField(subject, 'nonsense')).toBeUndefined();
+  });
+
+  it('escape control characters and backslashes', () => {
+    const value = (text: string) => nameText([[{ oid: '2.5.4.3', value: text }]]);
+    expect(value('a\nb\\c\u007fü')).toBe('CN=a\\0Ab\\\\c\\7Fü');
+    expect(nameText([[{ oid: '1.2.3.4', value: 'x' }]])).toBe('1.2.3.4=x');
+  });
+
+  it('of a broken certificate are never an exception', () => {
+    for (let length = 0; length < der.length; length++)
+      expect(readCertificate(der.subarray(0, length))).toBeUndefined();
+    fc.assert(
+      fc.property(fc.nat(der.length - 1), fc.integer({ min: 0, max: 255 }), (at, byte) => {
+        const broken = der.slice();
+        broken[at] = byte;
+        const fields = readCertificate(broken);
+        if (fields) nameText(fields.subject);
+      }),
+      { numRuns: 2000 },
+    );
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void readCertificate(bytes)));
+  });
+});
