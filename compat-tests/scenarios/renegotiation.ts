@@ -1,5 +1,5 @@
 /** Renegotiation every 10 s under traffic: no ping may be lost and no transferred byte damaged. */
-import { sleep } from '../../test-kit/process.ts';
+import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -23,17 +23,27 @@ async function underTraffic(bed: Bed, initiator: Role): Promise<void> {
   const lines = (role: Role) => [`reneg-sec ${role === initiator ? RENEG_SEC : 0}`];
   const server = await bed.startServer(lines('server'));
   const client = await bed.startClient(lines('client'));
-  const count = Math.round(WATCH_SEC / PING_INTERVAL_SEC);
+  const pingCount = Math.round(WATCH_SEC / PING_INTERVAL_SEC);
   let watching = true;
-  const pings = bed.checkPing(INNER_SERVER4, { count, intervalSec: PING_INTERVAL_SEC }).finally(() => {
-    watching = false;
-  });
+  const pings = bed
+    .checkPing(INNER_SERVER4, { count: pingCount, intervalSec: PING_INTERVAL_SEC })
+    .finally(() => {
+      watching = false;
+    });
   const transfers = async () => {
     // Paced: a tunnel filled to the brim drops pings in its queues, which is no fault of the renegotiation.
     for (; watching; await sleep(PAUSE_MS)) await bed.checkTransfer(INNER_SERVER4, BLOCK_BYTES);
   };
   await Promise.all([pings, transfers()]);
   const program = initiator === 'client' ? client : server;
-  const resets = program.lines.filter((line) => line.includes('TLS: soft reset')).length;
+  const resets = count(program, /TLS: soft reset/);
   check(resets >= 2, `${program.name}: ${resets} renegotiations in ${WATCH_SEC} s${bed.tails()}`);
+  for (const end of [server, client]) {
+    const handshakes = count(end, /Control Channel: TLSv/);
+    check(handshakes > 2, `${end.name}: ${handshakes} finished handshakes in ${WATCH_SEC} s${bed.tails()}`);
+  }
+}
+
+function count(program: Program, pattern: RegExp): number {
+  return program.lines.filter((line) => pattern.test(line)).length;
 }
