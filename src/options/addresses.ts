@@ -49,11 +49,14 @@ export function prefixToNetmask(prefix: number): number {
   return prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
 }
 
+/** 2.x's prefix length of an IPv6 address without one (socket.c get_addr_generic()). */
+const DEFAULT_IPV6_BITS = 64;
+
 export interface Ipv6Prefix {
   /** Canonical text. */
   readonly address: string;
   readonly bytes: Uint8Array;
-  /** 128 when absent. */
+  /** 64 when absent, whatever the address. */
   readonly netbits: number;
 }
 
@@ -63,7 +66,7 @@ export function parseIpv6Prefix(text: string): Ipv6Prefix | undefined {
   const bytes = parseIpBytes(address);
   if (bytes?.length !== 16 || rest.length > 0) return undefined;
   if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return undefined;
-  const netbits = bits === undefined ? 128 : Number(bits);
+  const netbits = bits === undefined ? DEFAULT_IPV6_BITS : Number(bits);
   return netbits > 128 ? undefined : { address: formatIp(bytes), bytes, netbits };
 }
 

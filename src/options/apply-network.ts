@@ -2,7 +2,9 @@
  * Actions of routing and DNS options (2.x options.c, route.c RG_* flags, dns.c in the 2.6 syntax).
  * Route arguments stay text: keywords and host names are resolved when routes are made.
  */
+
 import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress, parseIpv6Prefix } from './addresses.ts';
+import { logUnresolved } from './apply-address.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
 import type { DnsOptions, DnsServer, Options } from './option-types.ts';
 
@@ -88,16 +90,14 @@ export const applyDns: Apply = (values, options, context) => {
   }
 };
 
-/** `address`, `address:port`, `[address]:port`; undefined when malformed. */
-export function parseDnsAddress(text: string): { address: string; port: number } | undefined {
-  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
-  const plain = /^([^:]+):(\d{1,5})$/.exec(text);
-  const address = bracketed?.[1] ?? plain?.[1] ?? text;
-  const portText = bracketed?.[2] ?? plain?.[2];
-  const port = portText === undefined ? 0 : Number(portText);
-  if (portText !== undefined && (port < 1 || port > 65535)) return undefined;
-  if (bracketed !== null ? !isIpv6(address) : !isDottedQuad(address) && !isIpv6(address)) return undefined;
-  return { address, port };
+/** `address`, `address:port` or `[address]:port`, not checked to be one; undefined when malformed. */
+function splitDnsAddress(text: string): { host: string; port: number } | undefined {
+  const v6 = text.indexOf(':') !== text.lastIndexOf(':');
+  const parts = v6 ? /^\[(.+)\]:([^:]*)$/.exec(text) : /^([^:]+):(.*)$/.exec(text);
+  if (parts === null)
+    return (v6 && text.startsWith('[')) || text.startsWith(':') ? undefined : { host: text, port: 0 };
+  const port = /^\d{1,5}$/.test(parts[2]!) ? Number(parts[2]) : 0;
+  return port < 1 || port > 65535 ? undefined : { host: parts[1]!, port };
 }
 
 function checkPulledRoute(
@@ -187,11 +187,13 @@ function setDnsServer(server: DnsServer, key: string, values: string[], context:
 }
 
 function addDnsAddress(server: DnsServer, text: string, context: ApplyContext): void {
-  const address = parseDnsAddress(text);
-  if (address === undefined || server.addresses.length >= MAX_DNS_ADDRESSES) {
+  const parts = splitDnsAddress(text);
+  const good = parts !== undefined && (isDottedQuad(parts.host) || isIpv6(parts.host));
+  if (parts !== undefined && !good) logUnresolved(parts.host, context, false);
+  if (!good || server.addresses.length >= MAX_DNS_ADDRESSES) {
     context.fail(`--dns server ${server.priority}: malformed address or maximum exceeded '${text}'`);
   }
-  server.addresses.push(address);
+  server.addresses.push({ address: parts.host, port: parts.port });
 }
 
 function oneOf<T extends string>(value: string, allowed: readonly T[]): T | undefined {

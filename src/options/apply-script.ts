@@ -89,11 +89,11 @@ function checkCommand(
   const { files, log } = context;
   if (files === undefined) return;
   const program = splitCommand(command)[0];
-  if (program === undefined) {
+  if (program === undefined && command !== '') {
     log(M_NOPREFIX, `Options error: --${type} script fails with '${command}': No path to executable.`);
     context.fail('Please correct this error.');
   }
-  const path = chroot === undefined ? program : `${chroot}/${program}`;
+  const path = chroot === undefined ? (program ?? '') : `${chroot}/${program ?? ''}`;
   const problem = files.access(path, X_OK);
   if (problem === undefined) return;
   log(

@@ -1,16 +1,13 @@
 /** Actions of server options (2.x options.c, pool.c ifconfig_pool_verify_range()). */
-import { ipv4ToNumber, isDottedQuad, netmaskToPrefix, parseIpv6Prefix } from './addresses.ts';
+
+import { ipv4ToNumber, isDottedQuad, netmaskToPrefix } from './addresses.ts';
+import { readIpv4, readIpv6Prefix } from './apply-address.ts';
 import type { Apply } from './option-row.ts';
 
 /** Peer ids are 24 bits, all ones meaning "none". Source: 2.x openvpn.h. */
 export const MAX_PEER_ID = 0xffffff;
 /** Most addresses of an IPv4 pool. Source: 2.x pool.h IFCONFIG_POOL_MAX. */
 const IFCONFIG_POOL_MAX = 65536;
-
-/** A dotted quad other than 0.0.0.0, which 2.x takes for "no address". */
-export function isUsableIpv4(text: string): boolean {
-  return (ipv4ToNumber(text) ?? 0) !== 0;
-}
 
 /** Why a pool's range can't be used, or undefined. */
 export function poolRangeProblem(start: string, end: string): string | undefined {
@@ -22,7 +19,8 @@ export function poolRangeProblem(start: string, end: string): string | undefined
 }
 
 export const applyIfconfigPool: Apply = ([start = '', end = '', netmask], options, context) => {
-  if (![start, end, netmask ?? end].every(isDottedQuad)) {
+  const given = netmask === undefined ? [start, end] : [start, end, netmask];
+  if (given.map((text) => readIpv4(text, context)).includes(undefined)) {
     return context.fail('error parsing --ifconfig-pool parameters');
   }
   const problem = poolRangeProblem(start, end);
@@ -31,7 +29,7 @@ export const applyIfconfigPool: Apply = ([start = '', end = '', netmask], option
 };
 
 export const applyIfconfigIpv6Push: Apply = ([local = '', remote], options, context) => {
-  const prefix = parseIpv6Prefix(local);
+  const prefix = readIpv6Prefix(local, context, true);
   if (prefix === undefined) return context.fail('cannot parse --ifconfig-ipv6-push addresses');
   const peer = remote ?? options.ifconfigIpv6?.local;
   if (peer === undefined) {
@@ -39,7 +37,7 @@ export const applyIfconfigIpv6Push: Apply = ([local = '', remote], options, cont
       'second argument to --ifconfig-ipv6-push missing and no global --ifconfig-ipv6 address set',
     );
   }
-  const peerPrefix = parseIpv6Prefix(peer);
+  const peerPrefix = readIpv6Prefix(peer, context, true);
   if (peerPrefix === undefined) return context.fail('cannot parse --ifconfig-ipv6-push addresses');
   options.ifconfigIpv6Push = { local: prefix.address, netbits: prefix.netbits, remote: peerPrefix.address };
   options.pushIfconfigIpv6Blocked = false;

@@ -1,7 +1,7 @@
 /** Actions of TLS and data-channel options (2.x options.c; crypto.c ascii2keydirection()). */
 
 import { type Apply, type ApplyContext, fileOrInline } from './option-row.ts';
-import type { KeyDirection, TlsVersion } from './option-types.ts';
+import type { KeyDirection, Options, TlsVersion } from './option-types.ts';
 
 export const SHA256_BYTES = 32;
 const SHA1_BYTES = 20;
@@ -53,6 +53,14 @@ export const applyAllowCompression: Apply = ([mode = ''], { compress }, context)
   compress.allow = mode;
   compress.allowGiven = true;
 };
+
+/** Receiving compressed packets is allowed, sending them only on demand. */
+export function warnAboutCompression({ compress }: Options, context: ApplyContext): void {
+  if (!isRealCompression(compress.algorithm) || (compress.allowGiven && compress.allow === 'yes')) return;
+  context.warn(
+    'WARNING: Compression for receiving enabled. Compression has been used in the past to break encryption. Sent packets are not compressed unless "allow-compression yes" is also set.',
+  );
+}
 
 /** lzo and lz4, as opposed to framing only. */
 export function isRealCompression(algorithm: string): boolean {

@@ -11,7 +11,7 @@ import { encodeText } from './lexer.ts';
 import { fileLines } from './lines.ts';
 import type { ImportKind } from './option-row.ts';
 import type { Options } from './option-types.ts';
-import { createParser, readLines } from './parse.ts';
+import { createParser, readLines } from './read-config.ts';
 
 export interface ClientConfigResult {
   /** A clone of `base` with the client's options applied. */

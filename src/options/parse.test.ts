@@ -132,6 +132,26 @@ describe('config text', () => {
     ]);
   });
 
+  it.each([
+    ['server x 255.0.0.0', ['RESOLVE: Cannot parse IP address: x: (Name or service not known)']],
+    [
+      'server-ipv6 1.2.3.4/64',
+      ['RESOLVE: Cannot resolve host address: 1.2.3.4: (Address family for hostname not supported)'],
+    ],
+    ['server-ipv6 fd00::/x', ["IP prefix 'fd00::/x': invalid '/bits' spec (x)"]],
+    ['dns server 1 address x:53', ['RESOLVE: Cannot parse IP address: x: (Name or service not known)']],
+    ['dns server 1 address [fd00::1]', []],
+  ])('says what is wrong with an address: %j', (line, expected) => {
+    const messages: LogLine[] = [];
+    expect(configError(line, { messages })).not.toBe('none');
+    expect(texts(messages)).toEqual(expected);
+  });
+
+  it('takes /64 for an IPv6 network without bits', () => {
+    const { options } = parseConfig('server-ipv6 fd00::\ndev tun\nca f\ncert f\nkey f\ndh none\n');
+    expect(options.ifconfigIpv6).toEqual({ local: 'fd00::1', netbits: 64, remote: 'fd00::2' });
+  });
+
   it('reads numbers like atoi', () => {
     expect(client('verb abc\nmute -4\nreneg-sec 12x').options).toMatchObject({
       verb: 0,

@@ -11,8 +11,8 @@ import { decodeToken, encodeText, isSpace, splitConfigLine } from './lexer.ts';
 import { splitBuffer } from './lines.ts';
 import type { ImportKind } from './option-row.ts';
 import type { Options, PrePull } from './option-types.ts';
-import { createParser } from './parse.ts';
 import { isUdp } from './proto.ts';
+import { createParser } from './read-config.ts';
 
 /** Source: 2.x errlevel.h. */
 const D_PUSH_DEBUG = 7 | (73 << 24) | M_DEBUG;

@@ -4,7 +4,7 @@
  */
 
 import { M_INFO } from '../base/errlevel.ts';
-import { applyAllowCompression, parseKeyDirection } from './apply-tls.ts';
+import { applyAllowCompression, parseKeyDirection, warnAboutCompression } from './apply-tls.ts';
 import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
 import type { CompressOptions } from './option-types.ts';
 
@@ -68,6 +68,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
         return context.fail(`bad comp-lzo option: ${mode} -- must be 'yes', 'no', or 'adaptive'`);
       }
       options.compress.algorithm = mode === 'no' ? 'stub' : 'lzo';
+      warnAboutCompression(options, context);
     },
   },
   {
@@ -96,6 +97,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
       const found = algorithm === 'migrate' ? 'none' : known.find((name) => name === algorithm);
       if (found === undefined) return context.fail(`bad comp option: ${algorithm}`);
       options.compress.algorithm = found;
+      warnAboutCompression(options, context);
     },
   },
   {

@@ -4,14 +4,8 @@
  */
 
 import { D_PUSH } from '../base/errlevel.ts';
-import { parseIpv6Prefix } from './addresses.ts';
-import {
-  applyIfconfigIpv6Push,
-  applyIfconfigPool,
-  applyIroute,
-  isUsableIpv4,
-  MAX_PEER_ID,
-} from './apply-server.ts';
+import { areUsableIpv4, readIpv4, readIpv6Prefix } from './apply-address.ts';
+import { applyIfconfigIpv6Push, applyIfconfigPool, applyIroute, MAX_PEER_ID } from './apply-server.ts';
 import { atoi, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { pushRemove, pushReset } from './push-list.ts';
 
@@ -175,7 +169,7 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'NETWORK/BITS',
     help: 'Dynamic IPv6 pool',
     apply: ([text6 = ''], options, context) => {
-      const prefix = parseIpv6Prefix(text6);
+      const prefix = readIpv6Prefix(text6, context);
       if (prefix === undefined) return context.fail('error parsing --ifconfig-ipv6-pool parameters');
       const { address, netbits } = prefix;
       if (netbits < 64 || netbits > 124) {
@@ -232,7 +226,7 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'LOCAL REMOTE [ALIAS]',
     help: 'Static IPv4 for this client, optional NAT alias',
     apply: ([local = '', remoteNetmask = '', alias], options, context) => {
-      if (!isUsableIpv4(local) || !isUsableIpv4(remoteNetmask)) {
+      if (!areUsableIpv4([local, remoteNetmask], context)) {
         return context.fail('cannot parse --ifconfig-push addresses');
       }
       options.ifconfigPush = { local, remoteNetmask, alias };
@@ -248,7 +242,8 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'NETWORK NETMASK',
     help: 'Network that pushed addresses must fall into',
     apply: ([network = '', netmask = ''], options, context) => {
-      if (!isUsableIpv4(network) || !isUsableIpv4(netmask)) {
+      const value = readIpv4(network, context, true);
+      if (!areUsableIpv4([netmask], context) || !value) {
         return context.fail('cannot parse --ifconfig-push-constraint addresses');
       }
       options.ifconfigPushConstraint = { network, netmask };
@@ -275,7 +270,7 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'NETWORK/BITS',
     help: 'Client-owned IPv6 subnet',
     apply: ([text6 = ''], options, context) => {
-      const prefix = parseIpv6Prefix(text6);
+      const prefix = readIpv6Prefix(text6, context);
       if (prefix === undefined)
         return context.fail(`in --iroute-ipv6 ${text6}: Bad IPv6 prefix specification`);
       options.iroutesIpv6.push({ network: prefix.address, prefix: prefix.netbits });
@@ -409,7 +404,7 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'NETWORK NETMASK [nopool]',
     help: 'Helper: VPN subnet for server; optional nopool',
     apply: ([network = '', netmask = '', word], options, context) => {
-      if (!isUsableIpv4(network) || !isUsableIpv4(netmask))
+      if (!areUsableIpv4([network, netmask], context))
         return context.fail('error parsing --server parameters');
       if (word !== undefined && word !== 'nopool') {
         return context.fail(`error parsing --server: ${word} is not a recognized flag`);
@@ -432,7 +427,7 @@ export const serverOptions: readonly OptionRow[] = [
       else if (netmask === undefined || start === undefined || end === undefined)
         return context.unrecognized();
       else {
-        if (![ip, netmask, start, end].every(isUsableIpv4)) {
+        if (!areUsableIpv4([ip, netmask, start, end], context)) {
           return context.fail('error parsing --server-bridge parameters');
         }
         options.serverBridge = { ip, netmask, start, end };
@@ -449,7 +444,7 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'NETWORK/BITS',
     help: 'Helper: VPN IPv6 subnet /64../124',
     apply: ([text6 = ''], options, context) => {
-      const prefix = parseIpv6Prefix(text6);
+      const prefix = readIpv6Prefix(text6, context);
       if (prefix === undefined) return context.fail('error parsing --server-ipv6 parameter');
       const { address, netbits } = prefix;
       if (netbits < 64 || netbits > 124) {

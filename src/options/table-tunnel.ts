@@ -3,7 +3,8 @@
  * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
  */
 
-import { isIpOrName, isIpv6, parseIpv6Prefix } from './addresses.ts';
+import { isIpOrName, isIpv6 } from './addresses.ts';
+import { readIpv6Prefix } from './apply-address.ts';
 import { count, flag, MANY, type OptionRow, text } from './option-row.ts';
 
 export const tunnelOptions: readonly OptionRow[] = [
@@ -80,7 +81,7 @@ export const tunnelOptions: readonly OptionRow[] = [
     help: 'Local VPN IPv6 address/bits (64..124) and remote address',
     imports: 'up',
     apply: ([local = '', remote = ''], options, context) => {
-      const prefix = parseIpv6Prefix(local);
+      const prefix = readIpv6Prefix(local, context, true);
       if (prefix === undefined || !isIpv6(remote)) {
         return context.fail(`ifconfig-ipv6 parms '${local}' and '${remote}' must be valid addresses`);
       }
