@@ -103,9 +103,9 @@ export function readKeyMessage(bytes: Uint8Array, fromClient: boolean): KeyMessa
   const credentialsTooLong = username.tooLong || password.tooLong;
   return {
     source: {
-      preMaster: fromClient ? bytes.slice(HEAD_BYTES, secretsAt) : undefined,
-      random1: bytes.slice(secretsAt, secretsAt + RANDOM_BYTES),
-      random2: bytes.slice(secretsAt + RANDOM_BYTES, stringsAt),
+      preMaster: fromClient ? Uint8Array.from(bytes.subarray(HEAD_BYTES, secretsAt)) : undefined,
+      random1: Uint8Array.from(bytes.subarray(secretsAt, secretsAt + RANDOM_BYTES)),
+      random2: Uint8Array.from(bytes.subarray(secretsAt + RANDOM_BYTES, stringsAt)),
     },
     options: options.text,
     username: credentialsTooLong ? '' : username.text,

@@ -31,6 +31,7 @@ import {
   writeKeyMessage,
   zeroKeySource,
 } from './key-method-2.ts';
+import { decideLogin } from './login.ts';
 import { compareOptions } from './options-compare.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
@@ -48,6 +49,8 @@ import {
   S_UNDEF,
   stateName,
 } from './states.ts';
+import { NO_PEER_CERTIFICATE, tlsFailureHint, tlsFailureLines, VERIFY_FAILED } from './tls-failure.ts';
+import { TlsOutput } from './tls-output.ts';
 import { isTlvList } from './tlv.ts';
 
 /** TLS bytes taken from the peer that have not led to plaintext we could read; OpenSSL's own limit of a chain is 100 KB. */
@@ -107,9 +110,7 @@ export class KeyState {
   /** The peer's key message as far as it came. */
   #partial: Uint8Array = NO_PAYLOAD;
   #pendingMessages: string[] = [];
-  /** TLS output that waits for the send window. */
-  #outgoing: Uint8Array[] = [];
-  #outgoingBytes = 0;
+  readonly #output = new TlsOutput();
   #unreadBytes = 0;
 
   constructor(host: KeyHost, options: KeyStateOptions) {
@@ -140,7 +141,7 @@ export class KeyState {
 
   /** Whether everything given to TLS has arrived at the peer. */
   get allAcked(): boolean {
-    const idle = this.#ssl.idle && this.#outgoingBytes === 0 && this.#pendingMessages.length === 0;
+    const idle = this.#ssl.idle && this.#output.pendingBytes === 0 && this.#pendingMessages.length === 0;
     return idle && this.send.empty;
   }
 
@@ -224,8 +225,7 @@ export class KeyState {
     this.#peerSource = undefined;
     this.#partial.fill(0);
     this.#partial = NO_PAYLOAD;
-    this.#outgoing = [];
-    this.#outgoingBytes = 0;
+    this.#output.clear();
     this.#pendingMessages = [];
   }
 
@@ -259,7 +259,7 @@ export class KeyState {
       return true;
     }
     const exchanged = this.state === (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
-    if (exchanged && this.#ssl.idle && this.#outgoingBytes === 0 && this.send.empty) {
+    if (exchanged && this.#ssl.idle && this.#output.pendingBytes === 0 && this.send.empty) {
       this.#becomeActive(nowMs);
       return true;
     }
@@ -309,7 +309,7 @@ export class KeyState {
   #checkPeer(): boolean {
     if (!this.#ssl.handshakeDone || this.state === S_ERROR) return false;
     if (this.#check) {
-      if (this.#check.state === 'failed') this.#failVerify();
+      if (this.#check.state === 'failed') this.#failTls(VERIFY_FAILED);
       return false;
     }
     const { verify, role, crypto, log, deferVerify } = this.#host.config;
@@ -322,7 +322,7 @@ export class KeyState {
       return false;
     }
     if (this.#chain.length === 0 && (role === 'client' || verify.clientCert === 'require')) {
-      this.#failTls('error:0A0000C7:SSL routines::peer did not return a certificate');
+      this.#failTls(NO_PEER_CERTIFICATE);
       return false;
     }
     this.#check = new ChainCheck({
@@ -334,10 +334,6 @@ export class KeyState {
       ask: deferVerify ? (certificate) => this.#host.askVerify(this, certificate) : undefined,
     });
     return true;
-  }
-
-  #failVerify(): void {
-    this.#failTls('error:0A000086:SSL routines::certificate verify failed');
   }
 
   #readPlaintext(): boolean {
@@ -393,30 +389,18 @@ export class KeyState {
 
   /** Server: starts the login. False when the handshake can't go on. */
   #admit(message: KeyMessage): boolean {
-    const { needCredentials, deferAuth } = this.#host.config;
     const identity = this.identity!;
-    if (message.credentialsTooLong) {
-      this.#log(D_TLS_ERRORS, 'TLS Error: Username or password too long');
-      this.authReason = 'Username or password is too long. Maximum length is 128 bytes';
-      this.auth = 'KS_AUTH_FALSE';
-      return true;
-    }
-    const given = message.username !== '' && message.password !== '';
-    if (needCredentials && !given) {
-      this.fail('TLS Error: Auth Username/Password was not provided by peer');
+    const login = decideLogin(message, this.#host.config, identity);
+    if (login.type === 'fail') {
+      this.fail(login.text);
       return false;
     }
-    const asks = needCredentials || deferAuth;
-    if (!asks && this.#chain.length === 0) {
-      this.fail('TLS Error: Certificate verification failed (key-method 2)');
-      return false;
-    }
-    if (!this.#host.isSamePeer(identity)) this.auth = 'KS_AUTH_FALSE';
-    else if (!asks) this.auth = 'KS_AUTH_TRUE';
-    else {
-      const password = replaceControlCharacters(message.password);
-      this.auth = 'KS_AUTH_DEFERRED';
-      this.#host.askLogin(this, given ? { username: identity.username, password } : undefined);
+    if (login.type === 'refused') {
+      this.#log(D_TLS_ERRORS, login.text);
+      this.authReason = login.reason;
+    } else if (this.#host.isSamePeer(identity)) {
+      this.auth = login.type === 'ask' ? 'KS_AUTH_DEFERRED' : 'KS_AUTH_TRUE';
+      if (login.type === 'ask') this.#host.askLogin(this, login.credentials);
     }
     return true;
   }
@@ -468,7 +452,7 @@ export class KeyState {
     if (this.state < S_START) return false;
     let changed = false;
     while (this.send.available > 0) {
-      const chunk = this.#takeOutgoing(this.#host.payloadBytes(this));
+      const chunk = this.#output.take(this.#ssl, this.#host.payloadBytes(this));
       if (!chunk) break;
       this.send.queue(op.P_CONTROL_V1, chunk, nowMs);
       changed = true;
@@ -476,48 +460,13 @@ export class KeyState {
     return changed;
   }
 
-  #takeOutgoing(max: number): Uint8Array | undefined {
-    while (this.#outgoingBytes < max) {
-      const more = this.#ssl.readCiphertext();
-      if (!more) break;
-      this.#outgoing.push(more);
-      this.#outgoingBytes += more.length;
-    }
-    const length = Math.min(max, this.#outgoingBytes);
-    if (length === 0) return undefined;
-    const chunk = new Uint8Array(length);
-    for (let at = 0; at < length; ) {
-      const first = this.#outgoing.shift()!;
-      const part = first.subarray(0, length - at);
-      chunk.set(part, at);
-      at += part.length;
-      if (part.length < first.length) this.#outgoing.unshift(first.subarray(part.length));
-    }
-    this.#outgoingBytes -= length;
-    return chunk;
-  }
-
   #failTls(opensslText: string): void {
-    if (opensslText.endsWith(':no shared cipher')) {
-      this.#log(
-        D_CRYPT_ERRORS,
-        'TLS error: The server has no TLS ciphersuites in common with the client. Your --tls-cipher setting might be too restrictive.',
-      );
-    }
-    if (opensslText.endsWith(':unsupported protocol')) this.#log(D_CRYPT_ERRORS, UNSUPPORTED_PROTOCOL);
-    this.fail(
-      `OpenSSL: ${opensslText}:`,
-      'TLS_ERROR: BIO read tls_read_plaintext error',
-      'TLS Error: TLS object -> incoming plaintext read error',
-    );
+    const hint = tlsFailureHint(opensslText);
+    if (hint !== undefined) this.#log(D_CRYPT_ERRORS, hint);
+    this.fail(...tlsFailureLines(opensslText));
   }
 
   #log(level: number, text: string): void {
     this.#host.config.log.log(level, text);
   }
 }
-
-const UNSUPPORTED_PROTOCOL =
-  'TLS error: Unsupported protocol. This typically indicates that client and server have no common TLS version enabled. ' +
-  'This can be caused by mismatched tls-version-min and tls-version-max options on client and server. ' +
-  'If your OpenVPN client is between v2.3.6 and v2.3.2 try adding tls-version-min 1.0 to the client configuration to use TLS 1.0+ instead of TLS 1.0 only';

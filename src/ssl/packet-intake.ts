@@ -129,12 +129,10 @@ export class PacketIntake {
     if (stateless.keyId !== 0) return this.#dropKeyId(0, stateless.keyId);
     if (stateless.messageId !== 0) return this.#drop('window', undefined);
     let session = sessions.initial;
-    if (session && config.role === 'client' && session.peerId && session.primary.receive.expectedId > 1) {
-      // The handshake is under way with a server; a late answer to an earlier reset must not stop it.
-      return this.#drop('unroutable', undefined);
-    }
-    if (!session || (session.peerId && config.role === 'server'))
-      session = this.#host.createInitial(from, nowMs);
+    // A second answer to our own reset: a cookie of another moment. The first one stays good, and the
+    // server may have made its session of it already.
+    if (session?.peerId && config.role === 'client') return this.#drop('unroutable', undefined);
+    if (!session || session.peerId) session = this.#host.createInitial(from, nowMs);
     const control = this.#unwrap(session, packet, from);
     if (!control) return false;
     session.peerId = Uint8Array.from(control.sessionId);

@@ -24,6 +24,8 @@ import { nameField, nameText, readCertificate, signatureName } from './x509-der.
 
 /** Certificates of one chain that are looked at (2.x MAX_CERT_DEPTH). */
 const MAX_CHAIN = 16;
+/** Input that fits into node:tls's first buffer of 1024 bytes; more makes it keep one of 16 KiB for good. */
+const PUSH_BYTES = 1000;
 
 /** The default TLS engine. */
 export function createNodeSsl(): SslBackend {
@@ -132,7 +134,9 @@ class NodeSslSession implements SslSession {
 
   writeCiphertext(bytes: Uint8Array): void {
     if (this.#closed || this.#failure !== undefined) return;
-    this.#wire.push(Buffer.from(bytes));
+    for (let at = 0; at < bytes.length; at += PUSH_BYTES) {
+      this.#wire.push(Buffer.from(bytes.subarray(at, at + PUSH_BYTES)));
+    }
   }
 
   readCiphertext(): Uint8Array | undefined {

@@ -11,9 +11,10 @@
  */
 import { ApiMisuseError, addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
-import { controlPayloadBytes, createSessionId, op, sessionIdHex } from '../reliable/reliable.ts';
+import { controlPayloadBytes, createSessionId, op } from '../reliable/reliable.ts';
 import { createDataKeys } from './data-keys.ts';
 import { zeroKeySource } from './key-method-2.ts';
+import { describeKeys, isAnyKeyActive, selectOpenKeys, selectSealKeys } from './key-scan.ts';
 import type { KeyHost, KeyState } from './key-state.ts';
 import { type IntakeHost, PacketIntake, type Sessions } from './packet-intake.ts';
 import { PeerLock } from './peer-lock.ts';
@@ -28,7 +29,7 @@ import type {
   TlsMultiConfig,
 } from './ssl.ts';
 import type { PeerCertificate } from './ssl-backend.ts';
-import { S_ACTIVE, S_ERROR, S_GENERATED_KEYS, S_UNDEF, stateName } from './states.ts';
+import { S_ACTIVE, S_ERROR, S_GENERATED_KEYS, S_UNDEF } from './states.ts';
 import { TlsSession } from './tls-session.ts';
 
 /** Makes the control channel of one peer; see ssl.ts for how to drive it. */
@@ -38,7 +39,6 @@ export function createTlsMulti(config: TlsMultiConfig): TlsMulti {
 
 /** Destination of packets over links that know theirs (TCP) and were given none. */
 const CONNECTED_PEER: LinkAddress = { family: 4, address: '0.0.0.0', port: 0 };
-const ZERO_SESSION_ID = '00000000 00000000';
 
 interface Login {
   readonly key: KeyState;
@@ -212,27 +212,11 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   }
 
   sealKeys(nowMs: number): DataKeys | undefined {
-    const { active, lameDuck } = this.sessions;
-    const primary = active?.primary;
-    const older = active?.lameDuck;
-    const oldest = lameDuck?.lameDuck;
-    // The newest key that both sides have had time to set up, else the newest at all.
-    if (primary?.usable && nowMs >= primary.settleMs) return primary.data;
-    if (older?.usable && nowMs >= older.settleMs) return older.data;
-    if (oldest?.usable && nowMs >= oldest.settleMs) return oldest.data;
-    if (primary?.usable) return primary.data;
-    if (older?.usable) return older.data;
-    return oldest?.usable ? oldest.data : undefined;
+    return selectSealKeys(this.sessions, nowMs);
   }
 
   openKeys(keyId: number): DataKeys | undefined {
-    const { active, lameDuck } = this.sessions;
-    const primary = active?.primary;
-    if (primary?.keyId === keyId && primary.usable) return primary.data;
-    const older = active?.lameDuck;
-    if (older?.keyId === keyId && older.usable) return older.data;
-    const oldest = lameDuck?.lameDuck;
-    return oldest?.keyId === keyId && oldest.usable ? oldest.data : undefined;
+    return selectOpenKeys(this.sessions, keyId);
   }
 
   exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array | undefined {
@@ -320,19 +304,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   }
 
   describeKeys(): string {
-    const { active, lameDuck } = this.sessions;
-    const scan = [
-      [active, active?.primary],
-      [active, active?.lameDuck],
-      [lameDuck, lameDuck?.lameDuck],
-    ] as const;
-    return scan
-      .map(([session, key], i) => {
-        const sid = session?.peerId ? sessionIdHex(session.peerId) : ZERO_SESSION_ID;
-        const state = stateName(key?.state ?? S_UNDEF);
-        return ` [key#${i} state=${state} auth=${key?.auth ?? 'KS_AUTH_FALSE'} id=${key?.keyId ?? 0} sid=${sid}]`;
-      })
-      .join('');
+    return describeKeys(this.sessions);
   }
 
   #process(nowMs: number): void {
@@ -468,9 +440,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     } else session.destroy();
     if (wasActive) sessions.active = undefined;
     else sessions.initial = undefined;
-    const keys = [sessions.active?.primary, sessions.active?.lameDuck, sessions.lameDuck?.lameDuck];
-    const alive = keys.some((key) => key !== undefined && key.state >= S_ACTIVE);
-    if (this.config.tcp || !alive) this.#events.push({ type: 'error', reason: 'tls-error', text });
+    if (this.config.tcp || !isAnyKeyActive(sessions))
+      this.#events.push({ type: 'error', reason: 'tls-error', text });
   }
 
   #sessionOf(key: KeyState): TlsSession | undefined {
