@@ -10,6 +10,8 @@ import { Program, runProgram } from './process.ts';
 export interface PingResult {
   readonly sent: number;
   readonly received: number;
+  /** Numbers of the pings without answer, from 1. */
+  readonly lost: readonly number[];
 }
 
 export interface PingOptions {
@@ -61,10 +63,10 @@ export async function ping(ns: string, host: string, options: PingOptions = {}):
   const numbers = ['-c', `${count}`, '-i', `${intervalSec}`, '-W', `${waitSec}`, '-s', `${sizeBytes}`];
   // Short intervals are rounded up to the kernel's ticks.
   const limitMs = (count * intervalSec * 2 + waitSec + 10) * 1_000;
-  const program = await runProgram(
-    { name: 'ping', argv: ['ping', '-n', '-q', ...numbers, host], ns },
-    limitMs,
-  );
+  const program = await runProgram({ name: 'ping', argv: ['ping', '-n', ...numbers, host], ns }, limitMs);
   const found = /(\d+) packets transmitted, (\d+) received/.exec(program.lines.join('\n'));
-  return { sent: Number(found?.[1] ?? count), received: Number(found?.[2] ?? 0) };
+  const sent = Number(found?.[1] ?? count);
+  const answered = new Set(program.lines.map((line) => Number(/icmp_seq=(\d+) .*time=/.exec(line)?.[1])));
+  const lost = Array.from({ length: sent }, (_, i) => i + 1).filter((number) => !answered.has(number));
+  return { sent, received: Number(found?.[2] ?? 0), lost };
 }
