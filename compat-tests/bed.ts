@@ -179,11 +179,9 @@ export class Bed {
   /** All answers must come, from the client of `index` (or from `ns`) to `host`. */
   async checkPing(host: string, options: PingOptions & { index?: number; ns?: string } = {}): Promise<void> {
     const ns = options.ns ?? this.client(options.index).ns;
-    const result = await ping(ns, host, options);
-    check(
-      result.received === result.sent,
-      `ping ${host}: ${result.received} of ${result.sent} answers${this.tails()}`,
-    );
+    const { sent, received, lost } = await ping(ns, host, options);
+    const which = lost.slice(0, 20).join(' ');
+    check(received === sent, `ping ${host}: ${received} of ${sent} answers, lost ${which}${this.tails()}`);
   }
 
   async checkTransfer(host: string, bytes: number, index = 0): Promise<number> {
