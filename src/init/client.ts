@@ -40,6 +40,7 @@ import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
 import { clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
+import { setForeignOptions } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
@@ -340,6 +341,7 @@ class Client implements ClientSessionHost {
     }
     const finished = finishPull(options, result.imports);
     this.#logLines(finished.messages);
+    setForeignOptions(this.#run.env, options);
     if (!finished.ok) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
@@ -411,7 +413,7 @@ class Client implements ClientSessionHost {
     const options = this.#options;
     const pushed = this.#collector.options.findLast((item) => item.startsWith('cipher '));
     const choice = pickClientCipher({
-      dataCiphers: options.dataCiphers.split(':'),
+      dataCiphers: options.ncpCiphers.split(':'),
       fallback: options.enableNcpFallback ? options.cipher : undefined,
       remoteOptions: session.tls.identity?.options ?? '',
       pushed: pushed?.slice('cipher '.length).trim(),

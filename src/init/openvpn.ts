@@ -8,9 +8,11 @@ import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type ClientStatus, clientStatusLines, openStatusFile } from '../manage/manage.ts';
 import {
   type ConfigFileSystem,
+  defaultOptions,
   formatHelp,
   formatOptionsError,
   formatVersion,
+  type LogLine,
   libraryLine,
   type Options,
   optionWarnings,
@@ -27,6 +29,7 @@ import { createProviders } from './providers.ts';
 import { createEnv, createHooks } from './script-setup.ts';
 import { runServer } from './server.ts';
 import type { SignalState } from './sig.ts';
+import { runTool } from './tools.ts';
 
 export interface Program {
   /** Words after the program's name. */
@@ -60,8 +63,7 @@ export async function runProgram(program: Program): Promise<number> {
       if ((await runOnce(program, options, log, privileges)) === 'exit') return 0;
     }
   } catch (error) {
-    if (error instanceof OptionsError) printOptionsError(program, log, error);
-    else logFatal(log, error);
+    logFatal(log, error);
     return 1;
   } finally {
     privileges.removePid(pidFile);
@@ -72,23 +74,38 @@ export async function runProgram(program: Program): Promise<number> {
 /** The configuration, or an exit status when that was all. */
 function parse(program: Program, log: RealLogger): ParseResult | number {
   const { argv, files, print, version } = program;
-  if (argv.length === 0) {
-    print(formatHelp(version));
+  const messages: LogLine[] = [];
+  const options = defaultOptions();
+  let result: ParseResult;
+  try {
+    const tmpDir = process.env.TMPDIR;
+    result = parseArgv(argv, { files, messages, options, ...(tmpDir !== undefined && { tmpDir }) });
+  } catch (error) {
+    if (!(error instanceof OptionsError)) throw error;
+    // What was said and set before the bad option holds all the same.
+    setUpLog(log, options);
+    for (const line of messages) writeEarly(program, log, line);
+    printOptionsError(program, log, error);
     return 1;
   }
-  const result = parseArgv(argv, { files });
-  const { tool } = result.options;
-  if (tool === undefined) return result;
-  if (tool === 'help') {
-    print(formatHelp(version));
-    return 1;
+  switch (result.tool) {
+    case undefined:
+      return result;
+    case 'help':
+      print(formatHelp(version));
+      return 1;
+    case 'version':
+      print(formatVersion(version));
+      return 0;
+    default:
+      return runTool(result, print);
   }
-  if (tool === 'version') {
-    print(formatVersion(version));
-    return 0;
-  }
-  log.log(M_FATAL | M_NOPREFIX, `Options error: --${tool} is not supported by openvpn-ts yet`);
-  return 1;
+}
+
+/** Lines of option checking: usage text is plain as long as nobody redirected it. */
+function writeEarly(program: Program, log: RealLogger, line: LogLine): void {
+  if (line.level & M_NOPREFIX && log.fd === undefined) program.print(line.text);
+  else log.log(line.level, line.text);
 }
 
 async function runOnce(

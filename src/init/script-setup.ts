@@ -50,8 +50,14 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
       env.set(`remote_port_${n}`, portNumber(entry.rport) ?? entry.rport);
     }
   }
+  setForeignOptions(env, options);
+  return env;
+}
+
+/** foreign_option_1 and so on: anew after every pull. */
+export function setForeignOptions(env: EnvSet, options: Options): void {
+  env.deletePrefix('foreign_option_');
   for (const [index, option] of options.dhcpOptions.entries()) {
     env.set(`foreign_option_${index + 1}`, `dhcp-option ${option}`);
   }
-  return env;
 }

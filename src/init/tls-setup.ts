@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { OpenVpnError, OptionsError } from '../base/base.ts';
-import { digestInfo, type Key2, readStaticKey } from '../crypto/crypto.ts';
+import { CryptoError, OpenVpnError, OptionsError } from '../base/base.ts';
+import { BF_CBC, cipherInfo, digestInfo, type Key2, readStaticKey } from '../crypto/crypto.ts';
 import {
   type ConnectionEntry,
   type FileOrInline,
@@ -21,7 +21,6 @@ import {
   createTlsCryptWrap,
 } from '../reliable/reliable.ts';
 import {
-  COMP_STUB_LINES,
   type Credentials,
   defaultPeerInfo,
   type SslContext,
@@ -57,7 +56,18 @@ function readBytes(value: FileOrInline, option: string): Buffer {
 
 /** The TLS engine's context: certificates, keys and limits. Throws OptionsError or TlsError. */
 export function createSslContext(options: Options, providers: Providers): SslContext {
+  checkAlgorithms(options);
   return providers.ssl.createContext(engineConfig(options));
+}
+
+/** 2.x knows --cipher and --auth by name even where negotiation replaces them. */
+function checkAlgorithms({ cipher, auth }: Options): void {
+  if (cipher !== '' && cipher !== 'none' && cipher !== BF_CBC.name && !cipherInfo(cipher)) {
+    throw new CryptoError(`Cipher ${cipher} not supported`);
+  }
+  if (auth !== 'none' && !digestInfo(auth)) {
+    throw new CryptoError(`Message hash algorithm '${auth}' not found`);
+  }
 }
 
 function engineConfig(options: Options): TlsEngineConfig {
@@ -190,7 +200,7 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     handWindowMs: options.handWindow * 1000,
     transitionWindowMs: options.tranWindow * 1000,
     renegMs: options.renegSec * 1000,
-    renegBytes: options.renegBytes ?? 0,
+    renegBytes: options.renegBytes ?? -1,
     renegPackets: options.renegPkts,
     tlsMtu: ce.maxPacketSize,
     linkOverheadBytes: LINK_OVERHEAD[family],
@@ -207,9 +217,9 @@ function peerInfoText(options: Options, ce: ConnectionEntry, env: readonly strin
     version: OPENVPN_VERSION,
     platform: 'linux',
     pull: options.pull,
-    ciphers: options.dataCiphers.split(':'),
+    ciphers: options.ncpCiphers.split(':'),
     tunMtuMax: ce.tunMtuMax || TUN_MTU_MAX_DEFAULT,
-    compression: COMP_STUB_LINES,
+    compression: [],
     env,
     ...(options.pushPeerInfo && {
       push: { ssl: `OpenSSL ${process.versions.openssl}`, platformVersion: release() },

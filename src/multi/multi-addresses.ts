@@ -3,7 +3,7 @@
  * ifconfig-push, else from the pool; and which virtual routes it owns.
  */
 import { formatIp, parseIpBytes } from '../base/base.ts';
-import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
 import type { Options } from '../options/options.ts';
 import { addressWords } from './mroute.ts';
@@ -22,6 +22,9 @@ export interface ClientRoute {
   readonly primary: boolean;
 }
 
+const STATIC_IPV4_POOL_IPV6 =
+  'MULTI_sva: WARNING: if --ifconfig-push is used for IPv4, automatic IPv6 assignment from --ifconfig-ipv6-pool does not work.  Use --ifconfig-ipv6-push for IPv6 then.';
+
 export class AddressPlan {
   readonly #config: MultiConfig;
   readonly #pool: IfconfigPool | undefined;
@@ -32,29 +35,27 @@ export class AddressPlan {
     for (const entry of config.persisted) this.#restore(entry);
   }
 
-  /** Chooses the client's addresses; call once its options are complete. */
+  /**
+   * Chooses the client's addresses: from the pool at first, and again whenever its options changed. An
+   * ifconfig-push replaces the pool's IPv4 address; the IPv6 address that came with it stays in use,
+   * as in 2.x, and so the pool entry stays taken.
+   */
   assign(instance: MultiInstance): void {
     const { options } = this.#config;
-    const own = instance.options;
+    const { ifconfigPush, ifconfigIpv6Push } = instance.options;
     const { log } = instance;
-    let addresses: ClientAddresses = {};
-    if (own.ifconfigPush) {
-      addresses = { local4: own.ifconfigPush.local, remoteNetmask4: own.ifconfigPush.remoteNetmask };
-      if (options.ifconfigIpv6Pool && !own.ifconfigIpv6Push) {
-        log.log(
-          M_WARN,
-          'MULTI_sva: WARNING: if --ifconfig-push is used for IPv4, automatic IPv6 assignment from --ifconfig-ipv6-pool does not work.  Use --ifconfig-ipv6-push for IPv6 then.',
-        );
-      }
-    } else if (this.#pool) {
-      addresses = this.#fromPool(this.#pool, instance);
+    if (ifconfigPush) {
+      const { local, remoteNetmask } = ifconfigPush;
+      instance.addresses = { ...instance.addresses, local4: local, remoteNetmask4: remoteNetmask };
+      if (options.ifconfigIpv6Pool && !ifconfigIpv6Push) log.log(M_INFO, STATIC_IPV4_POOL_IPV6);
+    } else if (this.#pool && !instance.lease) {
+      instance.addresses = this.#fromPool(this.#pool, instance);
     }
-    const push6 = own.ifconfigIpv6Push;
-    if (push6) {
-      addresses = { ...addresses, local6: push6.local, netbits6: push6.netbits, remote6: push6.remote };
-      log.log(M_INFO, `MULTI_sva: push_ifconfig_ipv6 ${push6.local}/${push6.netbits}`);
+    if (ifconfigIpv6Push) {
+      const { local, netbits, remote } = ifconfigIpv6Push;
+      instance.addresses = { ...instance.addresses, local6: local, netbits6: netbits, remote6: remote };
+      log.log(M_INFO, `MULTI_sva: push_ifconfig_ipv6 ${local}/${netbits}`);
     }
-    instance.addresses = addresses;
   }
 
   release(instance: MultiInstance, nowMs: number): void {

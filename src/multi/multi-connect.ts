@@ -143,7 +143,7 @@ export class ClientSetup {
   }
 
   async #establish(instance: MultiInstance): Promise<void> {
-    const { config, plan } = this.#host;
+    const { config } = this.#host;
     instance.commonName = this.#nameOf(instance);
     instance.connectedWallMs = config.clock.wallMs();
     if (instance.identity) setIdentity(instance.env, instance.identity, instance.remote);
@@ -152,7 +152,7 @@ export class ClientSetup {
     if (!instance.open) return;
 
     instance.options = cloneOptions(config.options);
-    setConnection(instance.env, instance, config.options.topology === 'subnet');
+    this.#assign(instance);
     if (!(await this.#readClientConfig(instance)) || !(await this.#runClientConnect(instance))) {
       this.#reject(instance, undefined);
       return;
@@ -163,12 +163,10 @@ export class ClientSetup {
       this.#reject(instance, undefined);
       return;
     }
-    plan.assign(instance);
     if (instance.addresses.local4 === undefined) {
       const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
       instance.log.log(D_MULTI_ERRORS, text);
     }
-    setConnection(instance.env, instance, config.options.topology === 'subnet');
     await this.#learnRoutes(instance);
     if (instance.open) this.#finish(instance);
   }
@@ -190,7 +188,7 @@ export class ClientSetup {
     const { options } = instance;
     const info = this.#peerInfo(instance);
     const choice = negotiateServerCipher({
-      dataCiphers: options.dataCiphers.split(':'),
+      dataCiphers: options.ncpCiphers.split(':'),
       fallback: options.enableNcpFallback ? options.cipher : undefined,
       remoteOptions: instance.identity?.options ?? '',
       peerInfo: info,
@@ -308,10 +306,17 @@ export class ClientSetup {
     return true;
   }
 
+  /** Scripts see the addresses that hold so far. */
+  #assign(instance: MultiInstance): void {
+    this.#host.plan.assign(instance);
+    setConnection(instance.env, instance, this.#host.config.options.topology === 'subnet');
+  }
+
   #apply(instance: MultiInstance, text: string, label: string): void {
     const result = parseClientConfig(text, label, instance.options);
     for (const line of result.messages) instance.log.log(line.level, line.text);
     instance.options = result.options;
+    this.#assign(instance);
   }
 
   async #learnRoutes(instance: MultiInstance): Promise<void> {

@@ -95,7 +95,12 @@ export class MultiInstance implements Scheduled {
     this.env = config.env.child();
     this.log = config.log.child(() => this.prefix);
     this.responder = new PushResponder();
-    this.tls = createTlsMulti({ ...bound.profile.tls, log: this.log, wake: () => host.wake(this) });
+    this.tls = createTlsMulti({
+      ...bound.profile.tls,
+      renegMs: spreadReneg(config),
+      log: this.log,
+      wake: () => host.wake(this),
+    });
     this.tls.remote = remote;
     this.data = createDataChannel(
       {
@@ -155,4 +160,14 @@ export function serverTimers(options: Options): Parameters<DataChannel['setTimer
     inactiveBytes: options.inactiveMinimumBytes,
     sessionSec: options.sessionTimeout,
   };
+}
+
+/**
+ * When this client's keys are renewed: below --reneg-sec by up to 10 %, or down to its second value, so
+ * that clients that connected together don't renegotiate together (2.x do_init_crypto_tls()).
+ */
+function spreadReneg({ options, random }: MultiConfig): number {
+  const { renegSec, renegSecMin } = options;
+  const spread = renegSecMin === undefined ? Math.floor(renegSec / 10) : Math.max(0, renegSec - renegSecMin);
+  return (renegSec - Math.floor(random() * Math.max(1, spread))) * 1000;
 }

@@ -167,7 +167,7 @@ export const tlsOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '',
     help: 'Server: refuse clients without exporter support',
     apply: flag('forceTlsKeyMaterialExport'),

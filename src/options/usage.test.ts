@@ -30,7 +30,7 @@ describe('formatOptionsError', () => {
 describe('formatVersion', () => {
   it('starts like 2.6.14 with our own name behind', () => {
     expect(formatVersion(INFO).split('\n').slice(0, 2)).toEqual([
-      'OpenVPN 2.6.14 x86_64-pc-linux-gnu [openvpn-ts 0.1.0] [SSL (OpenSSL)] [EPOLL] [MH/PKTINFO] [AEAD]',
+      'OpenVPN 2.6.14 x86_64-pc-linux-gnu [openvpn-ts 0.1.0] [SSL (OpenSSL)] [EPOLL] [AEAD]',
       'library versions: OpenSSL 3.0.15 3 Sep 2024',
     ]);
   });

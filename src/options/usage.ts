@@ -37,7 +37,7 @@ export function formatOptionsError(error: OptionsError): ErrorOutput {
 
 /** First line of --version and of the start-up banner. */
 export function titleLine({ target, appVersion }: VersionInfo): string {
-  return `OpenVPN ${OPENVPN_VERSION} ${target} [openvpn-ts ${appVersion}] [SSL (OpenSSL)] [EPOLL] [MH/PKTINFO] [AEAD]`;
+  return `OpenVPN ${OPENVPN_VERSION} ${target} [openvpn-ts ${appVersion}] [SSL (OpenSSL)] [EPOLL] [AEAD]`;
 }
 
 /** `library versions: ...`, second line of the banner. */
