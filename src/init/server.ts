@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import {
@@ -22,6 +22,7 @@ import { UdpReceiver } from '../mudp/mudp.ts';
 import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { Link, LinkListener } from '../socket/socket.ts';
 import { frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { portOf } from './port.ts';
@@ -103,6 +104,8 @@ class Server implements ServerHandle {
     const ssl = createSslContext(options, providers);
     this.#closers.push(() => ssl.close());
     const profile = this.#profile(ce, ssl);
+    // Bound before the device exists, as in 2.x: an address in use leaves no device behind.
+    const attach = await this.#bind(profile, ce);
     const tun = await this.#tunnel.open(options, ce, undefined, 'init');
     const routesOk = await this.#tunnel.addRoutes(options);
     if (signals.pending) return;
@@ -123,7 +126,7 @@ class Server implements ServerHandle {
       bytes,
     );
     this.#multi = multi;
-    await this.#listen(multi, profile, ce, bytes);
+    attach(multi, bytes);
     this.#startStatus();
     signals.onStatistics = () => this.#logStatistics();
     this.#log.log(M_INFO, `Initialization Sequence Completed${routesOk ? '' : ' With Errors'}`);
@@ -161,7 +164,11 @@ class Server implements ServerHandle {
     };
   }
 
-  async #listen(multi: MultiServer, profile: LinkProfile, ce: ConnectionEntry, bytes: number): Promise<void> {
+  /** Opens the socket. The result makes it serve, once there is a MultiServer. */
+  async #bind(
+    profile: LinkProfile,
+    ce: ConnectionEntry,
+  ): Promise<(multi: MultiServer, bytes: number) => void> {
     const { options, providers } = this.#run;
     const bind = {
       family: profile.family,
@@ -169,30 +176,44 @@ class Server implements ServerHandle {
       ...(ce.local !== undefined && { localAddress: await this.#localAddress(ce, profile.family) }),
       ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
       ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
+      localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
     };
-    const port = ce.lport === undefined ? 0 : portOf(ce.lport);
-    const family = profile.family === 4 ? '[AF_INET]' : '[AF_INET6]';
-    const where = `${family}${ce.local ?? '[undef]'}`;
     if (profile.link === 'tcp') {
-      const listener = await providers.socket.listenTcp({
-        ...bind,
-        localPort: port,
-        tcpNoDelay: options.tcpNodelay,
-      });
-      const acceptor = new TcpAcceptor(multi, profile, listener, bytes);
-      this.#closers.push(() => acceptor.close());
-      this.#log.log(M_INFO, `Listening for incoming TCP connection on ${where}:${listener.local.port}`);
-      this.#log.log(
-        M_INFO,
-        `TCPv${profile.family}_SERVER link local (bound): ${where}:${listener.local.port}`,
-      );
-    } else {
-      const link = await providers.socket.openUdp({ ...bind, localPort: port });
+      const listener = await providers.socket.listenTcp({ ...bind, tcpNoDelay: options.tcpNodelay });
+      return this.#attachTcp(profile, ce, listener);
+    }
+    const link = await providers.socket.openUdp(bind);
+    const closer = (): void => link.close();
+    this.#closers.push(closer);
+    return (multi, bytes) => {
+      this.#closers.splice(this.#closers.indexOf(closer), 1);
       const receiver = new UdpReceiver(multi, { link, profile }, bytes);
       this.#closers.push(() => receiver.close());
-      this.#log.log(M_INFO, `UDPv${profile.family} link local (bound): ${where}:${link.local.port}`);
-    }
-    const name = profile.link === 'tcp' ? `TCPv${profile.family}_SERVER` : `UDPv${profile.family}`;
+      this.#logBound(`UDPv${profile.family}`, ce, link.local);
+    };
+  }
+
+  #attachTcp(
+    profile: LinkProfile,
+    ce: ConnectionEntry,
+    listener: LinkListener,
+  ): (multi: MultiServer, bytes: number) => void {
+    this.#closers.push(() => listener.close());
+    const early: Link[] = [];
+    listener.onConnection = (link) => early.push(link);
+    return (multi, bytes) => {
+      new TcpAcceptor(multi, profile, listener, bytes);
+      for (const link of early) listener.onConnection(link);
+      const family = listener.local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
+      const where = `${family}${ce.local ?? '[undef]'}:${listener.local.port}`;
+      this.#log.log(M_INFO, `Listening for incoming TCP connection on ${where}`);
+      this.#logBound(`TCPv${profile.family}_SERVER`, ce, listener.local);
+    };
+  }
+
+  #logBound(name: string, ce: ConnectionEntry, local: LinkAddress): void {
+    const family = local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
+    this.#log.log(M_INFO, `${name} link local (bound): ${family}${ce.local ?? '[undef]'}:${local.port}`);
     this.#log.log(M_INFO, `${name} link remote: [AF_UNSPEC]`);
   }
 

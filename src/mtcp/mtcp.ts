@@ -14,7 +14,6 @@ const BATCHES_PER_TURN = 4;
 export class TcpAcceptor {
   readonly #server: MultiServer;
   readonly #profile: LinkProfile;
-  readonly #listener: LinkListener;
   readonly #maxPacketBytes: number;
   /** Shared by all connections: a batch is empty again before the next connection has its turn. */
   #batch: PacketBatch | undefined;
@@ -22,15 +21,10 @@ export class TcpAcceptor {
   constructor(server: MultiServer, profile: LinkProfile, listener: LinkListener, maxPacketBytes: number) {
     this.#server = server;
     this.#profile = profile;
-    this.#listener = listener;
     this.#maxPacketBytes = maxPacketBytes;
     listener.onConnection = (link) => this.#handleConnection(link);
     listener.onError = (error) =>
       server.config.log.log(D_STREAM_ERRORS, `MULTI: TCP accept failed: ${error.message}`);
-  }
-
-  close(): void {
-    this.#listener.close();
   }
 
   #handleConnection(link: Link): void {
