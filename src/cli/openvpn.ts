@@ -3,9 +3,7 @@
  */
 
 import { setFlagsFromString } from 'node:v8';
-import { type SignalName, SignalState } from '../init/init.ts';
-import { runProgram } from '../init/openvpn.ts';
-import { createConfigFilesNode } from '../options/config-files-node.ts';
+import { runProgram, type SignalName, SignalState } from '../init/init.ts';
 import { versionInfo } from './version-info.ts';
 
 const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
@@ -20,7 +18,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   process.on('SIGPIPE', () => undefined);
   return runProgram({
     argv,
-    files: createConfigFilesNode(),
     signals,
     version: versionInfo(),
     print: (text) => process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),

@@ -47,6 +47,7 @@ export type TunnelState =
 export type RunEnd = 'exit' | 'reload';
 
 export { type ClientStatistics, runClient } from './client.ts';
+export { type Program, runProgram } from './openvpn.ts';
 export { createProviders, type ProviderChoice } from './providers.ts';
 export { runServer, type ServerHandle } from './server.ts';
 export { isRestart, logSignal, type PendingSignal, type SignalName, SignalState } from './sig.ts';

@@ -6,6 +6,7 @@ import { OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type ClientStatus, clientStatusLines, openStatusFile } from '../manage/manage.ts';
+import { createConfigFilesNode } from '../options/config-files-node.ts';
 import {
   type ConfigFileSystem,
   defaultOptions,
@@ -34,7 +35,8 @@ import { runTool } from './tools.ts';
 export interface Program {
   /** Words after the program's name. */
   readonly argv: readonly string[];
-  readonly files: ConfigFileSystem;
+  /** The machine's files by default. */
+  readonly files?: ConfigFileSystem;
   readonly signals: SignalState;
   readonly version: VersionInfo;
   /** Plain text on standard output: help, version, usage errors. */
@@ -73,7 +75,7 @@ export async function runProgram(program: Program): Promise<number> {
 
 /** The configuration, or an exit status when that was all. */
 function parse(program: Program, log: RealLogger): ParseResult | number {
-  const { argv, files, print, version } = program;
+  const { argv, files = createConfigFilesNode(), print, version } = program;
   const messages: LogLine[] = [];
   const options = defaultOptions();
   let result: ParseResult;

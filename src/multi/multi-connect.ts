@@ -13,18 +13,22 @@ import { D_MULTI_ERRORS, D_MULTI_LOW, D_PUSH_ERRORS, D_TLS_ERRORS, M_INFO } from
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { cloneOptions, type Options, parseClientConfig } from '../options/options.ts';
 import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
-import { type DataChannelParams, negotiateServerCipher, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
+import {
+  type DataChannelParams,
+  IV_PROTO_CC_EXIT_NOTIFY,
+  IV_PROTO_DATA_V2,
+  IV_PROTO_DYN_TLS_CRYPT,
+  IV_PROTO_REQUEST_PUSH,
+  IV_PROTO_TLS_KEY_EXPORT,
+  negotiateServerCipher,
+  parsePeerInfo,
+  type TlsEvent,
+} from '../ssl/ssl.ts';
 import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import { routeBytes, type VirtualTable } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
 import { type AddressPlan, type ClientRoute, logPrimary } from './multi-addresses.ts';
 import { type MultiInstance, serverTimers } from './multi-instance.ts';
-
-const IV_PROTO_DATA_V2 = 1 << 1;
-const IV_PROTO_REQUEST_PUSH = 1 << 2;
-const IV_PROTO_TLS_KEY_EXPORT = 1 << 3;
-const IV_PROTO_CC_EXIT_NOTIFY = 1 << 7;
-const IV_PROTO_DYN_TLS_CRYPT = 1 << 9;
 
 const NO_EKM =
   'Client incompatible with this server. Keying Material Exporters (RFC 5705) support missing. Upgrade to a client that supports this feature (OpenVPN 2.6.0+).';

@@ -1,13 +1,13 @@
 /** Checks of the peer's certificates and the small texts around them. */
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TestPki } from '../../test-kit/tls-pki.ts';
 import { MemoryLogger } from '../base/base.ts';
 import { ChainCheck } from './chain-check.ts';
 import { compareOptions } from './options-compare.ts';
 import { PeerLock } from './peer-lock.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
-import { TestPki } from './test-pki-node.ts';
 import { opensslCipherList } from './tls-ciphers.ts';
 import { isTlvList } from './tlv.ts';
 import { nameField, nameText, readCertificate } from './x509-der.ts';

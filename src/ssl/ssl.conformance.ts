@@ -4,9 +4,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type KeyKind, type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
 import { TlsError } from '../base/base.ts';
 import type { SslBackend, SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
-import { type KeyKind, type TestCertificate, TestPki } from './test-pki-node.ts';
 
 const SERVER_EXTENSIONS = ['keyUsage=digitalSignature,keyEncipherment', 'extendedKeyUsage=serverAuth'];
 const CLIENT_EXTENSIONS = ['keyUsage=digitalSignature', 'extendedKeyUsage=clientAuth'];

@@ -1,5 +1,7 @@
 /** The whole control channel with the real TLS engine, see test-pair-node.ts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT, Pair, type PairOptions, SERVER, type Side } from '../../test-kit/tls-pair-node.ts';
+import { type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import {
   type ControlWrap,
@@ -9,8 +11,6 @@ import {
   op,
 } from '../reliable/reliable.ts';
 import type { TlsEvent } from './ssl.ts';
-import { CLIENT, Pair, type PairOptions, SERVER, type Side } from './test-pair-node.ts';
-import { type TestCertificate, TestPki } from './test-pki-node.ts';
 
 const crypto = createNodeCrypto();
 const key2 = Uint8Array.from({ length: 256 }, (_, i) => (i * 37 + 11) & 0xff);

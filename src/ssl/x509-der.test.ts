@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestPki } from './test-pki-node.ts';
+import { TestPki } from '../../test-kit/tls-pki.ts';
 import { nameField, nameText, readCertificate, signatureName } from './x509-der.ts';
 
 let pki: TestPki;

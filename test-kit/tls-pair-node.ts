@@ -2,20 +2,20 @@
  * Two TlsMulti with the real TLS engine, a wire between them that tests can bend, and a manual clock.
  * TLS answers later, so everything is pumped until both sides are quiet. Test use only.
  */
-import { type LinkAddress, ManualClock, MemoryLogger, PacketBatch } from '../base/base.ts';
-import { cipherInfo } from '../crypto/crypto.ts';
-import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { createNoWrap } from '../reliable/reliable.ts';
+import { type LinkAddress, ManualClock, MemoryLogger, PacketBatch } from '../src/base/base.ts';
+import { cipherInfo } from '../src/crypto/crypto.ts';
+import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
+import { createNoWrap } from '../src/reliable/reliable.ts';
 import {
   createTlsMulti,
   type DataChannelParams,
   type TlsEvent,
   type TlsMulti,
   type TlsMultiConfig,
-} from './ssl.ts';
-import type { TlsEngineConfig } from './ssl-backend.ts';
-import { createNodeSsl } from './ssl-node.ts';
-import type { TestCertificate, TestPki } from './test-pki-node.ts';
+} from '../src/ssl/ssl.ts';
+import type { TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
+import { createNodeSsl } from '../src/ssl/ssl-node.ts';
+import type { TestCertificate, TestPki } from './tls-pki.ts';
 
 export const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
 export const SERVER: LinkAddress = { family: 4, address: '192.0.2.1', port: 1194 };
