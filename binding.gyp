@@ -6,9 +6,12 @@
       "sources": [
         "native/addon.cc",
         "native/aead.cc",
+        "native/coalesce.cc",
         "native/common.cc",
         "native/poll.cc",
         "native/process.cc",
+        "native/segment.cc",
+        "native/split.cc",
         "native/tun.cc",
         "native/udp.cc"
       ],

@@ -254,6 +254,12 @@ napi_value MakeInt(napi_env env, int64_t value) {
   return result;
 }
 
+napi_value MakeBool(napi_env env, bool value) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, value, &result);
+  return result;
+}
+
 napi_value MakeText(napi_env env, const char* text) {
   napi_value result = nullptr;
   napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &result);

@@ -145,6 +145,7 @@ bool DefineClass(napi_env env, napi_value exports, const char* name, napi_callba
 bool DefineFunction(napi_env env, napi_value exports, const char* name, napi_callback function);
 
 napi_value MakeInt(napi_env env, int64_t value);
+napi_value MakeBool(napi_env env, bool value);
 napi_value MakeText(napi_env env, const char* text);
 
 }  // namespace ovpn

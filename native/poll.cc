@@ -43,7 +43,10 @@ void Pollable::Close() {
     uv_close(reinterpret_cast<uv_handle_t*>(&watcher_->handle), OnClosed);
     watcher_ = nullptr;
   }
-  if (fd_ >= 0) close(fd_);
+  if (fd_ >= 0) {
+    OnClose();
+    close(fd_);
+  }
   fd_ = -1;
   events_ = 0;
   if (callback_ != nullptr) napi_delete_reference(env_, callback_);

@@ -36,6 +36,8 @@ class Pollable : public Wrapped {
  protected:
   // The descriptor has an error condition: take it off, or the loop wakes at once again.
   virtual void OnErrorCondition() {}
+  // The descriptor is about to be closed. A class that overrides this calls Close() in its destructor.
+  virtual void OnClose() {}
 
   napi_env env_;
   int fd_ = -1;

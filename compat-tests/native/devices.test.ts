@@ -112,7 +112,7 @@ describe('tun-linux', () => {
       if (i % 2) await new Promise((resolve) => setImmediate(resolve));
       device.close();
     }
-    expect(count()).toBe(before);
+    expect(count()).toBeLessThanOrEqual(before);
   });
 });
 

@@ -62,6 +62,10 @@ export interface NativeTun extends NativePollable {
   setTxQueueLength(packets: number): number;
   /** Packets dropped: longer than a slot (read) or refused by the kernel (write). */
   readonly dropped: number;
+  /** Whether the device gives and takes TCP super-packets. */
+  readonly offload: boolean;
+  /** Whether packets of a super-packet wait for the next readBatch(); poll() does not tell of them. */
+  readonly pending: boolean;
 }
 
 export interface NativeUdp extends NativePollable {
@@ -92,6 +96,8 @@ export interface NativeUdp extends NativePollable {
   send(packet: Uint8Array, words: Int32Array): boolean;
   /** Datagrams dropped on receive: empty or longer than a slot's packet. */
   readonly dropped: number;
+  /** Whether received datagrams wait for the next recvBatch(); poll() does not tell of them. */
+  readonly pending: boolean;
   /** recvmmsg, sendmmsg and sendto calls made so far. */
   readonly syscalls: number;
 }
@@ -125,15 +131,16 @@ export interface NativeAeadOpener {
 }
 
 export interface NativeAddon {
-  /** Opens `node` and attaches to `dev`; `tun` and `tap` alone let the kernel take the lowest free unit. */
+  /** Opens `node` and attaches to `dev`; `tun` and `tap` alone let the kernel take the lowest free unit. `offload` is dropped where it can't be had. */
   readonly Tun: new (
     node: string,
     dev: string,
     tap: boolean,
     errors: NativeErrorLog,
     onReady: (events: number) => void,
+    offload: boolean,
   ) => NativeTun;
-  /** A bound UDP socket; `bind` are address words, `sndbuf`/`rcvbuf` 0 keeps the kernel's default. */
+  /** A bound UDP socket; `bind` are address words, `sndbuf`/`rcvbuf` 0 keeps the kernel's default, `offload` is for UDP_SEGMENT and UDP_GRO. */
   readonly Udp: new (
     bind: Int32Array,
     ipv6Only: boolean,
@@ -141,6 +148,7 @@ export interface NativeAddon {
     rcvbuf: number,
     errors: NativeErrorLog,
     onReady: (events: number) => void,
+    offload: boolean,
   ) => NativeUdp;
   /**
    * `cipher` is an OpenVPN AEAD name in upper case; `implicitIv` the 8 bytes behind the packet id in the nonce;
@@ -157,6 +165,31 @@ export interface NativeAddon {
   readonly AeadOpener: new (cipher: string, key: Uint8Array, implicitIv: Uint8Array) => NativeAeadOpener;
   /** Whether AeadSealer and AeadOpener take this cipher name. */
   supportsAead(cipher: string): boolean;
+  /**
+   * Cuts a frame as a device with IFF_VNET_HDR gives it (virtio_net_hdr, packet) into slots, as readBatch()
+   * does; returns the packets that fit, -1 for a frame that contradicts itself. Changes the frame.
+   */
+  splitFrame(
+    frame: Uint8Array,
+    slab: Uint8Array,
+    slotSize: number,
+    headroom: number,
+    tailroom: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    limit: number,
+  ): number;
+  /** Puts the frames that writeBatch() would write one behind the other into `out`, their bytes into `sizes`; returns the frames. */
+  coalesceBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    first: number,
+    end: number,
+    out: Uint8Array,
+    sizes: Int32Array,
+  ): number;
   /** The C library's text of an errno, e.g. 111 is `Connection refused`. */
   errorText(errno: number): string;
   /** chroot(2); returns 0 or an errno. */
@@ -190,6 +223,11 @@ export function loadNative(): NativeAddon | undefined {
 export function nativeMissingReason(): string | undefined {
   loadNative();
   return reason;
+}
+
+/** Whether segmentation offload may be used: OPENVPN_TS_OFFLOAD=0 turns it off. */
+export function offloadAllowed(): boolean {
+  return process.env.OPENVPN_TS_OFFLOAD !== '0';
 }
 
 function reasonText(error: unknown): string {

@@ -133,11 +133,16 @@ class TunAddresses implements ConfiguredTun {
   }
 
   async #applyIpv6(): Promise<void> {
-    const { dev, ifconfigIpv6 } = this.#setup;
+    const { dev, ifconfigIpv6, type } = this.#setup;
     if (ifconfigIpv6 === undefined) return;
     await this.#bringUp();
     const { local, netbits } = ifconfigIpv6;
-    await this.#step(this.#net.addAddress(dev, local, netbits), `Linux can't add IPv6 to interface ${dev}`);
+    // A tun has no neighbours to ask: its address is usable when scripts and users hear that it is up.
+    const noDad = type === 'tun';
+    await this.#step(
+      this.#net.addAddress(dev, local, netbits, noDad),
+      `Linux can't add IPv6 to interface ${dev}`,
+    );
     this.#onUndo(
       () => this.#net.deleteAddress(dev, local, netbits),
       `Linux can't del IPv6 from iface ${dev}`,

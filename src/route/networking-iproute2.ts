@@ -53,9 +53,10 @@ class Iproute2 implements NetworkConfig {
     await this.#ip(['link', 'set', 'addr', mac, 'dev', dev]);
   }
 
-  async addAddress(dev: string, address: string, prefix: number): Promise<void> {
+  async addAddress(dev: string, address: string, prefix: number, noDad = false): Promise<void> {
     this.#log.log(M_INFO, `net_addr_${version(address)}_add: ${address}/${prefix} dev ${dev}`);
-    await this.#ip([familyFlag(address), 'addr', 'replace', `${address}/${prefix}`, 'dev', dev]);
+    const flags = noDad && version(address) === 'v6' ? ['nodad'] : [];
+    await this.#ip([familyFlag(address), 'addr', 'replace', `${address}/${prefix}`, 'dev', dev, ...flags]);
   }
 
   async addPeerAddress(dev: string, local: string, remote: string): Promise<void> {

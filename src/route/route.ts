@@ -41,8 +41,11 @@ export interface NetworkConfig {
   linkDown(dev: string): Promise<void>;
   /** --lladdr: the device's hardware address, before linkUp(). */
   setLinkAddress(dev: string, mac: string): Promise<void>;
-  /** Adds or replaces `address/prefix`. */
-  addAddress(dev: string, address: string, prefix: number): Promise<void>;
+  /**
+   * Adds or replaces `address/prefix`. `noDad` (IPv6): usable at once; without it the kernel's duplicate
+   * detection ends some time after this call, also on devices where there is nothing to detect.
+   */
+  addAddress(dev: string, address: string, prefix: number, noDad?: boolean): Promise<void>;
   /** Point-to-point pair: `ip addr add local peer remote`. */
   addPeerAddress(dev: string, local: string, remote: string): Promise<void>;
   deleteAddress(dev: string, address: string, prefix: number): Promise<void>;

@@ -52,7 +52,7 @@ describe('udp-native batches', () => {
     const words = new Int32Array(ADDRESS_WORDS);
     addressToWords({ family: 4, address: '127.0.0.1', port: 0 }, words, 0);
     const errors = new Int32Array(NATIVE_ERROR_WORDS);
-    const udp = new addon.Udp(words, false, 0, 0, errors, () => undefined);
+    const udp = new addon.Udp(words, false, 0, 0, errors, () => undefined, false);
     const batch = new PacketBatch(64);
     for (let i = 0; i < 64; i++) batch.push(new Uint8Array(100).fill(i));
     udp.localAddress(words);
@@ -129,6 +129,122 @@ describe('udp-native batches', () => {
   });
 });
 
+describe('udp-native offload', () => {
+  /** Lengths of packets and the socket (0 or 1) each goes to. */
+  const mixtures: [string, [number, number][]][] = [
+    ['one run', new Array(60).fill([1400, 0])],
+    ['a run with a shorter end', [...new Array(20).fill([1300, 0]), [7, 0]]],
+    [
+      'a longer packet behind shorter ones',
+      [
+        [100, 0],
+        [100, 0],
+        [200, 0],
+        [200, 0],
+        [100, 0],
+      ],
+    ],
+    ['runs of two peers', [...new Array(10).fill([900, 0]), ...new Array(10).fill([900, 1])]],
+    ['two peers by turns', Array.from({ length: 20 }, (_, i) => [500, i % 2] as [number, number])],
+    ['more than fits one message', new Array(120).fill([1450, 0])],
+    ['many small packets', new Array(128).fill([20, 0])],
+    [
+      'empty slots in between',
+      [
+        [300, 0],
+        [0, 0],
+        [300, 0],
+        [0, 0],
+        [300, 0],
+      ],
+    ],
+  ];
+  for (const [what, parts] of mixtures) {
+    for (const [sends, receives] of [
+      [true, true],
+      [true, false],
+      [false, true],
+    ] as const) {
+      it(`keeps packets apart: ${what}, offload ${sends ? 'on' : 'off'} to ${receives ? 'on' : 'off'}`, async () => {
+        const a = open({}, sends);
+        const peers = [open({ rcvbuf: 1 << 20 }, receives), open({ rcvbuf: 1 << 20 }, receives)];
+        const batch = new PacketBatch(parts.length);
+        for (const [i, [size, peer]] of parts.entries()) {
+          addressToWords(peers[peer]!.local, batch.addresses, batch.push(Buffer.alloc(size, i)));
+        }
+        const sent = [0, 1].map((peer) => contents(batch, (slot) => parts[slot]![1] === peer));
+        expect(a.sendBatch(batch, 0, batch.count)).toBe(batch.count);
+        for (const peer of [0, 1]) {
+          const got = await receive(peers[peer]!, sent[peer]!.length, new PacketBatch(16));
+          expect(got.map(({ packet }) => hex(packet))).toEqual(sent[peer]);
+          for (const { from } of got) expect(from).toEqual(a.local);
+        }
+      });
+    }
+  }
+
+  it('works over IPv6, and to a mapped peer', async () => {
+    const a = open({ family: 6, localAddress: '::' });
+    for (const peer of [open({ family: 6, localAddress: '::1' }), open()]) {
+      const batch = new PacketBatch(30);
+      for (let i = 0; i < 30; i++)
+        addressToWords(peer.local, batch.addresses, batch.push(Buffer.alloc(1200, i)));
+      expect(a.sendBatch(batch, 0, 30)).toBe(30);
+      const got = await receive(peer, 30);
+      expect(got.map(({ packet }) => hex(packet))).toEqual(contents(batch, () => true));
+    }
+  });
+
+  it('announces again what one call of recvBatch left waiting', async () => {
+    const [a, b] = [open(), open()];
+    const batch = new PacketBatch(40);
+    for (let i = 0; i < 40; i++) addressToWords(b.local, batch.addresses, batch.push(Buffer.alloc(1000, i)));
+    const into = new PacketBatch(3);
+    const got: number[] = [];
+    b.onReadable = () => {
+      const count = b.recvBatch(into);
+      for (let slot = 0; slot < count; slot++) got.push(into.packet(slot)[0]!);
+    };
+    a.sendBatch(batch, 0, 40);
+    await until(() => got.length === 40);
+    expect(got).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
+  it('forgets what waits when it is closed', async () => {
+    const [a, b] = [open(), open()];
+    const batch = new PacketBatch(40);
+    for (let i = 0; i < 40; i++) addressToWords(b.local, batch.addresses, batch.push(Buffer.alloc(1000, i)));
+    let calls = 0;
+    b.onReadable = () => {
+      calls++;
+      b.recvBatch(new PacketBatch(3));
+      b.close();
+    };
+    a.sendBatch(batch, 0, 40);
+    await until(() => calls > 0);
+    await turns(20);
+    expect(calls).toBe(1);
+  });
+
+  it('sends 64 equal datagrams as two messages of one system call', () => {
+    const words = new Int32Array(ADDRESS_WORDS);
+    addressToWords({ family: 4, address: '127.0.0.1', port: 0 }, words, 0);
+    const udp = new addon.Udp(words, false, 0, 0, new Int32Array(NATIVE_ERROR_WORDS), () => undefined, true);
+    udp.localAddress(words);
+    const batch = new PacketBatch(64);
+    for (let i = 0; i < 64; i++)
+      batch.addresses.set(words, batch.push(Buffer.alloc(1400, i)) * ADDRESS_WORDS);
+    const { slab, slotSize, offsets, lengths, addresses } = batch;
+    expect(udp.sendBatch(slab, slotSize, offsets, lengths, addresses, 0, 64)).toBe(64);
+    expect([udp.syscalls, udp.pending]).toEqual([1, false]);
+    const receiveSome = (limit: number) =>
+      udp.recvBatch(slab, slotSize, PACKET_HEADROOM, PACKET_TAILROOM, offsets, lengths, addresses, limit);
+    expect([receiveSome(10), udp.pending]).toEqual([10, true]);
+    expect([receiveSome(54), udp.pending, receiveSome(64)]).toEqual([54, false, 0]);
+    udp.close();
+  });
+});
+
 describe('udp-native errors', () => {
   it('reports a refused port in the words of 2.x, once a second at most, and stays usable', async () => {
     const [a, b, gone] = [open(), open(), open()];
@@ -185,9 +301,9 @@ describe('udp-native errors', () => {
 
   it('refuses arrays that do not fit together', () => {
     const words = new Int32Array(ADDRESS_WORDS);
-    expect(() => new addon.Udp(words, false, 0, 0, words, () => undefined)).toThrow(MISUSE);
+    expect(() => new addon.Udp(words, false, 0, 0, words, () => undefined, true)).toThrow(MISUSE);
     words[0] = 4;
-    const udp = new addon.Udp(words, false, 0, 0, new Int32Array(1), () => undefined);
+    const udp = new addon.Udp(words, false, 0, 0, new Int32Array(1), () => undefined, true);
     const { slab, slotSize, offsets, lengths, addresses } = new PacketBatch(4);
     lengths.fill(10);
     const short = addresses.subarray(0, 3 * ADDRESS_WORDS);
@@ -269,7 +385,7 @@ describe('udp-native life', () => {
     const code = `
       const addon = require(process.env.ADDON);
       const words = new Int32Array(8); words[0] = 4;
-      for (let i = 0; i < 20; i++) new addon.Udp(words, false, 0, 0, new Int32Array(49), () => {}).poll(1 + i % 3);
+      for (let i = 0; i < 20; i++) new addon.Udp(words, false, 0, 0, new Int32Array(49), () => {}, true).poll(1 + i % 3);
       require('node:worker_threads').parentPort.postMessage('open');
     `;
     const path = new URL('../../build/Release/openvpn_native.node', import.meta.url).pathname;
@@ -300,8 +416,15 @@ describe('udp-native life', () => {
   });
 });
 
-function open(bind: Partial<UdpBind> = {}): Link {
-  const link = openUdpNative(addon, { family: 4, localAddress: '127.0.0.1', ...bind });
+function contents(batch: PacketBatch, which: (slot: number) => boolean): string[] {
+  const slots = Array.from({ length: batch.count }, (_, slot) => slot);
+  return slots
+    .filter((slot) => which(slot) && batch.lengths[slot]! > 0)
+    .map((slot) => hex(batch.packet(slot)));
+}
+
+function open(bind: Partial<UdpBind> = {}, offload = true): Link {
+  const link = openUdpNative(addon, { family: 4, localAddress: '127.0.0.1', ...bind }, { offload });
   links.push(link);
   return link;
 }

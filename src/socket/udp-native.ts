@@ -1,6 +1,8 @@
 /**
- * UDP links over the C++ addon (2.x socket.c, UDP part): recvmmsg() straight into the slots of a
- * batch, sendmmsg() out of them, readiness from libuv once per burst (native/udp.cc).
+ * UDP links over the C++ addon (2.x socket.c, UDP part): recvmmsg() and sendmmsg() between the network
+ * and the slots of a batch, with segmentation offload where the kernel has it, and readiness from libuv
+ * once per burst (native/udp.cc). Datagrams that were received together but had no slot left wait in the
+ * addon, where poll() doesn't see them: a turn of the event loop later onReadable is called for them.
  *
  * Errors that ICMP reports, or that one packet of a batch met, don't stop the batch. They reach
  * onError in 2.x's words (`read UDPv4 [ECONNREFUSED]: Connection refused (fd=3,code=111)`), each code
@@ -26,12 +28,13 @@ import {
   NATIVE_WRITABLE,
   type NativeAddon,
   type NativeUdp,
+  offloadAllowed,
 } from '../native/native.ts';
 import { bindError, errnoLine } from './errno-text.ts';
 import type { Link, SocketFactory, UdpBind } from './socket.ts';
 
-/** Datagrams per system call; native/udp.cc holds as many headers. Ours. */
-const BATCH_SIZE = 64;
+/** Packets per batch; native/udp.cc sends as many with one system call. Ours. */
+const BATCH_SIZE = 128;
 /** Between two reports of one error code. Ours. */
 const REPORT_INTERVAL_MS = 1000;
 const ANY_ADDRESS = { 4: '0.0.0.0', 6: '::' } as const;
@@ -46,11 +49,20 @@ const NAMED_ERRORS = new Set([
   'EACCES',
 ]);
 
+export interface UdpNativeOptions {
+  /** Segmentation offload where the kernel has it; default true, unless OPENVPN_TS_OFFLOAD=0. */
+  readonly offload?: boolean;
+}
+
 /** UDP by the addon, the rest (TCP, names) by `base`. */
-export function createNativeSockets(addon: NativeAddon, base: SocketFactory): SocketFactory {
+export function createNativeSockets(
+  addon: NativeAddon,
+  base: SocketFactory,
+  options: UdpNativeOptions = {},
+): SocketFactory {
   return {
     name: 'native',
-    openUdp: async (bind) => openUdpNative(addon, bind),
+    openUdp: async (bind) => openUdpNative(addon, bind, options),
     connectTcp: (connect, signal) => base.connectTcp(connect, signal),
     listenTcp: (listen) => base.listenTcp(listen),
     resolve: (host, family) => base.resolve(host, family),
@@ -58,8 +70,8 @@ export function createNativeSockets(addon: NativeAddon, base: SocketFactory): So
 }
 
 /** Opens and binds a UDP socket. Throws LinkError in 2.x's words, its cause carrying the errno `code`. */
-export function openUdpNative(addon: NativeAddon, bind: UdpBind): Link {
-  return new UdpNativeLink(addon, bind);
+export function openUdpNative(addon: NativeAddon, bind: UdpBind, options: UdpNativeOptions = {}): Link {
+  return new UdpNativeLink(addon, bind, options.offload ?? offloadAllowed());
 }
 
 class UdpNativeLink implements Link {
@@ -79,11 +91,13 @@ class UdpNativeLink implements Link {
   readonly #reportedAt = new Map<string, number>();
   readonly #words = new Int32Array(ADDRESS_WORDS);
   #closed = false;
+  /** Whether a call of onReadable for what waits in the addon is on its way. */
+  #announced = false;
 
-  constructor(addon: NativeAddon, bind: UdpBind) {
+  constructor(addon: NativeAddon, bind: UdpBind, offload: boolean) {
     this.#proto = bind.family === 6 ? 'UDPv6' : 'UDPv4';
     this.#errorText = addon.errorText;
-    this.#native = this.#open(addon, bind);
+    this.#native = this.#open(addon, bind, offload);
     this.#native.localAddress(this.#words);
     this.local = addressFromWords(this.#words, 0);
     this.#native.poll(NATIVE_READABLE);
@@ -112,7 +126,9 @@ class UdpNativeLink implements Link {
     batch.status.fill(0, 0, count);
     batch.count = count;
     if (this.#errors[0] !== 0) this.#report();
-    return this.#closed ? 0 : count;
+    if (this.#closed) return 0;
+    if (count === limit) this.#announcePending();
+    return count;
   }
 
   sendBatch(batch: PacketBatch, first: number, end: number): number {
@@ -137,12 +153,12 @@ class UdpNativeLink implements Link {
     this.#native.close();
   }
 
-  #open(addon: NativeAddon, bind: UdpBind): NativeUdp {
+  #open(addon: NativeAddon, bind: UdpBind, offload: boolean): NativeUdp {
     const { family, localAddress, localPort: port = 0 } = bind;
     addressToWords({ family, address: localAddress ?? ANY_ADDRESS[family], port }, this.#words, 0);
     const { ipv6Only = false, sndbuf = 0, rcvbuf = 0 } = bind;
     try {
-      return new addon.Udp(this.#words, ipv6Only, sndbuf, rcvbuf, this.#errors, this.#handleReady);
+      return new addon.Udp(this.#words, ipv6Only, sndbuf, rcvbuf, this.#errors, this.#handleReady, offload);
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
       if (cause.syscall === 'bind') throw bindError(family, localAddress, port, cause);
@@ -159,6 +175,15 @@ class UdpNativeLink implements Link {
     }
     if ((events & NATIVE_READABLE) !== 0 && !this.#closed) this.onReadable();
   };
+
+  #announcePending(): void {
+    if (this.#announced || !this.#native.pending) return;
+    this.#announced = true;
+    setImmediate(() => {
+      this.#announced = false;
+      if (!this.#closed && this.#native.pending) this.onReadable();
+    });
+  }
 
   #report(): void {
     const count = this.#errors[0]!;

@@ -3,6 +3,10 @@
  * read_tun() and write_tun()). Node can't open one by itself: reading the device through node:fs takes
  * a thread-pool trip per packet, and attaching needs an ioctl.
  *
+ * Where the kernel allows it the addon moves TCP super-packets through the device and cuts or joins them
+ * at the slots (native/split.cc, native/coalesce.cc). Packets of a super-packet that had no slot left wait
+ * in the addon, where poll() doesn't see them: a turn of the event loop later onReadable is called for them.
+ *
  * Log lines are 2.x's. A device that is deleted under us reads EBADFD: onError is called once and the
  * device stays silent from then on.
  */
@@ -25,26 +29,34 @@ import {
   type NativeAddon,
   type NativeTun,
   nativeMissingReason,
+  offloadAllowed,
 } from '../native/native.ts';
 import type { TunDevice, TunFactory, TunOpen } from './tun.ts';
 
 /** Device node of Linux, as in 2.x. */
 const DEFAULT_NODE = '/dev/net/tun';
 /** Packets per readBatch(); ours. */
-const BATCH_SIZE = 64;
+const BATCH_SIZE = 128;
 /** Between two log lines about one error code; ours. */
 const REPORT_INTERVAL_MS = 1000;
 /** The descriptor is no longer attached to a device: asm-generic/errno.h, which libuv has no name for. */
 const EBADFD = 77;
 
+export interface TunLinuxOptions {
+  readonly log?: Logger;
+  readonly addon?: NativeAddon;
+  /** Segmentation offload where the kernel has it; default true, unless OPENVPN_TS_OFFLOAD=0. */
+  readonly offload?: boolean;
+}
+
 /** Opens TUN/TAP devices by the addon; without it, open() throws a TunError that says why. */
-export function createTunLinux(options: { log?: Logger; addon?: NativeAddon } = {}): TunFactory {
-  const log = options.log ?? nullLogger;
+export function createTunLinux(options: TunLinuxOptions = {}): TunFactory {
+  const { log = nullLogger, offload = offloadAllowed() } = options;
   return {
     name: 'linux',
     open: (open) => {
       const addon = options.addon ?? loadNative();
-      if (addon !== undefined) return new LinuxTun(addon, open, log);
+      if (addon !== undefined) return new LinuxTun(addon, open, log, offload);
       throw new TunError(`ERROR: Cannot open TUN/TAP dev: ${nativeMissingReason()}`);
     },
   };
@@ -63,12 +75,15 @@ class LinuxTun implements TunDevice {
   readonly #reportedAt = new Map<number, number>();
   #closed = false;
   #gone = false;
+  #paused = false;
+  /** Whether a call of onReadable for what waits in the addon is on its way. */
+  #announced = false;
 
-  constructor(addon: NativeAddon, open: TunOpen, log: Logger) {
+  constructor(addon: NativeAddon, open: TunOpen, log: Logger, offload: boolean) {
     this.#addon = addon;
     this.#log = log;
     this.type = open.type;
-    this.#native = this.#open(open);
+    this.#native = this.#open(open, offload);
     log.log(M_INFO, `TUN/TAP device ${this.name} opened`);
     if (open.txqueuelen !== undefined && open.txqueuelen > 0) this.#setTxQueueLength(open.txqueuelen);
     this.resume();
@@ -79,11 +94,15 @@ class LinuxTun implements TunDevice {
   }
 
   pause(): void {
+    this.#paused = true;
     if (!this.#closed) this.#native.poll(0);
   }
 
   resume(): void {
-    if (!this.#closed && !this.#gone) this.#native.poll(NATIVE_READABLE);
+    this.#paused = false;
+    if (this.#closed || this.#gone) return;
+    this.#native.poll(NATIVE_READABLE);
+    this.#announcePending();
   }
 
   readBatch(batch: PacketBatch): number {
@@ -104,7 +123,9 @@ class LinuxTun implements TunDevice {
     batch.status.fill(0, 0, count);
     batch.count = count;
     if (this.#errors[0] !== 0) this.#report();
-    return this.#closed ? 0 : count;
+    if (this.#closed) return 0;
+    if (count === limit) this.#announcePending();
+    return count;
   }
 
   writeBatch(batch: PacketBatch, first: number, end: number): number {
@@ -126,9 +147,9 @@ class LinuxTun implements TunDevice {
     this.#native.close();
   }
 
-  #open({ dev, type, node = DEFAULT_NODE }: TunOpen): NativeTun {
+  #open({ dev, type, node = DEFAULT_NODE }: TunOpen, offload: boolean): NativeTun {
     try {
-      return new this.#addon.Tun(node, dev, type === 'tap', this.#errors, this.#handleReady);
+      return new this.#addon.Tun(node, dev, type === 'tap', this.#errors, this.#handleReady, offload);
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
       const what = cause.syscall === 'ioctl' ? `ioctl TUNSETIFF ${dev}` : `open TUN/TAP dev ${node}`;
@@ -146,6 +167,15 @@ class LinuxTun implements TunDevice {
   readonly #handleReady = (): void => {
     if (!this.#closed && !this.#gone) this.onReadable();
   };
+
+  #announcePending(): void {
+    if (this.#announced || this.#gone || !this.#native.pending) return;
+    this.#announced = true;
+    setImmediate(() => {
+      this.#announced = false;
+      if (!this.#closed && !this.#paused && this.#native.pending) this.#handleReady();
+    });
+  }
 
   #report(): void {
     const found = this.#errors.slice(1, 1 + 3 * this.#errors[0]!);
