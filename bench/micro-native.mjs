@@ -79,7 +79,7 @@ function open(cipher, keyBytes) {
 function udp() {
   const local = new Int32Array(8);
   local.set([4, 0, 0x7f000001]);
-  const make = () => new addon.Udp(local, false, 0, 1 << 22, new Int32Array(49), () => undefined);
+  const make = () => new addon.Udp(local, false, 0, 1 << 22, new Int32Array(49), () => undefined, true);
   const [from, to] = [make(), make()];
   to.localAddress(local);
   let sent = 0;
