@@ -203,3 +203,5 @@ export {
   isIpv6LinkLocalSource,
   readWord,
 } from './proto.ts';
+/** timerOptions(options): TimerOptions. */
+export { timerOptions } from './timer-options.ts';

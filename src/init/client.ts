@@ -14,7 +14,7 @@ import {
   M_WARN,
 } from '../base/errlevel.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
-import { type LinkCounters, newLinkCounters } from '../forward/forward.ts';
+import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
   applyPulledOptions,
   type ConnectionEntry,
@@ -38,7 +38,7 @@ import { openClientLink, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
-import { clientTimers, frameOptions, maxPacketBytes } from './frame-setup.ts';
+import { frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { setForeignOptions } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
@@ -215,7 +215,7 @@ class Client implements ClientSessionHost {
         ...opened,
         tls,
         frame: frameOptions(options, ce, opened.remote.family),
-        timers: clientTimers(options),
+        timers: timerOptions(options),
         localOptions: options.occ ? tls.localOptions : undefined,
         maxPacketBytes: maxPacketBytes(ce),
         float: ce.float,
@@ -356,7 +356,7 @@ class Client implements ClientSessionHost {
     if (signals.pending || this.#session !== session) return;
     const nowMs = providers.clock.nowMs();
     session.data.setFrame(frameOptions(options, ce, session.remote.family));
-    session.data.setTimers(clientTimers(options), nowMs);
+    session.data.setTimers(timerOptions(options), nowMs);
     session.tls.generateDataKeys(params, nowMs);
     this.#logTunnel(params);
     session.attach(device);

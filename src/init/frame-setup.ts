@@ -1,7 +1,7 @@
 /**
  * Frame and buffer sizes from options (2.x do_init_frame(), frame_finalize_options() of init.c).
  */
-import type { FrameOptions, TimerOptions } from '../forward/forward.ts';
+import type { FrameOptions } from '../forward/forward.ts';
 import { type ConnectionEntry, devTypeOf, isTcp, type Options } from '../options/options.ts';
 
 /** Bytes that a link packet may have on top of tun-mtu: headers, tag, padding, TCP length. */
@@ -29,16 +29,4 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
 /** Largest packet that buffers have to hold. */
 export function maxPacketBytes(ce: ConnectionEntry): number {
   return Math.max(ce.tunMtu, ce.tunMtuMax, TUN_MTU_MAX_DEFAULT) + LINK_SLACK;
-}
-
-export function clientTimers(options: Options): TimerOptions {
-  return {
-    pingSec: options.ping,
-    silenceSec: options.pingRecAction === 'none' ? 0 : options.pingRecTimeout,
-    onSilence: options.pingRecAction === 'exit' ? 'exit' : 'restart',
-    pingTimerRem: options.pingTimerRem,
-    inactiveSec: options.inactive,
-    inactiveBytes: options.inactiveMinimumBytes,
-    sessionSec: options.sessionTimeout,
-  };
 }

@@ -11,6 +11,7 @@
 import { formatIp } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, D_PUSH_ERRORS, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import { timerOptions } from '../forward/forward.ts';
 import { cloneOptions, type Options, parseClientConfig } from '../options/options.ts';
 import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import {
@@ -28,7 +29,7 @@ import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals }
 import { routeBytes, type VirtualTable } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
 import { type AddressPlan, type ClientRoute, logPrimary } from './multi-addresses.ts';
-import { type MultiInstance, serverTimers } from './multi-instance.ts';
+import type { MultiInstance } from './multi-instance.ts';
 
 const NO_EKM =
   'Client incompatible with this server. Keying Material Exporters (RFC 5705) support missing. Upgrade to a client that supports this feature (OpenVPN 2.6.0+).';
@@ -182,7 +183,7 @@ export class ClientSetup {
     if (!params) return;
     instance.tls.generateDataKeys(params, nowMs);
     instance.state = 'connected';
-    instance.data.setTimers(serverTimers(instance.options), nowMs);
+    instance.data.setTimers(timerOptions(instance.options), nowMs);
     if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) instance.responder.setRequestPush();
     if (instance.responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
     this.#host.drive(instance, nowMs);

@@ -10,6 +10,7 @@ import {
   type DataChannel,
   type LinkCounters,
   newLinkCounters,
+  timerOptions,
 } from '../forward/forward.ts';
 import type { Options } from '../options/options.ts';
 import { PushResponder } from '../push/push.ts';
@@ -106,7 +107,7 @@ export class MultiInstance implements Scheduled {
       {
         keys: this.tls,
         frame: bound.profile.frame,
-        timers: serverTimers(config.options),
+        timers: timerOptions(config.options),
         occ: {
           localOptions: config.options.occ ? bound.profile.tls.localOptions : undefined,
           mtuTest: false,
@@ -147,19 +148,6 @@ export class MultiInstance implements Scheduled {
     addressToWords(remote, this.remoteWords, 0);
     this.tls.remote = remote;
   }
-}
-
-/** Timers of a client as the server keeps them, from its options. */
-export function serverTimers(options: Options): Parameters<DataChannel['setTimers']>[0] {
-  return {
-    pingSec: options.ping,
-    silenceSec: options.pingRecAction === 'none' ? 0 : options.pingRecTimeout,
-    onSilence: options.pingRecAction === 'exit' ? 'exit' : 'restart',
-    pingTimerRem: options.pingTimerRem,
-    inactiveSec: options.inactive,
-    inactiveBytes: options.inactiveMinimumBytes,
-    sessionSec: options.sessionTimeout,
-  };
 }
 
 /**
