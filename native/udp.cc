@@ -122,6 +122,8 @@ struct Incoming {
   int32_t received = 0;
   int32_t next = 0;
   size_t at = 0;
+  // The last recvmmsg emptied the socket: the next call asks nothing, and poll() tells of more.
+  bool drained = false;
   // Messages to ask for: as many as filled the slots last time, so that buffers stay in the cache.
   int32_t wanted = kReceiveBatch;
 };
@@ -236,6 +238,10 @@ size_t SegmentSize(msghdr* header) {
 int32_t Udp::Receive(Batch* batch, int32_t* words, size_t headroom, size_t room, int32_t limit) {
   int32_t count = 0;
   Take(batch, words, headroom, room, limit, &count);
+  if (count == 0 && in_.drained) {
+    in_.drained = false;
+    return 0;
+  }
   for (int errors = 0; errors < kReceiveErrors && count == 0 && limit > 0;) {
     if (ReceiveMore(limit)) {
       Take(batch, words, headroom, room, limit, &count);
@@ -270,6 +276,7 @@ bool Udp::ReceiveMore(int32_t limit) {
   }
   const int32_t wanted = datagrams > 0 ? limit * received / datagrams : kReceiveBatch;
   in_.wanted = wanted < 1 ? 1 : wanted > kReceiveBatch ? kReceiveBatch : wanted;
+  in_.drained = received < asked;
   in_.received = received;
   in_.next = 0;
   in_.at = 0;

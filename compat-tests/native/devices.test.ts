@@ -30,7 +30,10 @@ beforeAll(() => {
   ip('link set lo up');
 });
 
-tunConformance('tun-linux', openForwarded);
+tunConformance('tun-linux', () => openForwarded());
+tunConformance('tun-linux without offload', () =>
+  openForwarded(createTunLinux({ addon: addonForTests(), offload: false })),
+);
 
 describe('tun-linux', () => {
   it('takes the lowest free unit for tun and tap, and a full name as it is', () => {
@@ -149,6 +152,36 @@ describe('udp-native', () => {
     execFileSync('tc', 'qdisc del dev lo root'.split(' '));
   });
 
+  it('sends one by one, without a report, what the kernel refuses as a run', async () => {
+    ip('link set lo mtu 1300');
+    const addon = addonForTests();
+    const a = openUdpNative(addon, { family: 4, localAddress: '127.0.0.1' });
+    const b = openUdpNative(addon, { family: 4, localAddress: '127.0.0.1', rcvbuf: 1 << 20 });
+    const errors: string[] = [];
+    a.onError = (error) => errors.push(error.message);
+    const sizes = [...new Array(20).fill(1400), ...new Array(20).fill(900), ...new Array(20).fill(1400)];
+    const batch = new PacketBatch(sizes.length);
+    for (const [i, size] of sizes.entries()) {
+      addressToWords(b.local, batch.addresses, batch.push(Buffer.alloc(size, i)));
+    }
+    const got: [number, number][] = [];
+    const into = new PacketBatch(64);
+    b.onReadable = () => {
+      for (let n = b.recvBatch(into); n > 0; n = b.recvBatch(into)) {
+        for (let slot = 0; slot < n; slot++) got.push([into.packet(slot).length, into.packet(slot)[0]!]);
+      }
+    };
+    for (let round = 1; round <= 2; round++) {
+      expect(a.sendBatch(batch, 0, sizes.length)).toBe(sizes.length);
+      await until(() => got.length === sizes.length);
+      expect(got.splice(0)).toEqual(sizes.map((size, i) => [size, i]));
+    }
+    expect(errors).toEqual([]);
+    a.close();
+    b.close();
+    ip('link set lo mtu 65536');
+  });
+
   it('reports an unreachable network and goes on with the rest of the batch', () => {
     const a = openUdpNative(addonForTests(), { family: 4 });
     const errors: string[] = [];
@@ -165,8 +198,8 @@ describe('udp-native', () => {
   });
 });
 
-function openForwarded(): TunHarness {
-  const device = factory.open({ dev: 'tun', type: 'tun' });
+function openForwarded(under = factory): TunHarness {
+  const device = under.open({ dev: 'tun', type: 'tun' });
   const system = factory.open({ dev: 'tun', type: 'tun' });
   for (const [table, from, to] of [
     [100, device, system],

@@ -6,46 +6,45 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addonForTests } from '../../test-kit/native-addon.ts';
+import {
+  ACK,
+  CWR,
+  checksumsRight,
+  FIN,
+  foldSum,
+  ipHeadOf,
+  PSH,
+  pseudoSum,
+  sumOf,
+  type TcpFields,
+  TIMESTAMPS,
+  tcpChecksum,
+  tcpPacket,
+  tcpRun,
+  URG,
+  udpWithSum,
+} from '../../test-kit/tcp-packets.ts';
 import { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from '../base/base.ts';
 
 const addon = addonForTests();
-const FIN = 0x01;
-const PSH = 0x08;
-const ACK = 0x10;
-const URG = 0x20;
-const CWR = 0x80;
 const VNET = 10;
 const NEEDS_CSUM = 1;
 const TCPV4 = 1;
 const TCPV6 = 4;
 const ECN = 0x80;
 
-interface Segment {
-  readonly v6?: boolean;
-  readonly ipOptions?: number;
-  readonly tcpOptions?: Uint8Array;
-  readonly payload: number;
-  readonly seq?: number;
-  readonly ack?: number;
-  readonly flags?: number;
-  readonly port?: number;
-  readonly id?: number;
-  readonly df?: boolean;
-  readonly ttl?: number;
-  readonly tos?: number;
-  readonly window?: number;
-  readonly extension?: boolean;
-}
-
-/** Option kind 8 of RFC 7323 behind two no-ops. */
-const TIMESTAMPS = Uint8Array.from([1, 1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9]);
-
 describe('splitFrame', () => {
   const sizes = [1, 2, 1399, 1400, 1401, 2800, 9999, 20_001];
   for (const v6 of [false, true]) {
     for (const payload of sizes) {
       it(`cuts ${payload} bytes of IPv${v6 ? 6 : 4} payload as the reference does`, () => {
-        const packet = tcp({ v6, payload, flags: ACK | PSH | FIN | CWR, tcpOptions: TIMESTAMPS, id: 0xfffe });
+        const packet = tcpPacket({
+          v6,
+          payload,
+          flags: ACK | PSH | FIN | CWR,
+          tcpOptions: TIMESTAMPS,
+          id: 0xfffe,
+        });
         expect(split(superFrame(packet, 1400))).toEqual(referenceSplit(packet, 1400).map(hex));
       });
     }
@@ -53,8 +52,8 @@ describe('splitFrame', () => {
 
   it('cuts IPv4 with options and IPv6 with an extension header', () => {
     for (const packet of [
-      tcp({ ipOptions: 8, payload: 5000 }),
-      tcp({ v6: true, extension: true, payload: 5000 }),
+      tcpPacket({ ipOptions: 8, payload: 5000 }),
+      tcpPacket({ v6: true, extension: true, payload: 5000 }),
     ]) {
       expect(split(superFrame(packet, 999))).toEqual(referenceSplit(packet, 999).map(hex));
     }
@@ -62,7 +61,7 @@ describe('splitFrame', () => {
 
   it('cuts up to 64 KiB, with wrapping sequence numbers and ECN marked', () => {
     for (const v6 of [false, true]) {
-      const packet = tcp({
+      const packet = tcpPacket({
         v6,
         payload: 65_535 - 60,
         seq: 0xffff_ff00,
@@ -76,14 +75,14 @@ describe('splitFrame', () => {
 
   it('gives segments whose checksums are right', () => {
     for (const v6 of [false, true]) {
-      for (const text of split(superFrame(tcp({ v6, payload: 4001 }), 1000))) {
+      for (const text of split(superFrame(tcpPacket({ v6, payload: 4001 }), 1000))) {
         expect(checksumsRight(Buffer.from(text, 'hex'))).toBe(true);
       }
     }
   });
 
   it('finishes the checksum of a packet that is whole', () => {
-    const packet = tcp({ payload: 101 });
+    const packet = tcpPacket({ payload: 101 });
     const frame = superFrame(packet, 0);
     expect(split(frame)).toEqual([hex(packet)]);
   });
@@ -100,12 +99,12 @@ describe('splitFrame', () => {
   });
 
   it('drops segments longer than a slot and keeps the shorter last one', () => {
-    const packet = tcp({ payload: 3001 });
+    const packet = tcpPacket({ payload: 3001 });
     expect(split(superFrame(packet, 1500), 300)).toEqual([hex(referenceSplit(packet, 1500)[2]!)]);
   });
 
   it('refuses frames that contradict themselves', () => {
-    const good = superFrame(tcp({ payload: 3000 }), 1000);
+    const good = superFrame(tcpPacket({ payload: 3000 }), 1000);
     const broken = (change: (frame: Buffer) => void) => {
       const frame = Buffer.from(good);
       change(frame);
@@ -122,8 +121,8 @@ describe('splitFrame', () => {
       broken((frame) => frame.writeUInt8(TCPV6, 1)),
       broken((frame) => frame.writeUInt8(3, 1)),
       broken((frame) => frame.writeUInt8(0x40, VNET + 32)),
-      Buffer.concat([vnet({ flags: NEEDS_CSUM, start: 65_535, offset: 65_535 }), tcp({ payload: 1 })]),
-      Buffer.concat([vnet({ flags: NEEDS_CSUM, start: 20, offset: 21 }), tcp({ payload: 1 })]),
+      Buffer.concat([vnet({ flags: NEEDS_CSUM, start: 65_535, offset: 65_535 }), tcpPacket({ payload: 1 })]),
+      Buffer.concat([vnet({ flags: NEEDS_CSUM, start: 20, offset: 21 }), tcpPacket({ payload: 1 })]),
     ];
     for (const frame of frames) expect(splitCount(frame)).toBe(-1);
   });
@@ -151,7 +150,7 @@ describe('coalesceBatch', () => {
     const family = `IPv${v6 ? 6 : 4}`;
 
     it(`joins a run of ${family} segments, the last one shorter`, () => {
-      const packets = run({ v6, payload: 1400, tcpOptions: TIMESTAMPS }, [1400, 1400, 1400, 77]);
+      const packets = tcpRun({ v6, payload: 1400, tcpOptions: TIMESTAMPS }, [1400, 1400, 1400, 77]);
       const [frame, ...rest] = coalesce(packets);
       expect(rest).toEqual([]);
       expect(frame!.subarray(0, VNET)).toEqual(
@@ -168,45 +167,45 @@ describe('coalesceBatch', () => {
     });
 
     it(`leaves the checksum field of ${family} the sum of the pseudo header`, () => {
-      const [frame] = coalesce(run({ v6, payload: 100 }, [100, 100]));
+      const [frame] = coalesce(tcpRun({ v6, payload: 100 }, [100, 100]));
       const packet = frame!.subarray(VNET);
       const field = packet.readUInt16BE((v6 ? 40 : 20) + 16);
-      expect(field).toBe(fold(pseudoSum(packet, v6 ? 40 : 20)));
+      expect(field).toBe(foldSum(pseudoSum(packet, v6 ? 40 : 20)));
     });
 
     it(`ends a ${family} run at PSH, and keeps PSH`, () => {
-      const packets = run({ v6, payload: 500 }, [500, 500, 500, 500]);
-      packets[1] = tcp({ v6, payload: 500, seq: 1000 + 500, id: 8, flags: ACK | PSH });
+      const packets = tcpRun({ v6, payload: 500 }, [500, 500, 500, 500]);
+      packets[1] = tcpPacket({ v6, payload: 500, seq: 1000 + 500, id: 8, flags: ACK | PSH });
       expect(shape(coalesce(packets))).toEqual([2, 2]);
       expect(coalesce(packets).flatMap((frame) => split(frame))).toEqual(packets.map(hex));
     });
   }
 
   it('joins no more than an IP packet holds', () => {
-    const packets = run({ payload: 1400 }, new Array(60).fill(1400));
+    const packets = tcpRun({ payload: 1400 }, new Array(60).fill(1400));
     expect(shape(coalesce(packets))).toEqual([46, 14]);
-    const small = run({ payload: 10 }, new Array(200).fill(10));
+    const small = tcpRun({ payload: 10 }, new Array(200).fill(10));
     expect(shape(coalesce(small))).toEqual([128, 72]);
   });
 
   it('joins each of the flows that are mixed, in the order of each', () => {
-    const flows = [1, 2, 3].map((port) => run({ port, payload: 800 }, [800, 800, 800]));
+    const flows = [1, 2, 3].map((port) => tcpRun({ port, payload: 800 }, [800, 800, 800]));
     const mixed = [0, 1, 2].flatMap((i) => flows.map((flow) => flow[i]!));
     expect(shape(coalesce(mixed))).toEqual([3, 3, 3]);
-    const many = Array.from({ length: 12 }, (_, port) => run({ port, payload: 50 }, [50, 50]));
+    const many = Array.from({ length: 12 }, (_, port) => tcpRun({ port, payload: 50 }, [50, 50]));
     const frames = coalesce([0, 1].flatMap((i) => many.map((flow) => flow[i]!)));
     expect(frames.flatMap((frame) => split(frame)).sort()).toEqual(many.flat().map(hex).sort());
   });
 
   it('writes what is no TCP in between at once and alone', () => {
-    const [a, b] = run({ payload: 600 }, [600, 600]) as [Buffer, Buffer];
+    const [a, b] = tcpRun({ payload: 600 }, [600, 600]) as [Buffer, Buffer];
     const junk = Buffer.from('00', 'hex');
     expect(coalesce([a, udpWithSum(1), b, junk]).map((frame) => frame.length - VNET)).toEqual([
       640, 28, 640, 1,
     ]);
   });
 
-  const unlike: [string, Partial<Segment>, Partial<Segment>?][] = [
+  const unlike: [string, Partial<TcpFields>, Partial<TcpFields>?][] = [
     ['another acknowledgement', { ack: 2 }],
     ['another window', { window: 9 }],
     ['another TTL', { ttl: 9 }],
@@ -231,14 +230,14 @@ describe('coalesceBatch', () => {
   ];
   for (const [what, second, first = {}] of unlike) {
     it(`does not join over ${what}`, () => {
-      const base: Segment = { payload: 400, seq: 1000, id: 7, ...first };
-      const packets = [tcp(base), tcp({ ...base, seq: 1400, id: 8, ...second })];
+      const base: TcpFields = { payload: 400, seq: 1000, id: 7, ...first };
+      const packets = [tcpPacket(base), tcpPacket({ ...base, seq: 1400, id: 8, ...second })];
       expect(coalesce(packets).map((frame) => hex(frame.subarray(VNET)))).toEqual(packets.map(hex));
     });
   }
 
   it('takes any id where fragmenting is forbidden', () => {
-    const packets = [tcp({ payload: 9, id: 5 }), tcp({ payload: 9, seq: 1009, id: 5 })];
+    const packets = [tcpPacket({ payload: 9, id: 5 }), tcpPacket({ payload: 9, seq: 1009, id: 5 })];
     expect(shape(coalesce(packets))).toEqual([2]);
   });
 
@@ -251,7 +250,7 @@ describe('coalesceBatch', () => {
       [0, 10],
       [1, 10],
     ] as const) {
-      const packets = run({ payload: 300 }, [300, 300, 300]);
+      const packets = tcpRun({ payload: 300 }, [300, 300, 300]);
       packets[slot]![at]! ^= 0x40;
       const frames = coalesce(packets);
       expect(frames.map((frame) => segments(frame))).toEqual(slot === 0 ? [1, 2] : [1, 1, 1]);
@@ -260,14 +259,14 @@ describe('coalesceBatch', () => {
   });
 
   it('does not join fragments, and keeps them in order', () => {
-    const packets = run({ payload: 300, df: false }, [300, 300, 300]);
+    const packets = tcpRun({ payload: 300, df: false }, [300, 300, 300]);
     packets[1]!.writeUInt16BE(0x2000, 6);
     expect(coalesce(packets).map((frame) => hex(frame.subarray(VNET)))).toEqual(packets.map(hex));
   });
 
   it('does not join packets longer or shorter than their header says', () => {
     for (const change of [-1, 1]) {
-      const packets = run({ payload: 300 }, [300, 300]);
+      const packets = tcpRun({ payload: 300 }, [300, 300]);
       packets[1]!.writeUInt16BE(340 + change, 2);
       expect(shape(coalesce(packets))).toEqual([1, 1]);
     }
@@ -288,7 +287,7 @@ describe('coalesceBatch', () => {
         const flow = `${part.v6}${part.port}`;
         const seq = (next.get(flow) ?? 0xffff_fe00) + gap;
         next.set(flow, (seq + part.payload) >>> 0);
-        const packet = tcp({ ...part, seq, id: i });
+        const packet = tcpPacket({ ...part, seq, id: i });
         if (broken) packet[packet.length - 1]! ^= 1;
         return packet;
       });
@@ -328,77 +327,12 @@ describe('coalesceBatch', () => {
   });
 });
 
-/** Packets of one flow that follow each other, ids counting up. */
-function run(first: Segment, payloads: readonly number[]): Buffer[] {
-  let seq = first.seq ?? 1000;
-  return payloads.map((payload, i) => {
-    const packet = tcp({ ...first, payload, seq, id: 7 + i });
-    seq += payload;
-    return packet;
-  });
-}
-
-/** A whole TCP packet with right checksums. */
-function tcp(segment: Segment): Buffer {
-  const { v6 = false, ipOptions = 0, tcpOptions = new Uint8Array(0), payload, extension = false } = segment;
-  const {
-    seq = 1000,
-    ack = 1,
-    flags = ACK,
-    port = 80,
-    id = 7,
-    df = true,
-    ttl = 64,
-    tos = 0,
-    window = 500,
-  } = segment;
-  const ipHead = v6 ? (extension ? 48 : 40) : 20 + ipOptions;
-  const packet = Buffer.alloc(ipHead + 20 + tcpOptions.length + payload);
-  if (v6) {
-    packet.writeUInt32BE(0x6000_0000 | (tos << 20), 0);
-    packet.writeUInt16BE(packet.length - 40, 4);
-    packet.set([extension ? 60 : 6, ttl], 6);
-    packet.set([0xfd, 1], 8);
-    packet.set([0xfd, 2], 24);
-    if (extension) packet.set([6, 0, 1, 4, 0, 0, 0, 0], 40);
-  } else {
-    packet.set([0x45 + ipOptions / 4, tos]);
-    packet.writeUInt16BE(packet.length, 2);
-    packet.writeUInt16BE(id & 0xffff, 4);
-    packet.writeUInt16BE(df ? 0x4000 : 0, 6);
-    packet.set([ttl, 6], 8);
-    packet.set([10, 1, 0, 1, 10, 1, 0, 2], 12);
-    packet.fill(1, 20, ipHead);
-    packet.writeUInt16BE(~fold(sumOf(packet.subarray(0, ipHead))) & 0xffff, 10);
-  }
-  packet.writeUInt16BE(port, ipHead);
-  packet.writeUInt16BE(5001, ipHead + 2);
-  packet.writeUInt32BE(seq >>> 0, ipHead + 4);
-  packet.writeUInt32BE(ack, ipHead + 8);
-  packet.set([((20 + tcpOptions.length) / 4) << 4, flags], ipHead + 12);
-  packet.writeUInt16BE(window, ipHead + 14);
-  packet.set(tcpOptions, ipHead + 20);
-  for (let i = packet.length - payload; i < packet.length; i++) packet[i] = (i * 31 + (i >> 8) + seq) & 0xff;
-  packet.writeUInt16BE(tcpChecksum(packet, ipHead), ipHead + 16);
-  return packet;
-}
-
-/** A UDP packet of two ports and no payload, whose checksum comes out as `sum`. */
-function udpWithSum(sum: number): Buffer {
-  const packet = Buffer.alloc(28);
-  packet.set([0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17]);
-  packet.writeUInt16BE(8, 24);
-  const rest = fold(sumOf(packet.subarray(20)) + 0);
-  packet.writeUInt16BE((~sum & 0xffff) - rest, 20);
-  return packet;
-}
-
 /** The packet as a device hands it out before it is cut; size 0 = whole, checksum unfinished. */
 function superFrame(packet: Buffer, size: number): Buffer {
   const v6 = packet[0]! >> 4 === 6;
   const start = ipHeadOf(packet);
   const copy = Buffer.from(packet);
-  copy.writeUInt16BE(fold(pseudoSum(packet, start)), start + 16);
+  copy.writeUInt16BE(foldSum(pseudoSum(packet, start)), start + 16);
   const type = size === 0 ? 0 : v6 ? TCPV6 : TCPV4;
   return Buffer.concat([vnet({ flags: NEEDS_CSUM, type, size, start, offset: 16 }), copy]);
 }
@@ -431,7 +365,7 @@ function referenceSplit(packet: Buffer, size: number): Buffer[] {
       segment.writeUInt16BE(segment.length, 2);
       segment.writeUInt16BE((packet.readUInt16BE(4) + out.length) & 0xffff, 4);
       segment.writeUInt16BE(0, 10);
-      segment.writeUInt16BE(~fold(sumOf(segment.subarray(0, ipHead))) & 0xffff, 10);
+      segment.writeUInt16BE(~foldSum(sumOf(segment.subarray(0, ipHead))) & 0xffff, 10);
     }
     segment.writeUInt32BE((packet.readUInt32BE(ipHead + 4) + at - head) >>> 0, ipHead + 4);
     if (at + size < packet.length) segment[ipHead + 13]! &= ~(PSH | FIN);
@@ -440,40 +374,6 @@ function referenceSplit(packet: Buffer, size: number): Buffer[] {
     out.push(segment);
   }
   return out;
-}
-
-function ipHeadOf(packet: Buffer): number {
-  if (packet[0]! >> 4 === 4) return (packet[0]! & 15) * 4;
-  return packet[6] === 6 ? 40 : 48;
-}
-
-function tcpChecksum(packet: Buffer, ipHead: number): number {
-  const segment = Buffer.from(packet.subarray(ipHead));
-  segment.writeUInt16BE(0, 16);
-  return ~fold(pseudoSum(packet, ipHead) + sumOf(segment)) & 0xffff;
-}
-
-function checksumsRight(packet: Buffer): boolean {
-  const ipHead = ipHeadOf(packet);
-  const ipRight = packet[0]! >> 4 === 6 || fold(sumOf(packet.subarray(0, ipHead))) === 0xffff;
-  return ipRight && fold(pseudoSum(packet, ipHead) + sumOf(packet.subarray(ipHead))) === 0xffff;
-}
-
-function pseudoSum(packet: Buffer, ipHead: number): number {
-  const addresses = packet[0]! >> 4 === 6 ? packet.subarray(8, 40) : packet.subarray(12, 20);
-  return sumOf(addresses) + 6 + packet.length - ipHead;
-}
-
-function sumOf(data: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += i % 2 === 0 ? data[i]! << 8 : data[i]!;
-  return sum;
-}
-
-function fold(sum: number): number {
-  let folded = sum;
-  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 0x10000);
-  return folded;
 }
 
 function split(frame: Buffer, maxPacketBytes = 1600): string[] {
