@@ -16,6 +16,7 @@ export interface PingResult {
 
 export interface PingOptions {
   readonly count?: number;
+  /** Once anything was answered, ping waits no longer than this for the last answer. */
   readonly intervalSec?: number;
   /** Wait for each answer, in seconds. */
   readonly waitSec?: number;
@@ -59,7 +60,7 @@ export class Agent {
 
 /** Pings `host` from `ns`. Never rejects for lost answers: look at the counts. */
 export async function ping(ns: string, host: string, options: PingOptions = {}): Promise<PingResult> {
-  const { count = 3, intervalSec = 0.05, waitSec = 2, sizeBytes = 56 } = options;
+  const { count = 3, intervalSec = 0.2, waitSec = 2, sizeBytes = 56 } = options;
   const numbers = ['-c', `${count}`, '-i', `${intervalSec}`, '-W', `${waitSec}`, '-s', `${sizeBytes}`];
   // Short intervals are rounded up to the kernel's ticks.
   const limitMs = (count * intervalSec * 2 + waitSec + 10) * 1_000;
