@@ -85,7 +85,7 @@ export class Bed {
     this.pki = pki;
     this.#programs = programs;
     this.dir = createTemporaryFolder('bed');
-    this.#files = tunnelFiles(tunnel, this.dir);
+    this.#files = tunnelFiles(tunnel, this.dir, programs.peer);
     this.network = createNetwork(clients);
   }
 

@@ -3,6 +3,7 @@
  * varies. Inner addresses are always 10.8.0.0/24 and fd00:8::/64 with the server at .1 and ::1.
  */
 
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { type CertificateFiles, type KeyKind, type Pki, staticKeyText } from '..
 export interface TunnelOptions {
   readonly proto: 'udp' | 'tcp';
   readonly family: 4 | 6;
-  readonly wrap: 'none' | 'tls-auth' | 'tls-crypt';
+  readonly wrap: 'none' | 'tls-auth' | 'tls-crypt' | 'tls-crypt-v2';
   readonly cipher: 'AES-128-GCM' | 'AES-192-GCM' | 'AES-256-GCM' | 'CHACHA20-POLY1305';
   readonly tls: '1.2' | '1.3';
   readonly topology: 'net30' | 'p2p' | 'subnet';
@@ -24,6 +25,9 @@ export interface TunnelFiles {
   readonly wrapKey: string;
   /** A second key of the same form, for tests of a wrong one. */
   readonly otherWrapKey: string;
+  /** tls-crypt-v2: the server's key, and a client's key that carries a timestamp. */
+  readonly serverKeyV2: string;
+  readonly clientKeyV2: string;
 }
 
 /** The tunnel that scenarios use unless they say otherwise. */
@@ -40,11 +44,21 @@ export const PLAIN_TUNNEL: TunnelOptions = {
 export const INNER_SERVER4 = '10.8.0.1';
 export const INNER_SERVER6 = 'fd00:8::1';
 
-/** Writes the shared keys of a tunnel into `dir`. */
-export function tunnelFiles(_tunnel: TunnelOptions, dir: string): TunnelFiles {
-  const files = { wrapKey: join(dir, 'wrap.key'), otherWrapKey: join(dir, 'other-wrap.key') };
-  for (const path of Object.values(files))
+/** Writes the shared keys of a tunnel into `dir`; `program` makes those of tls-crypt-v2. */
+export function tunnelFiles(tunnel: TunnelOptions, dir: string, program = 'openvpn'): TunnelFiles {
+  const files = {
+    wrapKey: join(dir, 'wrap.key'),
+    otherWrapKey: join(dir, 'other-wrap.key'),
+    serverKeyV2: join(dir, 'v2-server.key'),
+    clientKeyV2: join(dir, 'v2-client.key'),
+  };
+  for (const path of [files.wrapKey, files.otherWrapKey])
     writeFileSync(path, staticKeyText(randomBytes(256)), { mode: 0o600 });
+  if (tunnel.wrap === 'tls-crypt-v2') {
+    execFileSync(program, ['--genkey', 'tls-crypt-v2-server', files.serverKeyV2]);
+    const options = ['--tls-crypt-v2', files.serverKeyV2, '--genkey', 'tls-crypt-v2-client'];
+    execFileSync(program, [...options, files.clientKeyV2]);
+  }
   return files;
 }
 
@@ -59,7 +73,7 @@ export function serverLines(tunnel: TunnelOptions, files: TunnelFiles, pki: Pki)
     'dh none',
     ...identityLines(pki.ca, pki.server),
     ...commonLines(tunnel),
-    ...wrapLines(tunnel, files.wrapKey, 0),
+    ...wrapLines(tunnel, files, 'server'),
     'keepalive 10 60',
   ];
 }
@@ -81,7 +95,7 @@ export function clientLines(
     'connect-retry 1 4',
     ...identityLines(ca, identity),
     ...commonLines(tunnel),
-    ...wrapLines(tunnel, files.wrapKey, 1),
+    ...wrapLines(tunnel, files, 'client'),
   ];
 }
 
@@ -94,7 +108,15 @@ function commonLines(tunnel: TunnelOptions): string[] {
   return [...versions, `data-ciphers ${tunnel.cipher}`, 'verb 3'];
 }
 
-function wrapLines(tunnel: TunnelOptions, key: string, direction: number): string[] {
-  if (tunnel.wrap === 'none') return [];
-  return [tunnel.wrap === 'tls-auth' ? `tls-auth ${key} ${direction}` : `tls-crypt ${key}`];
+function wrapLines(tunnel: TunnelOptions, files: TunnelFiles, role: 'server' | 'client'): string[] {
+  switch (tunnel.wrap) {
+    case 'none':
+      return [];
+    case 'tls-auth':
+      return [`tls-auth ${files.wrapKey} ${role === 'server' ? 0 : 1}`];
+    case 'tls-crypt':
+      return [`tls-crypt ${files.wrapKey}`];
+    case 'tls-crypt-v2':
+      return [`tls-crypt-v2 ${role === 'server' ? files.serverKeyV2 : files.clientKeyV2}`];
+  }
 }

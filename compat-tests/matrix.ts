@@ -10,7 +10,7 @@ import type { CompatTest } from './runner.ts';
 export const DIMENSIONS: Dimensions<TunnelOptions> = {
   proto: ['udp', 'tcp'],
   family: [4, 6],
-  wrap: ['none', 'tls-auth', 'tls-crypt'],
+  wrap: ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'],
   cipher: ['AES-128-GCM', 'AES-192-GCM', 'AES-256-GCM', 'CHACHA20-POLY1305'],
   tls: ['1.2', '1.3'],
   topology: ['net30', 'p2p', 'subnet'],

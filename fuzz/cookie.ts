@@ -26,7 +26,8 @@ export const target = {
   name: 'cookie',
   run(bytes: Uint8Array): void {
     const verdict = handshake.handle(bytes, FROM, NOW, 0);
-    if (verdict.type === 'established') throw new Error('a session without a cookie');
+    if (verdict.type === 'established' || verdict.type === 'unproven')
+      throw new Error('a session without a cookie');
     if (verdict.type === 'drop') return;
     if (verdict.packet.length > bytes.length + MOST_GROWTH) throw new Error('the answer amplifies');
     finish(verdict.packet);

@@ -13,6 +13,7 @@ import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
 import { signals } from './signals.ts';
 import { status } from './status.ts';
+import { tlsCryptV2 } from './tls-crypt-v2.ts';
 
 const SCENARIOS: readonly Scenario[] = [
   ...renegotiation,
@@ -24,6 +25,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...hooks,
   ...status,
   ...refusals,
+  ...tlsCryptV2,
   ...hostile,
   ...configErrors,
 ];

@@ -116,5 +116,13 @@ export {
   REPLAY_ZERO_ID,
   type ReplayResult,
 } from './packet-id.ts';
+export {
+  AUTH_TOKEN_KEY,
+  PEM_KEY_BYTES,
+  readPemKey,
+  TLS_CRYPT_V2_CLIENT_KEY,
+  TLS_CRYPT_V2_SERVER_KEY,
+  writePemKey,
+} from './pem-key.ts';
 export { type KeySources, prf, tls1Prf } from './prf.ts';
 export { KEY2_BYTES, type Key2, keyHalves, readStaticKey, writeStaticKey } from './static-key.ts';

@@ -5,7 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { CryptoError, OpenVpnError, OptionsError } from '../base/base.ts';
-import { BF_CBC, cipherInfo, digestInfo, type Key2, readStaticKey } from '../crypto/crypto.ts';
+import {
+  BF_CBC,
+  cipherInfo,
+  digestInfo,
+  type Key2,
+  readPemKey,
+  readStaticKey,
+  TLS_CRYPT_V2_SERVER_KEY,
+} from '../crypto/crypto.ts';
 import {
   type ConnectionEntry,
   type FileOrInline,
@@ -18,7 +26,11 @@ import {
   type ControlWrap,
   createNoWrap,
   createTlsAuthWrap,
+  createTlsCryptV2ClientWrap,
   createTlsCryptWrap,
+  readClientKeyFile,
+  TlsCryptV2ServerKey,
+  withClientKeys,
 } from '../reliable/reliable.ts';
 import {
   type Credentials,
@@ -111,6 +123,31 @@ function firstLine(path: string): string {
 
 /** The wrap of control packets that the profile asks for. Throws OptionsError for a bad key. */
 export function createWrap(options: Options, ce: ConnectionEntry, providers: Providers): ControlWrap {
+  const tlsCryptV2 = ce.tlsCryptV2 ?? options.tlsCryptV2;
+  if (!tlsCryptV2) return createSharedWrap(options, ce, providers);
+  const { crypto } = providers;
+  const common = { crypto, replayWindow: options.replayWindow, replaySec: options.replaySec };
+  const text = readText(tlsCryptV2, 'tls-crypt-v2');
+  if (options.tlsServer) {
+    const key = readServerKey(text);
+    const { tlsCryptV2ForceCookie: forceCookie } = ce;
+    const clientKeys = new TlsCryptV2ServerKey({ key, forceCookie, ...common });
+    key.fill(0);
+    return withClientKeys(createSharedWrap(options, ce, providers), clientKeys);
+  }
+  const { key2, wrapped } = readClientKeyFile(text);
+  const wrap = createTlsCryptV2ClientWrap({ key2, wrapped, ...common });
+  key2.fill(0);
+  return wrap;
+}
+
+/** The 128 bytes of a tls-crypt-v2 server key file. The caller zeroes them. */
+export function readServerKey(text: string): Uint8Array {
+  return readPemKey(text, TLS_CRYPT_V2_SERVER_KEY);
+}
+
+/** The wrap whose key all peers share. */
+function createSharedWrap(options: Options, ce: ConnectionEntry, providers: Providers): ControlWrap {
   const { crypto } = providers;
   const tlsCrypt = ce.tlsCrypt ?? options.tlsCrypt;
   const tlsAuth = ce.tlsAuth ?? options.tlsAuth;
@@ -196,6 +233,8 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
     deferAuth: options.authUserPassVerify !== undefined,
     deferVerify: options.tlsVerify !== undefined,
+    deferClientKey: options.tlsCryptV2Verify !== undefined,
+    clientKeyMaxDays: options.tlsCryptV2MaxAge,
     tlsTimeoutMs: options.tlsTimeout * 1000,
     handWindowMs: options.handWindow * 1000,
     transitionWindowMs: options.tranWindow * 1000,

@@ -4,9 +4,9 @@
  * slots that belong to one client is handed on as one run.
  */
 import { addressFromWords, type LinkAddress, PacketBatch, sameAddressWords } from '../base/base.ts';
-import { D_LINK_ERRORS, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { D_LINK_ERRORS, D_MULTI_DEBUG, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
-import { CookieHandshake, op } from '../reliable/reliable.ts';
+import { type ControlWrap, CookieHandshake, type DropReason, op } from '../reliable/reliable.ts';
 
 /** Batches taken from the socket before other events get their turn. */
 const BATCHES_PER_TURN = 16;
@@ -131,21 +131,21 @@ export class UdpReceiver {
     const verdict = this.#cookies.handle(packet, from, Math.floor(clock.wallMs() / 1000), nowMs);
     if (verdict.type === 'reply') {
       this.#bound.link.send(verdict.packet, from);
-    } else if (verdict.type === 'established') {
-      const instance = this.#server.createInstance(this.#bound, from);
-      if (!instance) return;
-      instance.tls.startFromCookie(
-        { own: verdict.ownSessionId, peer: verdict.peerSessionId },
-        packet,
-        from,
-        nowMs,
-      );
-      instance.data.noteControlReceived(packet.length, nowMs);
-      this.#server.drive(instance, nowMs);
-    } else {
+    } else if (verdict.type === 'drop') {
       this.drops.control++;
       const text = dropText(this.#bound.profile.wrap.name, verdict.reason);
-      log.log(D_TLS_ERRORS, `${realAddressText(from)} ${text} from ${addressText(from)}`);
+      const level = verdict.reason === 'client-key-cookie' ? D_MULTI_DEBUG : D_TLS_ERRORS;
+      log.log(level, `${realAddressText(from)} ${text} from ${addressText(from)}`);
+    } else {
+      const instance = this.#server.createInstance(this.#bound, from);
+      if (!instance) return;
+      if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
+      else {
+        const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
+        instance.tls.startFromCookie(ids, packet, from, nowMs);
+      }
+      instance.data.noteControlReceived(packet.length, nowMs);
+      this.#server.drive(instance, nowMs);
     }
   }
 
@@ -171,7 +171,11 @@ function addressText(from: LinkAddress): string {
 }
 
 /** 2.x's text for a first packet that can't be used. */
-function dropText(wrap: 'none' | 'tls-auth' | 'tls-crypt', reason: string): string {
+function dropText(wrap: ControlWrap['name'], reason: DropReason): string {
+  if (reason === 'unwrapped') return 'TLS Error: could not determine wrapping';
+  if (reason === 'client-key-cookie')
+    return 'tls-crypt-v2 force-cookie is enabled, ignoring connection attempt from old client';
+  if (reason.startsWith('client-key-')) return 'TLS Error: can not extract tls-crypt-v2 client key';
   if (reason === 'bad-hmac' || reason === 'too-short' || reason === 'replay') {
     if (wrap === 'tls-crypt') return 'TLS Error: tls-crypt unwrapping failed';
     if (wrap === 'tls-auth') return 'TLS Error: incoming packet authentication failed';

@@ -9,11 +9,19 @@
  * Steps that wait for a script give up when the instance was closed meanwhile.
  */
 import { formatIp } from '../base/base.ts';
-import { D_MULTI_ERRORS, D_MULTI_LOW, D_PUSH_ERRORS, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
+import {
+  D_MULTI_ERRORS,
+  D_MULTI_LOW,
+  D_PUSH_ERRORS,
+  D_TLS_ERRORS,
+  M_INFO,
+  M_WARN,
+} from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { cloneOptions, type Options, parseClientConfig } from '../options/options.ts';
 import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
+import { EnvSet } from '../script/script.ts';
 import {
   type DataChannelParams,
   IV_PROTO_CC_EXIT_NOTIFY,
@@ -55,6 +63,19 @@ export class ClientSetup {
 
   constructor(host: SetupHost) {
     this.#host = host;
+  }
+
+  /** The script judges what a tls-crypt-v2 key carries; nothing else of the client is known yet. */
+  verifyClientKey(instance: MultiInstance, event: EventOf<'client-key'>): void {
+    const [type, ...value] = event.metadata;
+    this.#run(instance, async () => {
+      const data = Uint8Array.from(value);
+      if (type === undefined) instance.log.log(M_WARN, 'ERROR: no metadata type');
+      const ok = type !== undefined && (await this.#hooks.tlsCryptV2Verify(new EnvSet(), { type, data }));
+      if (instance.state === 'closed') return;
+      instance.tls.handleClientKeyResult(event.id, ok, this.#nowMs);
+      this.#host.drive(instance, this.#nowMs);
+    });
   }
 
   verify(instance: MultiInstance, event: EventOf<'verify'>): void {

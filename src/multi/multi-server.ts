@@ -247,6 +247,9 @@ export class MultiServer implements InstanceHost {
 
   #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {
     switch (event.type) {
+      case 'client-key':
+        this.#setup.verifyClientKey(instance, event);
+        break;
       case 'verify':
         this.#setup.verify(instance, event);
         break;

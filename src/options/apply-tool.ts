@@ -8,7 +8,6 @@ export const applyGenkey: Apply = ([type = 'secret', file, extra], options, cont
   if (type === 'secret' || type === 'tls-auth' || type === 'tls-crypt') {
     options.genkey = { type: 'secret', file, extra: undefined };
   } else if (type === 'tls-crypt-v2-server' || type === 'tls-crypt-v2-client' || type === 'auth-token') {
-    context.notYet(`--genkey ${type}`);
     options.genkey = { type, file, extra };
   } else {
     return context.fail(`unknown --genkey type: ${type}`);

@@ -119,6 +119,7 @@ function processDefaults(tmpDir: string) {
     clientCrresponse: undefined,
     learnAddress: undefined,
     tlsCryptV2Verify: undefined,
+    tlsCryptV2MaxAge: 0,
     authUserPassVerify: undefined,
     tlsExportCert: undefined,
     userScriptUsed: false,

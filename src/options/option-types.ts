@@ -348,6 +348,8 @@ export interface Options {
   clientCrresponse: string | undefined;
   learnAddress: string | undefined;
   tlsCryptV2Verify: string | undefined;
+  /** --tls-crypt-v2-max-age, days; 0 = any age. */
+  tlsCryptV2MaxAge: number;
   authUserPassVerify: { command: string; viaFile: boolean } | undefined;
   tlsExportCert: string | undefined;
   /** At least one user script is configured. */

@@ -190,7 +190,7 @@ export const scriptOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'COMMAND',
     help: 'Script checking tls-crypt-v2 metadata',
     apply: text('tlsCryptV2Verify'),

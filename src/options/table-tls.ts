@@ -452,7 +452,7 @@ export const tlsOptions: readonly OptionRow[] = [
     max: 2,
     contexts: 'GCI',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'FILE [force-cookie|allow-noncookie]',
     help: 'Per-client control channel key; server flag force-cookie/allow-noncookie',
     apply: ([value = '', word], options, context) => {
@@ -470,9 +470,16 @@ export const tlsOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'DAYS',
     help: 'Reject client keys older than n days',
+    apply: ([value = ''], options, context) => {
+      const name = 'tls-crypt-v2-max-age';
+      if (!/^[+-]?\d{1,10}$/.test(value) || Math.abs(Number(value)) > 0x7fff_ffff)
+        return context.error(`${name}: Cannot parse '${value}' as integer`);
+      if (Number(value) < 1) return context.error(`${name}: Must be an integer >= 1, not ${Number(value)}`);
+      options.tlsCryptV2MaxAge = Number(value);
+    },
   },
   {
     name: 'tls-exit',

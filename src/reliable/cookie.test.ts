@@ -154,7 +154,8 @@ describe('cookie handshake', () => {
     expect(handle({ opcode: 3 })).toEqual(drop('unroutable'));
     expect(handle({ opcode: 6 })).toEqual(drop('unroutable'));
     expect(handle({ opcode: 9 })).toEqual(drop('unroutable'));
-    for (const opcode of [0, 1, 2, 10, 11, 31]) expect(handle({ opcode })).toEqual(drop('bad-opcode'));
+    for (const opcode of [10, 11]) expect(handle({ opcode })).toEqual(drop('client-key-unwanted'));
+    for (const opcode of [0, 1, 2, 31]) expect(handle({ opcode })).toEqual(drop('bad-opcode'));
     expect(handle({ opcode: 7, keyId: 1 })).toEqual(drop('bad-key-id'));
     expect(handle({ opcode: 7, sessionId: new Uint8Array(8) })).toEqual(drop('bad-session-id'));
     expect(handle({ opcode: 5, acks: Array(9).fill(0), peerSessionId: own })).toEqual(drop('bad-acks'));

@@ -6,15 +6,20 @@
  *   cookie = HMAC-SHA256(key, u32 slot || sockaddr || client session id)[0:8]
  *   slot   = floor(unix time / ((hand-window + 1) / 2)), good in its own slot and the next two
  *   sockaddr: struct sockaddr_in (16 bytes) or sockaddr_in6 (28 bytes) as little-endian Linux lays it out
+ *
+ * Clients of tls-crypt-v2 bring the key along that their packets are wrapped with, and are asked to bring it
+ * once more with the acknowledgement. Those that can't (2.5) get a session at once, unless force-cookie says no.
  */
 import { type LinkAddress, type Logger, nullLogger, parseIpBytes } from '../base/base.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import { InitialRateLimit } from './connect-rate.ts';
 import { PREFIX_BYTES, writeUint32 } from './control-packet.ts';
 import {
+  carriesClientKey,
   isDataOpcode,
   P_ACK_V1,
   P_CONTROL_HARD_RESET_CLIENT_V2,
+  P_CONTROL_HARD_RESET_CLIENT_V3,
   P_CONTROL_HARD_RESET_SERVER_V2,
   P_CONTROL_SOFT_RESET_V1,
   P_CONTROL_V1,
@@ -23,6 +28,7 @@ import {
 } from './opcodes.ts';
 import type { ControlPacket, ControlWrap, DropReason } from './reliable.ts';
 import { SESSION_ID_BYTES } from './session-id.ts';
+import { EARLY_NEGOTIATION } from './tls-crypt-v2.ts';
 
 /** Slots after its own in which a cookie is still good. */
 const OLD_SLOTS = 2;
@@ -31,6 +37,7 @@ const DEFAULT_RATE = { max: 100, periodSec: 10 };
 const DEFAULT_HAND_WINDOW_SEC = 60;
 /** Highest message id and acknowledged id of the packet that ends the handshake. */
 const MAX_HANDSHAKE_ID = 1;
+const NO_PAYLOAD = new Uint8Array(0);
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -53,6 +60,8 @@ export type CookieVerdict =
   | { readonly type: 'reply'; readonly packet: Uint8Array }
   /** The address is proven: make a session with these ids and hand it the same packet. Ids are copies. */
   | { readonly type: 'established'; readonly ownSessionId: Uint8Array; readonly peerSessionId: Uint8Array }
+  /** The client can't prove its address: make a session and hand it the same packet. */
+  | { readonly type: 'unproven' }
   | { readonly type: 'drop'; readonly reason: DropReason };
 
 /** Answers packets from addresses without a session. Keeps no state per peer. */
@@ -79,11 +88,13 @@ export class CookieHandshake {
   handle(packet: Uint8Array, from: LinkAddress, wallSec: number, nowMs: number): CookieVerdict {
     const problem = checkFirstPacket(packet);
     if (problem) return drop(problem);
+    if (carriesClientKey(readOpcode(packet))) return this.#handleClientKey(packet, from, wallSec, nowMs);
     const control = this.#wrap.unwrapStateless(packet);
     if (typeof control === 'string') return drop(control);
     if (control.opcode !== P_CONTROL_HARD_RESET_CLIENT_V2) return this.#finish(control, from, wallSec);
     if (!this.#rate.admit(nowMs)) return drop('rate-limit');
-    return { type: 'reply', packet: this.#wrap.wrapStateless(this.#reset(control, from, wallSec), wallSec) };
+    const reset = this.#reset(control, from, wallSec, NO_PAYLOAD);
+    return { type: 'reply', packet: this.#wrap.wrapStateless(reset, wallSec) };
   }
 
   /** Zeroes the cookie key. */
@@ -91,7 +102,32 @@ export class CookieHandshake {
     this.#key.fill(0);
   }
 
-  #reset(control: ControlPacket, from: LinkAddress, wallSec: number): ControlPacket {
+  /** A packet wrapped with the key that it carries. */
+  #handleClientKey(packet: Uint8Array, from: LinkAddress, wallSec: number, nowMs: number): CookieVerdict {
+    const opened = this.#wrap.clientKeys?.open(packet) ?? 'client-key-unwanted';
+    if (typeof opened === 'string') return drop(opened);
+    const { wrap } = opened;
+    try {
+      const control = wrap.unwrapStateless(opened.packet);
+      if (typeof control === 'string') return drop(control);
+      if (control.opcode !== P_CONTROL_HARD_RESET_CLIENT_V3) return this.#finish(control, from, wallSec);
+      if (!this.#rate.admit(nowMs)) return drop('rate-limit');
+      if (!EARLY_NEGOTIATION.isOffered(packet)) return this.#admitUnproven();
+      const reset = this.#reset(control, from, wallSec, EARLY_NEGOTIATION.resendRequest);
+      return { type: 'reply', packet: wrap.wrapStateless(reset, wallSec) };
+    } finally {
+      wrap.destroy();
+    }
+  }
+
+  #admitUnproven(): CookieVerdict {
+    if (this.#wrap.clientKeys?.forceCookie) return drop('client-key-cookie');
+    if (!this.#admit()) return drop('rate-limit');
+    this.#rate.giveBack();
+    return { type: 'unproven' };
+  }
+
+  #reset(control: ControlPacket, from: LinkAddress, wallSec: number, payload: Uint8Array): ControlPacket {
     return {
       opcode: P_CONTROL_HARD_RESET_SERVER_V2,
       keyId: 0,
@@ -99,7 +135,7 @@ export class CookieHandshake {
       acks: [0],
       peerSessionId: control.sessionId,
       messageId: 0,
-      payload: new Uint8Array(0),
+      payload,
     };
   }
 
@@ -150,7 +186,7 @@ function checkFirstPacket(packet: Uint8Array): DropReason | undefined {
   if (opcode === P_CONTROL_HARD_RESET_SERVER_V2) return 'wrong-role';
   if (isDataOpcode(opcode) || opcode === P_CONTROL_SOFT_RESET_V1) return 'unroutable';
   const known = opcode === P_CONTROL_HARD_RESET_CLIENT_V2 || opcode === P_CONTROL_V1 || opcode === P_ACK_V1;
-  if (!known) return 'bad-opcode';
+  if (!known && !carriesClientKey(opcode)) return 'bad-opcode';
   return readKeyId(packet) === 0 ? undefined : 'bad-key-id';
 }
 

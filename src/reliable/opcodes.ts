@@ -68,6 +68,11 @@ export function isHardResetClient(opcode: number): boolean {
   return opcode === P_CONTROL_HARD_RESET_CLIENT_V2 || opcode === P_CONTROL_HARD_RESET_CLIENT_V3;
 }
 
+/** A packet of a tls-crypt-v2 client that ends with its wrapped key. */
+export function carriesClientKey(opcode: number): boolean {
+  return opcode === P_CONTROL_HARD_RESET_CLIENT_V3 || opcode === P_CONTROL_WKC_V1;
+}
+
 const NAMES: readonly (string | undefined)[] = [
   undefined,
   'P_CONTROL_HARD_RESET_CLIENT_V1',

@@ -21,7 +21,17 @@ export type DropReason =
   | 'window'
   | 'unroutable'
   | 'rate-limit'
-  | 'wrong-role';
+  | 'wrong-role'
+  /** Neither tls-auth nor tls-crypt where one of them is demanded. */
+  | 'unwrapped'
+  /** A wrapped client key at a server that has no key to open it with. */
+  | 'client-key-unwanted'
+  /** No wrapped client key where there must be one. */
+  | 'client-key-missing'
+  /** A wrapped client key that this server's key doesn't open, or that is malformed. */
+  | 'client-key-refused'
+  /** A tls-crypt-v2 client that can't send its key twice, under force-cookie. */
+  | 'client-key-cookie';
 
 /** One parsed control packet. Views point into the packet given to the reader. */
 export interface ControlPacket {
@@ -44,6 +54,10 @@ export interface ControlWrap {
   readonly overheadBytes: number;
   /** The 256-byte key2 behind the wrap, mixed into dynamic tls-crypt keys; undefined for 'none'. */
   readonly key2: Uint8Array | undefined;
+  /** tls-crypt-v2 client: its wrapped key, which follows every P_CONTROL_HARD_RESET_CLIENT_V3 and P_CONTROL_WKC_V1. */
+  readonly wrappedClientKey?: Uint8Array;
+  /** tls-crypt-v2 server: opens the keys that clients append; the rest of the wrap is for all other clients. */
+  readonly clientKeys?: ClientKeys;
   /** Replay ids and window of one session. `nextPacketId` is the first id sent (1; 2 after a stateless reset). */
   createSession(options?: { nextPacketId?: number }): WrapSession;
   /** Unwraps without replay check and state, for the first packets of an unknown peer. */
@@ -52,6 +66,24 @@ export interface ControlWrap {
   wrapStateless(packet: ControlPacket, wallSec: number): Uint8Array;
   /** Zeroes the keys; sessions of this wrap can't be used afterwards. */
   destroy(): void;
+}
+
+/** The server's side of tls-crypt-v2. */
+export interface ClientKeys {
+  /** --tls-crypt-v2 FILE force-cookie: clients that can't take part in the stateless handshake are refused. */
+  readonly forceCookie: boolean;
+  /** Opens the key at the end of a P_CONTROL_HARD_RESET_CLIENT_V3 or P_CONTROL_WKC_V1. */
+  open(packet: Uint8Array): OpenedClientKey | DropReason;
+}
+
+/** What a client's wrapped key held. */
+export interface OpenedClientKey {
+  /** The packet without the wrapped key; a copy. */
+  readonly packet: Uint8Array;
+  /** tls-crypt with the client's own key. The caller destroys it. */
+  readonly wrap: ControlWrap;
+  /** Type byte and value; empty when the key carries none. */
+  readonly metadata: Uint8Array;
 }
 
 export interface WrapSession {
@@ -96,4 +128,16 @@ export {
   dynamicTlsCryptKey,
   type TlsCryptOptions,
 } from './tls-crypt.ts';
+export {
+  checkClientKeyAge,
+  createTlsCryptV2ClientWrap,
+  EARLY_NEGOTIATION,
+  MAX_METADATA_BYTES,
+  METADATA_TIMESTAMP,
+  METADATA_USER,
+  readClientKeyFile,
+  stripClientKey,
+  TlsCryptV2ServerKey,
+  withClientKeys,
+} from './tls-crypt-v2.ts';
 export { createNoWrap } from './wrap-none.ts';

@@ -41,6 +41,8 @@ export interface TlsCryptOptions extends ReplayOptions {
   /** TLS role of this side. */
   readonly role: 'client' | 'server';
   readonly crypto: CryptoBackend;
+  /** Replay id of a session's first packet: 1 by default. */
+  readonly firstPacketId?: number;
 }
 
 /** Makes the tls-crypt wrap. Key bytes are copied; destroy() zeroes the copies. */
@@ -51,7 +53,10 @@ export function createTlsCryptWrap(options: TlsCryptOptions): ControlWrap {
     name: 'tls-crypt',
     overheadBytes: REPLAY_ID_BYTES + TAG_BYTES + COUNTED_BLOCK_BYTES,
     key2,
-    createSession: (session) => createSession(codec, new ReplayIds(session?.nextPacketId ?? 1, options)),
+    createSession: (session) => {
+      const firstId = session?.nextPacketId ?? options.firstPacketId ?? 1;
+      return createSession(codec, new ReplayIds(firstId, options));
+    },
     unwrapStateless: (packet) => codec.open(packet),
     wrapStateless: (packet, wallSec) =>
       codec.seal(packet, (out, offset) => writeReplayId(out, offset, 1, wallSec)),

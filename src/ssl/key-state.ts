@@ -51,7 +51,7 @@ import {
 } from './states.ts';
 import { NO_PEER_CERTIFICATE, tlsFailureHint, tlsFailureLines, VERIFY_FAILED } from './tls-failure.ts';
 import { TlsOutput } from './tls-output.ts';
-import { isTlvList } from './tlv.ts';
+import { readEarlyNegotiation } from './tlv.ts';
 
 /** TLS bytes taken from the peer that have not led to plaintext we could read; OpenSSL's own limit of a chain is 100 KB. */
 const UNREAD_MAX = 128 * 1024;
@@ -112,6 +112,8 @@ export class KeyState {
   #pendingMessages: string[] = [];
   readonly #output = new TlsOutput();
   #unreadBytes = 0;
+  /** The server asked for the wrapped client key once more. */
+  #resendClientKey = false;
 
   constructor(host: KeyHost, options: KeyStateOptions) {
     const { config } = host;
@@ -190,6 +192,19 @@ export class KeyState {
     const deadline = this.state < S_ACTIVE ? this.#mustNegotiateMs : Number.POSITIVE_INFINITY;
     const next = Math.min(retransmit, deadline);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /**
+   * tls-crypt-v2 client: queues the message that brings the wrapped key along again, with as much TLS output
+   * as there is room for, be it none. False when it isn't asked for or was sent already.
+   */
+  queueClientKey(nowMs: number): boolean {
+    const { wrappedClientKey } = this.#host.config.wrap;
+    if (!wrappedClientKey || !this.#resendClientKey || this.send.nextId !== 1 || this.send.available === 0)
+      return false;
+    const room = Math.max(0, this.#host.payloadBytes(this) - wrappedClientKey.length);
+    this.send.queue(op.P_CONTROL_WKC_V1, this.#output.take(this.#ssl, room) ?? NO_PAYLOAD, nowMs);
+    return true;
   }
 
   /** Becomes the lame duck: only its data keys live on. */
@@ -293,10 +308,12 @@ export class KeyState {
       if (!message) break;
       changed = true;
       if (message.messageId === 0 && op.isHardReset(message.opcode)) {
-        if (!isTlvList(message.payload)) {
+        const early = readEarlyNegotiation(message.payload);
+        if (!early) {
           this.fail('TLS Error: Early negotiation malformed packet');
           break;
         }
+        if (early.resendClientKey) this.#resendClientKey = true;
       } else if (message.payload.length > 0) {
         this.#unreadBytes += message.payload.length;
         this.#ssl.writeCiphertext(message.payload);
@@ -450,7 +467,7 @@ export class KeyState {
   /** TLS output into the send window, in packets as full as they may be. */
   #queueCiphertext(nowMs: number): boolean {
     if (this.state < S_START) return false;
-    let changed = false;
+    let changed = this.#output.has(this.#ssl) && this.queueClientKey(nowMs);
     while (this.send.available > 0) {
       const chunk = this.#output.take(this.#ssl, this.#host.payloadBytes(this));
       if (!chunk) break;

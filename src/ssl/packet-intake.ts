@@ -4,17 +4,21 @@
  * dropped, counted and logged at 2.x's level; over TCP it ends the connection.
  */
 import { addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
-import { D_CRYPT_ERRORS, D_TLS_DEBUG_LOW, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { D_CRYPT_ERRORS, D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_WARN } from '../base/errlevel.ts';
 import {
   type ControlPacket,
+  type ControlWrap,
+  checkClientKeyAge,
   type DropReason,
   isZeroSessionId,
+  type OpenedClientKey,
   op,
   PREFIX_BYTES,
   sameSessionId,
   sessionIdHex,
+  stripClientKey,
 } from '../reliable/reliable.ts';
-import { unwrapTexts } from './drop-text.ts';
+import { clientKeyTexts, unwrapTexts } from './drop-text.ts';
 import type { TlsMultiConfig } from './ssl.ts';
 import { S_GENERATED_KEYS } from './states.ts';
 import type { TlsSession } from './tls-session.ts';
@@ -29,8 +33,10 @@ export interface Sessions {
 export interface IntakeHost {
   readonly config: TlsMultiConfig;
   readonly sessions: Sessions;
-  /** Makes the session of a newcomer, in place of one in INITIAL. */
-  createInitial(remote: LinkAddress, nowMs: number): TlsSession;
+  /** Makes the session of a newcomer, in place of one in INITIAL. `clientWrap`: of a tls-crypt-v2 key; the session's from here on. */
+  createInitial(remote: LinkAddress, nowMs: number, clientWrap?: ControlWrap): TlsSession;
+  /** Asks whether a client key may be used; goes on at once or when the answer is there, if it is yes. */
+  judgeClientKey(key: OpenedClientKey, nowMs: number, goOn: (nowMs: number) => boolean): boolean;
   /** The first packet of a session was taken. */
   handleNewPeer(session: TlsSession, from: LinkAddress): void;
   /** A packet was dropped with an error of TLS. */
@@ -61,7 +67,10 @@ export class PacketIntake {
     const known = [active, initial].find(
       (session) => session?.peerId && sameSessionId(session.peerId, sessionId),
     );
-    if (known) return this.#takeKnown(known, packet, from, nowMs);
+    if (known) {
+      const body = this.#withoutClientKey(packet, from);
+      return body !== undefined && this.takeKnown(known, body, from, nowMs);
+    }
     if (lameDuck?.peerId && sameSessionId(lameDuck.peerId, sessionId)) {
       const text = `TLS ERROR: received control packet with stale session-id=${sessionIdHex(sessionId)}`;
       return this.#drop('unroutable', text);
@@ -89,10 +98,6 @@ export class PacketIntake {
       const text = `TLS Error: client->client or server->server connection attempted from ${formatAddress(from)}`;
       return this.#drop('wrong-role', text);
     }
-    if (opcode === op.P_CONTROL_HARD_RESET_CLIENT_V3 || opcode === op.P_CONTROL_WKC_V1) {
-      const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(from)}`;
-      return this.#drop('bad-opcode', text);
-    }
     if (packet.length < PREFIX_BYTES || isZeroSessionId(packet.subarray(1, PREFIX_BYTES))) {
       const text = `TLS Error: session-id not found in packet from ${formatAddress(from)}`;
       return this.#drop('bad-session-id', text);
@@ -100,7 +105,42 @@ export class PacketIntake {
     return true;
   }
 
-  #takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
+  /** Opens the key that a packet carries; undefined, counted and logged, when it can't be used. */
+  openClientKey(packet: Uint8Array, from: LinkAddress): OpenedClientKey | undefined {
+    const { wrap, clientKeyMaxDays = 0, clock } = this.#host.config;
+    if (wrap.clientKeys) this.#log(D_HANDSHAKE, 'Control Channel: using tls-crypt-v2 key');
+    const opened = wrap.clientKeys?.open(packet) ?? 'client-key-unwanted';
+    if (typeof opened === 'string') {
+      this.#dropClientKey(opened, from);
+      return undefined;
+    }
+    if (clientKeyMaxDays === 0) return opened;
+    const wallSec = Math.floor(clock.wallMs() / 1000);
+    const problem = checkClientKeyAge(opened.metadata, clientKeyMaxDays, wallSec);
+    if (problem === undefined) return opened;
+    opened.wrap.destroy();
+    this.#log(M_WARN, problem);
+    const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(from)}`;
+    this.#drop('client-key-refused', text);
+    return undefined;
+  }
+
+  /** A known peer's packet as it would be without a key at its end; undefined when there should be one. */
+  #withoutClientKey(packet: Uint8Array, from: LinkAddress): Uint8Array | undefined {
+    if (!op.carriesClientKey(op.readOpcode(packet))) return packet;
+    const { wrap } = this.#host.config;
+    const body = wrap.clientKeys ? stripClientKey(packet) : undefined;
+    if (!body) {
+      this.#dropClientKey(wrap.clientKeys ? 'client-key-missing' : 'client-key-unwanted', from);
+      return undefined;
+    }
+    this.#log(D_HANDSHAKE, 'Control Channel: using tls-crypt-v2 key');
+    this.#log(D_TLS_ERRORS, 'control channel security already setup ignoring wrapped key part of packet.');
+    return body;
+  }
+
+  /** A packet, without a client key, of a session that is known. */
+  takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
     if (session.remote && addressKey(session.remote) !== addressKey(from)) {
       const text = `TLS Error: Received control packet from unexpected IP addr: ${formatAddress(from)}`;
       return this.#drop('unroutable', text);
@@ -118,21 +158,35 @@ export class PacketIntake {
 
   /** A hard reset with an unknown session id: a newcomer, or the answer to our own reset. */
   #takeNew(packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
-    const { config, sessions } = this.#host;
+    const { config } = this.#host;
     if (config.singleSession && this.#sessionCount > 0) {
       const text = `TLS Error: Cannot accept new session request from ${formatAddress(from)} due to session context expire or --single-session`;
       return this.#drop('unroutable', text);
     }
-    // Before anything is made or replaced the packet must prove that it has the key of the wrap.
-    const stateless = config.wrap.unwrapStateless(packet);
-    if (typeof stateless === 'string') return this.#dropUnwrapped(stateless, config.wrap.name, from);
-    if (stateless.keyId !== 0) return this.#dropKeyId(0, stateless.keyId);
-    if (stateless.messageId !== 0) return this.#drop('window', undefined);
+    if (!op.carriesClientKey(op.readOpcode(packet))) return this.#startNew(packet, undefined, from, nowMs);
+    const opened = this.openClientKey(packet, from);
+    return (
+      opened !== undefined &&
+      this.#host.judgeClientKey(opened, nowMs, (thenMs) =>
+        this.#startNew(opened.packet, opened.wrap, from, thenMs),
+      )
+    );
+  }
+
+  /** `clientWrap` is that of a tls-crypt-v2 key; a session takes it over or it is destroyed. */
+  #startNew(
+    packet: Uint8Array,
+    clientWrap: ControlWrap | undefined,
+    from: LinkAddress,
+    nowMs: number,
+  ): boolean {
+    const { config, sessions } = this.#host;
+    if (!this.#mayStart(packet, clientWrap ?? config.wrap, from)) {
+      clientWrap?.destroy();
+      return false;
+    }
     let session = sessions.initial;
-    // A second answer to our own reset: a cookie of another moment. The first one stays good, and the
-    // server may have made its session of it already.
-    if (session?.peerId && config.role === 'client') return this.#drop('unroutable', undefined);
-    if (!session || session.peerId) session = this.#host.createInitial(from, nowMs);
+    if (clientWrap || !session || session.peerId) session = this.#host.createInitial(from, nowMs, clientWrap);
     const control = this.#unwrap(session, packet, from);
     if (!control) return false;
     session.peerId = Uint8Array.from(control.sessionId);
@@ -145,6 +199,19 @@ export class PacketIntake {
     this.#host.handleNewPeer(session, from);
     this.#burst(session, nowMs);
     return this.#takeControl(session, control, nowMs);
+  }
+
+  /** Before anything is made or replaced a reset must prove that it has the key of the wrap. */
+  #mayStart(packet: Uint8Array, wrap: ControlWrap, from: LinkAddress): boolean {
+    const { config, sessions } = this.#host;
+    const stateless = wrap.unwrapStateless(packet);
+    if (typeof stateless === 'string') return this.#dropUnwrapped(stateless, wrap.name, from);
+    if (stateless.keyId !== 0) return this.#dropKeyId(0, stateless.keyId);
+    if (stateless.messageId !== 0) return this.#drop('window', undefined);
+    // A second answer to our own reset: a cookie of another moment. The first one stays good, and the
+    // server may have made its session of it already.
+    if (sessions.initial?.peerId && config.role === 'client') return this.#drop('unroutable', undefined);
+    return true;
   }
 
   /** Sends everything again at once, the first time that the peer shows up. */
@@ -160,7 +227,7 @@ export class PacketIntake {
     const wallSec = Math.floor(this.#host.config.clock.wallMs() / 1000);
     const control = session.unwrap(packet, keyId, wallSec);
     if (typeof control === 'string') {
-      this.#dropUnwrapped(control, session.wrapName(keyId), from);
+      this.#dropUnwrapped(control, session.wrapOf(keyId).name, from);
       return undefined;
     }
     if (control.peerSessionId && !sameSessionId(control.peerSessionId, session.ownId)) {
@@ -200,6 +267,13 @@ export class PacketIntake {
     const texts = unwrapTexts(reason, wrap, formatAddress(from));
     if (texts.crypto) this.#log(D_CRYPT_ERRORS, texts.crypto);
     return this.#drop(reason, texts.tls);
+  }
+
+  #dropClientKey(reason: DropReason, from: LinkAddress): void {
+    const texts = clientKeyTexts(reason, formatAddress(from));
+    if (texts.crypto !== undefined) this.#log(D_CRYPT_ERRORS, texts.crypto);
+    for (const line of texts.tls.slice(0, -1)) this.#log(D_TLS_ERRORS, line);
+    this.#drop(reason, texts.tls.at(-1));
   }
 
   /** Counts; with a text it is an error of TLS that is logged, too. */

@@ -9,7 +9,7 @@ import { PeerLock } from './peer-lock.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
 import { opensslCipherList } from './tls-ciphers.ts';
-import { isTlvList } from './tlv.ts';
+import { readEarlyNegotiation } from './tlv.ts';
 import { nameField, nameText, readCertificate } from './x509-der.ts';
 
 let pki: TestPki;
@@ -191,10 +191,24 @@ it('TLS cipher names of OpenVPN become those of OpenSSL', () => {
   );
 });
 
-it('early negotiation lists are well formed or not', () => {
-  expect(isTlvList(Uint8Array.of())).toBe(true);
-  expect(isTlvList(Uint8Array.of(0, 1, 0, 2, 0, 1, 0, 9, 0, 0))).toBe(true);
-  expect(isTlvList(Uint8Array.of(0, 1, 0, 1, 0))).toBe(false);
-  expect(isTlvList(Uint8Array.of(0, 9, 0, 5, 0))).toBe(false);
-  expect(isTlvList(Uint8Array.of(0, 9, 0))).toBe(false);
+describe('early negotiation', () => {
+  it('reads the request for the wrapped key and passes over what it does not know', () => {
+    expect(readEarlyNegotiation(Uint8Array.of())).toEqual({ resendClientKey: false });
+    expect(readEarlyNegotiation(Uint8Array.of(0, 1, 0, 2, 0, 1))).toEqual({ resendClientKey: true });
+    expect(readEarlyNegotiation(Uint8Array.of(0, 9, 0, 0, 0, 1, 0, 2, 0xff, 0xff))).toEqual({
+      resendClientKey: true,
+    });
+    expect(readEarlyNegotiation(Uint8Array.of(0, 1, 0, 2, 0, 2))).toEqual({ resendClientKey: false });
+  });
+
+  it('refuses lists that are cut off or have flags of another length', () => {
+    for (const bytes of [
+      [0, 1, 0, 1, 0],
+      [0, 9, 0, 5, 0],
+      [0, 9, 0],
+      [0, 1, 0, 4, 0, 1, 0, 0],
+    ]) {
+      expect(readEarlyNegotiation(Uint8Array.from(bytes))).toBeUndefined();
+    }
+  });
 });

@@ -71,6 +71,10 @@ export interface TlsMultiConfig {
   readonly deferAuth: boolean;
   /** Emit 'verify' for every certificate (tls-verify script) and wait for handleVerifyResult(). */
   readonly deferVerify: boolean;
+  /** Server: emit 'client-key' for every tls-crypt-v2 key (verify script) and wait for handleClientKeyResult(). */
+  readonly deferClientKey?: boolean;
+  /** --tls-crypt-v2-max-age, days; keys without a timestamp are refused then. */
+  readonly clientKeyMaxDays?: number;
   readonly tlsTimeoutMs: number;
   readonly handWindowMs: number;
   readonly transitionWindowMs: number;
@@ -129,6 +133,8 @@ export interface PeerIdentity {
 export type TlsEvent =
   /** First packet of a new session. */
   | { readonly type: 'session'; readonly from: LinkAddress; readonly sessionId: Uint8Array }
+  /** Server: metadata of a tls-crypt-v2 key waits for handleClientKeyResult(id, ok). Type byte first; may be empty. */
+  | { readonly type: 'client-key'; readonly id: number; readonly metadata: Uint8Array }
   /** A certificate waits for a tls-verify answer: handleVerifyResult(id, ok). Depth goes from CA to leaf. */
   | { readonly type: 'verify'; readonly id: number; readonly certificate: PeerCertificate }
   /** Server: a login waits for handleAuthResult(id, ...). Password is the caller's to forget. */
@@ -175,6 +181,7 @@ export interface TlsMulti {
   handleTimeout(nowMs: number): void;
   /** Drains the TLS engine after its wake(). */
   handleTlsOutput(nowMs: number): void;
+  handleClientKeyResult(id: number, ok: boolean, nowMs: number): void;
   handleVerifyResult(id: number, ok: boolean, nowMs: number): void;
   /** `username` may replace the one given (override-username, token). */
   handleAuthResult(

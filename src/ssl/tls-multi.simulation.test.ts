@@ -8,7 +8,15 @@ import { createPrng } from '../../test-kit/prng.ts';
 import { TlsPair, type TlsPairOptions, type TlsSide } from '../../test-kit/tls-pair.ts';
 import { digestInfo } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { type ControlWrap, createTlsAuthWrap, createTlsCryptWrap } from '../reliable/reliable.ts';
+import {
+  type ControlWrap,
+  createNoWrap,
+  createTlsAuthWrap,
+  createTlsCryptV2ClientWrap,
+  createTlsCryptWrap,
+  TlsCryptV2ServerKey,
+  withClientKeys,
+} from '../reliable/reliable.ts';
 
 const crypto = createNodeCrypto();
 const KEY2 = Uint8Array.from({ length: 256 }, (_, i) => (i * 89 + 7) & 0xff);
@@ -18,6 +26,8 @@ const WRAPS: readonly (readonly [string, readonly [ControlWrap, ControlWrap] | u
   ['no wrap', undefined],
   ['tls-auth', [tlsAuth(1), tlsAuth(0)]],
   ['tls-crypt', [tlsCrypt('client'), tlsCrypt('server')]],
+  ['tls-crypt-v2', tlsCryptV2()],
+  ['tls-crypt-v2 beside tls-auth', tlsCryptV2(tlsAuth(0))],
 ];
 
 describe.each(WRAPS)('sessions with %s', (_name, wraps) => {
@@ -138,6 +148,75 @@ describe('sessions over TCP', () => {
       expect(keyIds(pair.server), name).toEqual([0, 1, 2]);
       pair.close();
     }
+  });
+});
+
+describe('tls-crypt-v2', () => {
+  it('brings its key along twice to a server that keeps no state, and only in the first packets', () => {
+    const pair = createPair({ seed: 30, wraps: tlsCryptV2() });
+    const opcodes: number[] = [];
+    const record = pair.client.multi!.pollTransmit.bind(pair.client.multi);
+    pair.client.multi!.pollTransmit = () => {
+      const out = record();
+      if (out) opcodes.push(out.packet[0]! >> 3);
+      return out;
+    };
+    expect(pair.runUntil(() => pair.connected, 1000)).toBe(true);
+    expect(opcodes.slice(0, 2)).toEqual([10, 11]);
+    expect(opcodes.slice(2).every((opcode) => opcode === 4 || opcode === 5)).toBe(true);
+    pair.close();
+  });
+
+  it('comes up with the largest key there is, and where packets must be small', () => {
+    for (const tlsMtu of [154, 400, 1250]) {
+      const pair = createPair({ seed: 31, wraps: tlsCryptV2(createNoWrap(), 734), config: { tlsMtu } });
+      expect(
+        pair.runUntil(() => pair.connected, MINUTE),
+        `${tlsMtu}`,
+      ).toBe(true);
+      pair.close();
+    }
+  });
+
+  it('lets clients in that share a key, beside those with their own', () => {
+    const [, server] = tlsCryptV2(tlsCrypt('server'));
+    const pair = createPair({ seed: 32, wraps: [tlsCrypt('client'), server] });
+    expect(pair.runUntil(() => pair.connected, 1000)).toBe(true);
+    pair.close();
+  });
+
+  it('waits for the judgement of its metadata, and stays down when it is no', () => {
+    for (const tcp of [false, true]) {
+      for (const ok of [true, false]) {
+        const config = { deferClientKey: true, tcp };
+        const pair = createPair({ seed: 33, wraps: tlsCryptV2(), config });
+        const asked = () => pair.server.events.find((event) => event.type === 'client-key');
+        expect(pair.runUntil(() => asked() !== undefined, MINUTE)).toBe(true);
+        pair.run(500);
+        expect(pair.server.multi!.nextTimeout()).toBeUndefined();
+        const question = asked()!;
+        expect([...question.metadata]).toEqual(new Array(9).fill(1));
+        pair.server.multi!.handleClientKeyResult(question.id, ok, pair.nowMs);
+        expect(
+          pair.runUntil(() => pair.connected, 30_000),
+          `${tcp} ${ok}`,
+        ).toBe(ok);
+        expect(failed(pair.server), `${tcp} ${ok}`).toBe(tcp && !ok);
+        pair.close();
+        expect(pair.ssl.openSessions).toBe(0);
+      }
+    }
+  });
+
+  it('refuses keys that are too old or have no timestamp, where an age is demanded', () => {
+    const pair = createPair({
+      seed: 34,
+      wraps: tlsCryptV2(createNoWrap(), 5),
+      serverConfig: { clientKeyMaxDays: 1 },
+    });
+    expect(pair.runUntil(() => pair.connected, 70_000)).toBe(false);
+    expect(pair.server.multi!.drops.get('client-key-refused')).toBeGreaterThan(0);
+    pair.close();
   });
 });
 
@@ -321,6 +400,17 @@ function tlsAuth(direction: 0 | 1): ControlWrap {
   const digest = digestInfo('SHA256');
   if (!digest) throw new Error('SHA256 is missing');
   return createTlsAuthWrap({ key2: KEY2, direction, digest, crypto });
+}
+
+function tlsCryptV2(base = createNoWrap(), metadataBytes = 9): [ControlWrap, ControlWrap] {
+  const key = new TlsCryptV2ServerKey({ key: KEY2, crypto });
+  const file = key.wrap(KEY2.toReversed(), new Uint8Array(metadataBytes).fill(1));
+  const client = createTlsCryptV2ClientWrap({
+    key2: file.subarray(0, 256),
+    wrapped: file.subarray(256),
+    crypto,
+  });
+  return [client, withClientKeys(base, key)];
 }
 
 function tlsCrypt(role: 'client' | 'server', key2 = KEY2): ControlWrap {

@@ -11,7 +11,13 @@
  */
 import { ApiMisuseError, addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
-import { controlPayloadBytes, createSessionId, op } from '../reliable/reliable.ts';
+import {
+  type ControlWrap,
+  controlPayloadBytes,
+  createSessionId,
+  type OpenedClientKey,
+  op,
+} from '../reliable/reliable.ts';
 import { createDataKeys } from './data-keys.ts';
 import { zeroKeySource } from './key-method-2.ts';
 import { describeKeys, isAnyKeyActive, selectOpenKeys, selectSealKeys } from './key-scan.ts';
@@ -45,6 +51,13 @@ interface Login {
   readonly credentials: Credentials | undefined;
 }
 
+/** A tls-crypt-v2 key whose metadata is being judged. */
+interface AskedClientKey {
+  readonly id: number;
+  readonly wrap: ControlWrap;
+  readonly goOn: (nowMs: number) => boolean;
+}
+
 class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   readonly config: TlsMultiConfig;
   readonly sessions: Sessions = { active: undefined, initial: undefined, lameDuck: undefined };
@@ -53,6 +66,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   readonly #limits: RenegotiationLimits;
   #out: { packet: Uint8Array; to: LinkAddress }[] = [];
   #events: TlsEvent[] = [];
+  #askedClientKey: AskedClientKey | undefined;
   readonly #verifications = new Map<number, KeyState>();
   readonly #logins = new Map<number, Login>();
   #nextId = 1;
@@ -110,23 +124,19 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     from: LinkAddress,
     nowMs: number,
   ): void {
-    const opcode = op.P_CONTROL_HARD_RESET_SERVER_V2;
-    const ownId = Uint8Array.from(ids.own);
-    const session = new TlsSession(this, {
-      ownId,
-      opcode,
-      remote: from,
-      hold: false,
-      skipResets: true,
-      nowMs,
-    });
-    session.peerId = Uint8Array.from(ids.peer);
-    session.burst = true;
-    this.sessions.initial?.destroy();
-    this.sessions.initial = session;
-    this.#intake.countSession();
-    this.handleNewPeer(session, from);
-    this.handlePacket(packet, from, nowMs);
+    if (!op.carriesClientKey(op.readOpcode(packet))) {
+      this.#startProven(ids, undefined, from, nowMs);
+      this.handlePacket(packet, from, nowMs);
+      return;
+    }
+    const opened = this.#intake.openClientKey(packet, from);
+    if (!opened) return;
+    const { own, peer } = { own: Uint8Array.from(ids.own), peer: Uint8Array.from(ids.peer) };
+    const goOn = (thenMs: number): boolean => {
+      const session = this.#startProven({ own, peer }, opened.wrap, from, thenMs);
+      return this.#intake.takeKnown(session, opened.packet, from, thenMs);
+    };
+    if (this.judgeClientKey(opened, nowMs, goOn)) this.#process(nowMs);
   }
 
   handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): void {
@@ -139,6 +149,20 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   handleTlsOutput(nowMs: number): void {
     this.#process(nowMs);
+  }
+
+  handleClientKeyResult(id: number, ok: boolean, nowMs: number): void {
+    const asked = this.#askedClientKey;
+    if (asked?.id !== id) return;
+    this.#askedClientKey = undefined;
+    if (ok) {
+      if (asked.goOn(nowMs)) this.#process(nowMs);
+      return;
+    }
+    asked.wrap.destroy();
+    const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(this.#remote ?? CONNECTED_PEER)}`;
+    this.#log(D_TLS_ERRORS, text);
+    this.handleSoftError(text);
   }
 
   handleVerifyResult(id: number, ok: boolean, nowMs: number): void {
@@ -231,6 +255,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     sessions.active = undefined;
     sessions.initial = undefined;
     sessions.lameDuck = undefined;
+    this.#askedClientKey?.wrap.destroy();
+    this.#askedClientKey = undefined;
     this.#verifications.clear();
     this.#logins.clear();
     this.#out = [];
@@ -241,8 +267,21 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   payloadBytes(key: KeyState): number {
     const { tlsMtu, linkOverheadBytes } = this.config;
-    const overhead = this.#sessionOf(key)?.wrapOverhead(key.keyId) ?? this.config.wrap.overheadBytes;
-    return controlPayloadBytes(tlsMtu, linkOverheadBytes, overhead, key.acks.availableCount);
+    const { overheadBytes } = this.#sessionOf(key)?.wrapOf(key.keyId) ?? this.config.wrap;
+    return controlPayloadBytes(tlsMtu, linkOverheadBytes, overheadBytes, key.acks.availableCount);
+  }
+
+  judgeClientKey(key: OpenedClientKey, nowMs: number, goOn: (nowMs: number) => boolean): boolean {
+    if (!this.config.deferClientKey) return goOn(nowMs);
+    if (this.#askedClientKey) {
+      // The question is asked already; the client sends this again when the answer takes long.
+      key.wrap.destroy();
+      return false;
+    }
+    const id = this.#nextId++;
+    this.#askedClientKey = { id, wrap: key.wrap, goOn };
+    this.#events.push({ type: 'client-key', id, metadata: key.metadata });
+    return false;
   }
 
   askVerify(key: KeyState, certificate: PeerCertificate): void {
@@ -281,14 +320,18 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#events.push({ type: 'message', text });
   }
 
-  createInitial(remote: LinkAddress | undefined, nowMs: number): TlsSession {
-    const { role, tcp, crypto } = this.config;
+  createInitial(remote: LinkAddress | undefined, nowMs: number, clientWrap?: ControlWrap): TlsSession {
+    const { role, tcp, crypto, wrap } = this.config;
     const server = role === 'server';
-    const opcode = server ? op.P_CONTROL_HARD_RESET_SERVER_V2 : op.P_CONTROL_HARD_RESET_CLIENT_V2;
+    const ofClient = wrap.wrappedClientKey
+      ? op.P_CONTROL_HARD_RESET_CLIENT_V3
+      : op.P_CONTROL_HARD_RESET_CLIENT_V2;
+    const opcode = server ? op.P_CONTROL_HARD_RESET_SERVER_V2 : ofClient;
     const ownId = createSessionId(crypto);
     this.sessions.initial?.destroy();
     const hold = server && tcp;
-    const session = new TlsSession(this, { ownId, opcode, remote, hold, skipResets: false, nowMs });
+    const skipResets = false;
+    const session = new TlsSession(this, { ownId, opcode, clientWrap, remote, hold, skipResets, nowMs });
     this.sessions.initial = session;
     return session;
   }
@@ -305,6 +348,31 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   describeKeys(): string {
     return describeKeys(this.sessions);
+  }
+
+  /** A session whose resets are exchanged: the peer has proven its address with a cookie. */
+  #startProven(
+    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
+    clientWrap: ControlWrap | undefined,
+    from: LinkAddress,
+    nowMs: number,
+  ): TlsSession {
+    const session = new TlsSession(this, {
+      ownId: Uint8Array.from(ids.own),
+      opcode: op.P_CONTROL_HARD_RESET_SERVER_V2,
+      clientWrap,
+      remote: from,
+      hold: false,
+      skipResets: true,
+      nowMs,
+    });
+    session.peerId = Uint8Array.from(ids.peer);
+    session.burst = true;
+    this.sessions.initial?.destroy();
+    this.sessions.initial = session;
+    this.#intake.countSession();
+    this.handleNewPeer(session, from);
+    return session;
   }
 
   #process(nowMs: number): void {

@@ -13,14 +13,15 @@ export class TlsOutput {
     return this.#bytes;
   }
 
+  /** Whether take() has something, asking the engine where needed. */
+  has(engine: SslSession): boolean {
+    if (this.#bytes === 0) this.#pull(engine);
+    return this.#bytes > 0;
+  }
+
   /** The next packet's bytes, `max` at most, asking the engine for more where needed; undefined when there are none. */
   take(engine: SslSession, max: number): Uint8Array | undefined {
-    while (this.#bytes < max) {
-      const more = engine.readCiphertext();
-      if (!more) break;
-      this.#chunks.push(more);
-      this.#bytes += more.length;
-    }
+    while (this.#bytes < max && this.#pull(engine));
     const length = Math.min(max, this.#bytes);
     if (length === 0) return undefined;
     const out = new Uint8Array(length);
@@ -38,5 +39,13 @@ export class TlsOutput {
   clear(): void {
     this.#chunks = [];
     this.#bytes = 0;
+  }
+
+  #pull(engine: SslSession): boolean {
+    const more = engine.readCiphertext();
+    if (!more) return false;
+    this.#chunks.push(more);
+    this.#bytes += more.length;
+    return true;
   }
 }

@@ -25,6 +25,8 @@ const NO_PAYLOAD = new Uint8Array(0);
 export interface TlsSessionOptions {
   readonly ownId: Uint8Array;
   readonly opcode: number;
+  /** The wrap of a client's own key (tls-crypt-v2), which the session then destroys; the configuration's otherwise. */
+  readonly clientWrap: ControlWrap | undefined;
   readonly remote: LinkAddress | undefined;
   readonly hold: boolean;
   /** After a cookie handshake: both resets are done, replay id 1 is used up. */
@@ -44,6 +46,7 @@ export class TlsSession {
   /** Whether an 'active' event was given for this session. */
   wasActive = false;
   readonly #host: KeyHost;
+  readonly #clientWrap: ControlWrap | undefined;
   readonly #wrap: WrapSession;
   #dynamic: { readonly wrap: ControlWrap; readonly session: WrapSession } | undefined;
   #nextKeyId = 1;
@@ -53,7 +56,8 @@ export class TlsSession {
     this.#host = host;
     this.ownId = options.ownId;
     this.remote = options.remote;
-    this.#wrap = host.config.wrap.createSession(skipResets ? { nextPacketId: 2 } : {});
+    this.#clientWrap = options.clientWrap;
+    this.#wrap = this.wrapOf(0).createSession(skipResets ? { nextPacketId: 2 } : {});
     this.primary = new KeyState(host, { keyId: 0, opcode, hold, skipResets, nowMs });
   }
 
@@ -62,14 +66,10 @@ export class TlsSession {
     return this.#nextKeyId;
   }
 
-  /** Bytes to count for the wrap of packets with this key id. */
-  wrapOverhead(keyId: number): number {
-    return (keyId > 0 && this.#dynamic ? this.#dynamic.wrap : this.#host.config.wrap).overheadBytes;
-  }
-
-  /** The kind of wrap that packets with this key id have. */
-  wrapName(keyId: number): ControlWrap['name'] {
-    return (keyId > 0 && this.#dynamic ? this.#dynamic.wrap : this.#host.config.wrap).name;
+  /** The wrap that packets with this key id have. */
+  wrapOf(keyId: number): ControlWrap {
+    if (keyId > 0 && this.#dynamic) return this.#dynamic.wrap;
+    return this.#clientWrap ?? this.#host.config.wrap;
   }
 
   unwrap(packet: Uint8Array, keyId: number, wallSec: number): ControlPacket | DropReason {
@@ -80,7 +80,7 @@ export class TlsSession {
   setUpDynamicWrap(): void {
     const { config } = this.#host;
     const exported = this.primary.exportKeyingMaterial(DYNAMIC_TLS_CRYPT_LABEL, DYNAMIC_TLS_CRYPT_BYTES);
-    const key2 = dynamicTlsCryptKey(exported, config.wrap.key2);
+    const key2 = dynamicTlsCryptKey(exported, this.wrapOf(0).key2);
     const wrap = createTlsCryptWrap({ key2, role: config.role, crypto: config.crypto });
     exported.fill(0);
     key2.fill(0);
@@ -108,9 +108,14 @@ export class TlsSession {
       const packet = { opcode, keyId, sessionId: this.ownId, acks: ids, peerSessionId, messageId, payload };
       emit(wrap.wrap(packet, wallSec));
     };
-    for (let message = send.poll(nowMs); message; message = send.poll(nowMs)) {
-      write(message.opcode, message.messageId, message.payload);
-    }
+    const writeDue = (): void => {
+      for (let message = send.poll(nowMs); message; message = send.poll(nowMs)) {
+        write(message.opcode, message.messageId, message.payload);
+      }
+    };
+    writeDue();
+    // An acknowledgement alone isn't sent again when it is lost, a message with the wrapped key is.
+    if (acks.pendingCount > 0 && this.primary.queueClientKey(nowMs)) writeDue();
     if (acks.pendingCount > 0) write(op.P_ACK_V1, undefined, NO_PAYLOAD);
   }
 
@@ -120,6 +125,7 @@ export class TlsSession {
     this.lameDuck?.destroy();
     this.#dynamic?.wrap.destroy();
     this.#dynamic = undefined;
+    this.#clientWrap?.destroy();
   }
 
   #wrapFor(keyId: number): WrapSession {

@@ -5,15 +5,25 @@
  */
 const TLV_FLAGS = 1;
 const FLAGS_BYTES = 2;
+const FLAG_RESEND_WKC = 1;
 
-/** Whether a reset's payload is well formed; an empty one is. */
-export function isTlvList(payload: Uint8Array): boolean {
+/** What a reset's payload says; undefined when it is malformed. An empty one says nothing. */
+export function readEarlyNegotiation(payload: Uint8Array): { readonly resendClientKey: boolean } | undefined {
+  let resendClientKey = false;
   for (let at = 0; at < payload.length; ) {
-    if (at + 4 > payload.length) return false;
-    const type = (payload[at]! << 8) | payload[at + 1]!;
-    const length = (payload[at + 2]! << 8) | payload[at + 3]!;
-    if (length > payload.length - at - 4 || (type === TLV_FLAGS && length !== FLAGS_BYTES)) return false;
+    if (at + 4 > payload.length) return undefined;
+    const type = uint16(payload, at);
+    const length = uint16(payload, at + 2);
+    if (length > payload.length - at - 4) return undefined;
+    if (type === TLV_FLAGS) {
+      if (length !== FLAGS_BYTES) return undefined;
+      if ((uint16(payload, at + 4) & FLAG_RESEND_WKC) !== 0) resendClientKey = true;
+    }
     at += 4 + length;
   }
-  return true;
+  return { resendClientKey };
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
 }
