@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { replaceMarked } from '../test-kit/marked-text.ts';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
 import { measureManyClients } from './many-clients.ts';
@@ -23,7 +24,8 @@ const USAGE = `usage: npm run bench -- [options]
   --seconds N      length of each iperf3 run (default 5)
   --split          also with a veth that splits UDP super-packets as a network card does
   --mix            also with ours at one end and the peer at the other
-  --no-native      also ours without the C++ data path (OPENVPN_TS_NATIVE=0)
+  --only-native    leave out the pairs without the C++ data path (OPENVPN_TS_NATIVE=0)
+  --write-docs     writes the tables into docs/performance.md
   --clients N      clients at once (default 100)
   --starts N       starts measured (default 10)
 `;
@@ -36,7 +38,8 @@ const OPTIONS = {
   seconds: { type: 'string', default: '5' },
   split: { type: 'boolean', default: false },
   mix: { type: 'boolean', default: false },
-  'no-native': { type: 'boolean', default: false },
+  'only-native': { type: 'boolean', default: false },
+  'write-docs': { type: 'boolean', default: false },
   clients: { type: 'string', default: '100' },
   starts: { type: 'string', default: '10' },
   help: { type: 'boolean', default: false },
@@ -61,6 +64,7 @@ async function main(): Promise<number> {
   mkdirSync(RESULTS_DIR, { recursive: true });
   writeFileSync(`${RESULTS_DIR}/latest.json`, `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(`${RESULTS_DIR}/latest.md`, `${tables}\n`);
+  if (options['write-docs']) replaceMarked('docs/performance.md', 'bench tables', tables);
   process.stdout.write(`\n${tables}\n\nresults: ${RESULTS_DIR}/latest.json\n`);
   return 0;
 }
@@ -128,7 +132,7 @@ async function measureAllThroughput(
     all.push(await series(`${title}, our server, peer's client`, peer, [ours, peer], plain, options.pairs));
     all.push(await series(`${title}, peer's server, our client`, peer, [peer, ours], plain, options.pairs));
   }
-  if (options['no-native'])
+  if (!options['only-native'])
     all.push(await series(`${title}, without the addon`, peer, [slow, slow], plain, options.pairs));
   return all;
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceMarked } from '../test-kit/marked-text.ts';
 import { PAIRINGS, type Pairing } from './bed.ts';
 import { DIMENSIONS } from './matrix.ts';
 import type { TestResult } from './runner.ts';
@@ -14,8 +15,6 @@ export interface Counts {
   readonly skipped: number;
 }
 
-const BEGIN = '<!-- compat table: begin (npm run compat -- --write-docs) -->';
-const END = '<!-- compat table: end -->';
 const COLUMNS: Readonly<Record<Pairing, string>> = {
   'ours-client': 'our client, peer server',
   'ours-server': 'peer client, our server',
@@ -59,13 +58,9 @@ export function writeJson(dir: string, results: readonly TestResult[], facts: ob
 
 /** Replaces the generated part of the document; makes the document when it isn't there. */
 export function writeDocs(path: string, results: readonly TestResult[], peerVersion: string): void {
-  const old = existsSync(path) ? readFileSync(path, 'utf8') : `# Compatibility\n\n${BEGIN}\n${END}\n`;
-  const [begin, end] = [old.indexOf(BEGIN), old.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${path}: the markers of the compat table are missing`);
   const { passed, failed, skipped } = countResults(results);
   const summary = `Peer: ${peerVersion}. ${passed} passed, ${failed} failed, ${skipped} skipped.`;
-  const table = `${BEGIN}\n\n${summary}\n\n${resultTables(results)}\n\n`;
-  writeFileSync(path, old.slice(0, begin) + table + old.slice(end));
+  replaceMarked(path, 'compat table', `${summary}\n\n${resultTables(results)}`);
 }
 
 function matrixRows(results: readonly TestResult[]): string[] {

@@ -67,7 +67,7 @@ export function levelOf(flags: number): number {
   return flags & 0x0f;
 }
 
-/** Mute category of a level constant; 0 is never muted. */
+/** Mute category of a level constant; repeated lines of one category count towards --mute. */
 export function muteCategoryOf(flags: number): number {
   return (flags >>> 24) & 0xff;
 }
