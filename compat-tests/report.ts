@@ -2,7 +2,7 @@
  * What a compat run shows: a line per test as it ends, tables at the end, JSON for other programs, and the
  * generated part of docs/compatibility.md between its two markers.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceMarked } from '../test-kit/marked-text.ts';
 import { PAIRINGS, type Pairing } from './bed.ts';
