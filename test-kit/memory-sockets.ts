@@ -96,6 +96,8 @@ export class MemorySockets implements SocketFactory {
   readonly name = 'memory';
   /** UDP links in the order they were opened. */
   readonly links: MovableLink[] = [];
+  /** Cable out: what is sent is lost, and nothing arrives. */
+  unplugged = false;
   /** Look-ups so far. */
   readonly lookUps: string[] = [];
   readonly #internet: MemoryInternet;
@@ -110,12 +112,13 @@ export class MemorySockets implements SocketFactory {
 
   async openUdp(bind: UdpBind): Promise<Link> {
     const local = this.#local(bind.family, bind.localAddress, bind.localPort);
-    const link = new MovableLink(this.#internet.openUdp(local), (to) => this.#internet.openUdp(to));
+    const link = new MovableLink(this, this.#internet.openUdp(local), (to) => this.#internet.openUdp(to));
     this.links.push(link);
     return link;
   }
 
   async connectTcp(connect: TcpConnect): Promise<Link> {
+    if (this.unplugged) throw linkError('ENETUNREACH', 'connect');
     const { remote, localAddress, localPort } = connect;
     return this.#internet.connect(this.#local(remote.family, localAddress, localPort), remote);
   }
@@ -147,11 +150,13 @@ export class MovableLink implements Link {
   onWritable: () => void = nothing;
   onError: (error: NodeJS.ErrnoException) => void = nothing;
   onClose: (error: NodeJS.ErrnoException | undefined) => void = nothing;
+  readonly #host: MemorySockets;
   readonly #open: (local: LinkAddress) => Link;
   #inner: Link;
   closed = false;
 
-  constructor(inner: Link, open: (local: LinkAddress) => Link) {
+  constructor(host: MemorySockets, inner: Link, open: (local: LinkAddress) => Link) {
+    this.#host = host;
     this.#open = open;
     this.#inner = inner;
     this.#attach(inner);
@@ -178,15 +183,16 @@ export class MovableLink implements Link {
   }
 
   recvBatch(batch: PacketBatch): number {
-    return this.#inner.recvBatch(batch);
+    const count = this.#inner.recvBatch(batch);
+    return this.#host.unplugged ? 0 : count;
   }
 
   sendBatch(batch: PacketBatch, first: number, end: number): number {
-    return this.#inner.sendBatch(batch, first, end);
+    return this.#host.unplugged ? end - first : this.#inner.sendBatch(batch, first, end);
   }
 
   send(packet: Uint8Array, to: LinkAddress): boolean {
-    return this.#inner.send(packet, to);
+    return this.#host.unplugged || this.#inner.send(packet, to);
   }
 
   close(): void {

@@ -98,7 +98,9 @@ export class Station {
 
   /** Log lines that contain a text or match. */
   lines(what: string | RegExp): string[] {
-    return this.log.lines.filter((line) => (typeof what === 'string' ? line.includes(what) : what.test(line)));
+    return this.log.lines.filter((line) =>
+      typeof what === 'string' ? line.includes(what) : what.test(line),
+    );
   }
 
   count(what: string | RegExp): number {
@@ -121,6 +123,7 @@ export class TunnelWorld {
   #stepMs = FIRST_STEP_MS;
   #clients = 0;
   #pings = 0;
+  #killed = 0;
 
   constructor(options: MemoryNetOptions = {}) {
     vi.useFakeTimers({
@@ -139,12 +142,17 @@ export class TunnelWorld {
     return this.#start('server', `${SERVER}${extra}\n${inline(ca, server)}`, parts);
   }
 
-  /** Starts a client with the certificate of `name` at an address of its own. */
+  /** Starts a client with the certificate of `name` at an address of its own; its remote is the server unless told. */
   client(name: WorldName, extra = '', parts: StationParts = {}): Station {
     const { ca, [name]: own } = worldPki();
     const number = 10 + this.#clients++;
     const address = { address: `198.51.100.${number}`, address6: `2001:db8:1::${number}` };
-    return this.#start('client', `${CLIENT}${extra}\n${inline(ca, own)}`, { ...address, ...parts });
+    const remote = /^remote /m.test(extra) ? '' : `remote ${SERVER_ADDRESS} 1194\n`;
+    const bind = /^(local|lport) /m.test(extra) ? '' : 'nobind\n';
+    return this.#start('client', `${CLIENT}${bind}${remote}${extra}\n${inline(ca, own)}`, {
+      ...address,
+      ...parts,
+    });
   }
 
   /** Starts a server and waits until it is up. */
@@ -191,11 +199,12 @@ export class TunnelWorld {
     await this.settle();
   }
 
-  /** Takes a station's wire away: what it sends from here on is lost, as when its power went. */
-  kill(station: Station): void {
-    const to = { family: 4 as const, address: '203.0.113.254', port: 1 + this.#clients++ };
-    for (const link of station.sockets.links.filter((one) => !one.closed)) link.moveTo(to);
-    for (const link of station.sockets.links) link.close();
+  /** Takes a station off the network for good, as when its power went; its addresses are free again. */
+  kill({ sockets }: Station): void {
+    sockets.unplugged = true;
+    for (const link of sockets.links.filter((one) => !one.closed)) {
+      link.moveTo({ family: 4, address: '203.0.113.254', port: 1 + this.#killed++ });
+    }
   }
 
   /** Ends a station in order. */
@@ -281,8 +290,6 @@ script-security 3
 
 const CLIENT = `client
 dev tun
-remote ${SERVER_ADDRESS} 1194
-nobind
 remote-cert-tls server
 verb 4
 script-security 3

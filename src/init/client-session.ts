@@ -112,6 +112,7 @@ export class ClientSession {
           randomBytes: (length: number) => tls.crypto.randomBytes(length),
         },
         log,
+        commonName: () => this.tls.identity?.commonName || 'UNDEF',
         counters: newLinkCounters(),
         totals: config.totals,
         muteReplayWarnings: config.muteReplayWarnings,

@@ -180,9 +180,15 @@ class Client implements ClientSessionHost {
     session.notifyExit(ce.explicitExitNotify);
     for (;;) {
       const last = await signals.wait();
-      // Meanwhile 2.x ignores restarts.
       if (!isRestart(last)) return;
       signals.clear();
+      if (last.source === 'hard') {
+        this.#log.log(M_INFO, `Ignoring ${last.name} received during exit notification`);
+        continue;
+      }
+      // The session can't go on: nothing is left to wait for.
+      this.#log.log(M_INFO, `Converting soft ${last.name} received during exit notification to SIGTERM`);
+      signals.raise('SIGTERM', 'soft', 'exit-with-notification');
     }
   }
 

@@ -136,9 +136,7 @@ class Server implements ServerHandle {
   async stop(reason: string): Promise<void> {
     const { signals, options } = this.#run;
     const notify = options.connectionList[0]?.explicitExitNotify ?? 0;
-    if (this.#multi && notify > 0 && this.#multi.notifyRestart(notify === 2) > 0) {
-      await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_DELAY_MS));
-    }
+    if (this.#multi && notify > 0 && this.#multi.notifyRestart(notify === 2) > 0) await this.#linger();
     signals.onStatistics = () => undefined;
     this.#writePersisted();
     for (const close of this.#closers.splice(0).reverse()) close();
@@ -149,6 +147,16 @@ class Server implements ServerHandle {
 
   status(): ServerStatus {
     return this.#multi ? serverStatus(this.#multi) : { clients: [], routes: [], maxBcastQueue: 0 };
+  }
+
+  /** Serves on while clients hear of the end; a further signal ends that, and counts in place of the first. */
+  async #linger(): Promise<void> {
+    const { signals } = this.#run;
+    const first = signals.pending;
+    signals.clear();
+    if (!(await signals.sleep(SHUTDOWN_DELAY_MS)) && first) {
+      signals.raise(first.name, first.source, first.reason);
+    }
   }
 
   #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {

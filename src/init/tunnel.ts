@@ -78,7 +78,8 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
   }
 
   async stop(): Promise<void> {
-    this.#signals.raise('SIGTERM', 'soft', 'stop');
+    // As from the kernel, so that exit notifications are sent; a second call cuts their time short.
+    this.#signals.raise('SIGTERM', 'hard');
     await this.#run;
   }
 

@@ -127,6 +127,14 @@ export class UdpReceiver {
 
   #handleStranger(packet: Uint8Array, from: LinkAddress): void {
     const { clock, log } = this.#server.config;
+    if (this.#server.shuttingDown) {
+      this.drops.control++;
+      log.log(
+        D_MULTI_ERRORS,
+        `MULTI: Connection attempt from ${realAddressText(from)} ignored while server is shutting down`,
+      );
+      return;
+    }
     const nowMs = clock.nowMs();
     const verdict = this.#cookies.handle(packet, from, Math.floor(clock.wallMs() / 1000), nowMs);
     if (verdict.type === 'reply') {

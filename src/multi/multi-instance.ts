@@ -114,7 +114,7 @@ export class MultiInstance implements Scheduled {
           randomBytes: (length) => config.crypto.randomBytes(length),
         },
         log: this.log,
-        commonName: () => this.commonName,
+        commonName: () => this.commonName || 'UNDEF',
         counters: this.counters,
         totals: host.totals,
         muteReplayWarnings: config.options.muteReplayWarnings,

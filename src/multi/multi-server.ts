@@ -59,6 +59,7 @@ export class MultiServer implements InstanceHost {
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
+  #shuttingDown = false;
   #closed = false;
 
   constructor(config: MultiConfig, maxPacketBytes: number) {
@@ -84,6 +85,11 @@ export class MultiServer implements InstanceHost {
 
   get clientCount(): number {
     return this.#count;
+  }
+
+  /** Clients were told to reconnect: no new one is taken, since it would come back too early. */
+  get shuttingDown(): boolean {
+    return this.#shuttingDown;
   }
 
   addLink(bound: BoundLink): void {
@@ -228,6 +234,7 @@ export class MultiServer implements InstanceHost {
   /** Tells UDP clients to reconnect (--explicit-exit-notify on a server). Returns how many were told. */
   notifyRestart(advance: boolean): number {
     const nowMs = this.config.clock.nowMs();
+    this.#shuttingDown = true;
     let told = 0;
     for (const instance of this.instances()) {
       if (instance.bound.link.transport !== 'udp' || instance.state !== 'connected') continue;
