@@ -32,6 +32,8 @@ const STEP_GROWTH = 1.5;
 const QUIET_TURNS = 4;
 const MOST_TURNS = 5000;
 const LOG_TAIL = 25;
+/** Names of file accesses among Node's active resources. */
+const FILE_REQUEST = /^(FSReq|CloseReq)/;
 
 export interface StationParts extends DryRunOptions {
   /** Address on the memory internet; the server's is SERVER_ADDRESS. */
@@ -139,7 +141,8 @@ export class TunnelWorld {
   /** Starts a server; it is up some steps later. */
   server(extra = '', parts: StationParts = {}): Station {
     const { ca, server } = worldPki();
-    return this.#start('server', `${SERVER}${extra}\n${inline(ca, server)}`, parts);
+    const net = /^ifconfig-pool /m.test(extra) ? '' : 'server 10.8.0.0 255.255.255.0\n';
+    return this.#start('server', `${SERVER}${net}${extra}\n${inline(ca, server)}`, parts);
   }
 
   /** Starts a client with the certificate of `name` at an address of its own; its remote is the server unless told. */
@@ -213,10 +216,12 @@ export class TunnelWorld {
     await this.until(() => station.ended !== undefined, 60_000);
   }
 
-  /** Ends everything and gives real time back. */
+  /** Ends everything and gives real time back. Throws when something left a timer behind. */
   async close(): Promise<void> {
     try {
       for (const station of this.#stations.reverse()) if (!station.ended) await this.stop(station);
+      await this.settle();
+      if (vi.getTimerCount() > 0) throw new Error(`${vi.getTimerCount()} timers run on`);
     } finally {
       vi.useRealTimers();
     }
@@ -227,7 +232,7 @@ export class TunnelWorld {
     for (let turn = 0, quiet = 0; turn < MOST_TURNS && quiet < QUIET_TURNS; turn++) {
       const before = this.#activity();
       await new Promise((resolve) => setImmediate(resolve));
-      const busy = process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+      const busy = process.getActiveResourcesInfo().some((name) => FILE_REQUEST.test(name));
       quiet = busy || this.#activity() !== before ? 0 : quiet + 1;
     }
   }
@@ -281,7 +286,6 @@ interface WorldPki extends Record<WorldName, TestCertificate> {
 
 const SERVER = `dev tun
 topology subnet
-server 10.8.0.0 255.255.255.0
 port 1194
 dh none
 verb 4

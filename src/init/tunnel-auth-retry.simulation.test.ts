@@ -105,7 +105,7 @@ describe('messages of the server', () => {
     const created = vi.spyOn(MultiServer.prototype, 'createInstance');
     await world.serving();
     const alice = await world.connected('alice');
-    const server = created.mock.contexts[0]!;
+    const server = created.mock.contexts[0] as MultiServer;
     const [instance] = server.instances();
     const say = (text: string): void => {
       server.sendMessage(instance!, text, world.nowMs);

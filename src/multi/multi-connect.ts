@@ -117,7 +117,8 @@ export class ClientSetup {
       return;
     }
     instance.responder.reset();
-    this.#finish(instance);
+    // Not set up yet: the new keys go on where the scripts of the old ones let them.
+    if (instance.state === 'connected') this.#finish(instance);
   }
 
   handlePushRequest(instance: MultiInstance, nowMs: number): void {
