@@ -224,7 +224,7 @@ export class Bed {
     await sleep(500);
     check(!client.has(UP), `the tunnel came up although it must not${this.tails()}`);
     const devices = ip(this.client().ns, '-o', 'link');
-    check(!/: tun\d/.test(devices), `a device was opened although no tunnel may exist:\n${devices}`);
+    check(!/: t(un|ap)\d/.test(devices), `a device was opened although no tunnel may exist:\n${devices}`);
   }
 
   /** Stops a program; ours must end by itself with `code`. */

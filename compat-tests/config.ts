@@ -11,6 +11,8 @@ import { type CertificateFiles, type KeyKind, type Pki, staticKeyText } from '..
 
 /** What the matrix varies. */
 export interface TunnelOptions {
+  /** Layer of the tunnel; topology matters for tun only. */
+  readonly dev: 'tun' | 'tap';
   readonly proto: 'udp' | 'tcp';
   readonly family: 4 | 6;
   readonly wrap: 'none' | 'tls-auth' | 'tls-crypt' | 'tls-crypt-v2';
@@ -32,6 +34,7 @@ export interface TunnelFiles {
 
 /** The tunnel that scenarios use unless they say otherwise. */
 export const PLAIN_TUNNEL: TunnelOptions = {
+  dev: 'tun',
   proto: 'udp',
   family: 4,
   wrap: 'none',
@@ -64,7 +67,7 @@ export function tunnelFiles(tunnel: TunnelOptions, dir: string, program = 'openv
 
 export function serverLines(tunnel: TunnelOptions, files: TunnelFiles, pki: Pki): string[] {
   return [
-    'dev tun',
+    `dev ${tunnel.dev}`,
     `topology ${tunnel.topology}`,
     'server 10.8.0.0 255.255.255.0',
     'server-ipv6 fd00:8::/64',
@@ -87,7 +90,7 @@ export function clientLines(
 ): string[] {
   return [
     'client',
-    'dev tun',
+    `dev ${tunnel.dev}`,
     `proto ${tunnel.proto}${tunnel.family}${tunnel.proto === 'tcp' ? '-client' : ''}`,
     ...remotes.map((remote) => `remote ${remote}`),
     'nobind',

@@ -8,6 +8,7 @@ import type { TunnelOptions } from './config.ts';
 import type { CompatTest } from './runner.ts';
 
 export const DIMENSIONS: Dimensions<TunnelOptions> = {
+  dev: ['tun', 'tap'],
   proto: ['udp', 'tcp'],
   family: [4, 6],
   wrap: ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'],
@@ -33,8 +34,9 @@ export function matrixTests(pairing: Pairing, full: boolean): CompatTest[] {
 }
 
 function caseName(tunnel: TunnelOptions): string {
-  const { proto, family, wrap, cipher, tls, topology, key } = tunnel;
-  return `${proto}${family} ${wrap} ${cipher} tls${tls} ${topology} ${key}`;
+  const { dev, proto, family, wrap, cipher, tls, topology, key } = tunnel;
+  const layer = dev === 'tap' ? 'tap' : topology;
+  return `${proto}${family} ${wrap} ${cipher} tls${tls} ${layer} ${key}`;
 }
 
 async function runCase(bed: Bed): Promise<void> {

@@ -40,6 +40,7 @@ export const D_PUSH = level(3, 35);
 export const D_IFCONFIG_POOL = level(3, 36);
 export const D_AUTH = level(3, 37);
 export const D_MULTI_LOW = level(3, 38);
+export const D_ROUTE_QUOTA = level(3, 42);
 export const D_SCHED_EXIT = level(3, 40);
 export const D_OSBUF = level(3, 43);
 
@@ -58,6 +59,7 @@ export const D_TLS_DEBUG_MED = level(7, 70) | M_DEBUG;
 export const D_SHOW_OCC = level(7, 70) | M_DEBUG;
 export const D_PING = level(7, 70) | M_DEBUG;
 export const D_MULTI_DEBUG = level(7, 70) | M_DEBUG;
+export const D_VLAN_DEBUG = level(7, 74) | M_DEBUG;
 export const D_PACKET_CONTENT = level(9, 70) | M_DEBUG;
 export const D_TLS_DEBUG = level(9, 70) | M_DEBUG;
 export const D_RELIABLE = level(9, 70) | M_DEBUG;

@@ -5,7 +5,7 @@
 import { formatIp, parseIpBytes } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
-import type { Options } from '../options/options.ts';
+import { devTypeOf, type Options } from '../options/options.ts';
 import { addressWords } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
 import type { ClientAddresses, MultiInstance } from './multi-instance.ts';
@@ -80,7 +80,8 @@ export class AddressPlan {
   routesOf(instance: MultiInstance): ClientRoute[] {
     const { addresses, options } = instance;
     const routes: ClientRoute[] = [];
-    if (addresses.local4 !== undefined) routes.push(clientRoute(addresses.local4, 32, true));
+    if (addresses.local4 !== undefined && addresses.remoteNetmask4 !== undefined)
+      routes.push(clientRoute(addresses.local4, 32, true));
     if (addresses.local6 !== undefined) routes.push(clientRoute(addresses.local6, 128, true));
     for (const { network, prefix } of options.iroutes) routes.push(clientRoute(network, prefix, false));
     for (const { network, prefix } of options.iroutesIpv6) routes.push(clientRoute(network, prefix, false));
@@ -98,10 +99,16 @@ export class AddressPlan {
     instance.lease = lease;
     const local4 = lease.remote4 === undefined ? undefined : numberToIp(lease.remote4);
     const local6 = lease.remote6 ? formatIp(lease.remote6) : undefined;
+    const netmask = this.#poolNetmask(lease.local4);
     const shown4 = local4 ?? '(Not enabled)';
     log.log(M_INFO, `MULTI_sva: pool returned IPv4=${shown4}, IPv6=${local6 ?? '(Not enabled)'}`);
+    if (local4 !== undefined && netmask === undefined) {
+      const text = `MULTI: no --ifconfig-pool netmask parameter is available to push to ${instance.prefix}`;
+      log.log(D_MULTI_ERRORS, text);
+    }
     return {
-      ...(local4 !== undefined && { local4, remoteNetmask4: this.#poolNetmask(lease.local4) }),
+      ...(local4 !== undefined && { local4 }),
+      ...(local4 !== undefined && netmask !== undefined && { remoteNetmask4: netmask }),
       ...(local6 !== undefined && {
         local6,
         netbits6: options.ifconfigIpv6?.netbits ?? 64,
@@ -110,11 +117,11 @@ export class AddressPlan {
     };
   }
 
-  #poolNetmask(serverEnd: number | undefined): string {
+  #poolNetmask(serverEnd: number | undefined): string | undefined {
     const { options } = this.#config;
     if (serverEnd !== undefined) return numberToIp(serverEnd);
-    if (options.topology === 'p2p') return options.ifconfig?.local ?? '0.0.0.0';
-    return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask ?? '255.255.255.0';
+    if (devTypeOf(options) === 'tun' && options.topology === 'p2p') return options.ifconfig?.local;
+    return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask;
   }
 
   #restore(entry: PoolPersistEntry): void {
@@ -140,6 +147,16 @@ export function logPrimary(instance: MultiInstance, route: ClientRoute): void {
   instance.log.log(D_MULTI_LOW, `MULTI: primary virtual ${family} for ${instance.prefix}: ${route.text}`);
 }
 
+/** What 2.x says when a client's address is outside of --ifconfig-push-constraint; undefined when all is well. */
+export function constraintViolation(instance: MultiInstance): string | undefined {
+  const { ifconfigPushConstraint: constraint } = instance.options;
+  const { local4, remoteNetmask4 } = instance.addresses;
+  if (!constraint || local4 === undefined || remoteNetmask4 === undefined) return undefined;
+  if ((ipWord(local4) & ipWord(constraint.netmask)) >>> 0 === ipWord(constraint.network)) return undefined;
+  const { network, netmask } = constraint;
+  return `MULTI ERROR: primary virtual IP for ${instance.prefix} (${local4}) violates tunnel network/netmask constraint (${network}/${netmask})`;
+}
+
 export function numberToIp(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
@@ -160,17 +177,20 @@ function clientRoute(network: string, prefix: number, primary: boolean): ClientR
 function createPool(options: Options): IfconfigPool | undefined {
   const { ifconfigPool, ifconfigIpv6Pool } = options;
   if (!ifconfigPool && !ifconfigIpv6Pool) return undefined;
-  const word = (text: string): number => addressWords(parseIpBytes(text) ?? new Uint8Array(4))[0] >>> 0;
   const ipv6Base = ifconfigIpv6Pool ? parseIpBytes(ifconfigIpv6Pool.base) : undefined;
   return new IfconfigPool({
     duplicateCn: options.duplicateCn,
     ...(ifconfigPool && {
       ipv4: {
-        type: options.topology === 'net30' ? 'net30' : 'individual',
-        start: word(ifconfigPool.start),
-        end: word(ifconfigPool.end),
+        type: devTypeOf(options) === 'tun' && options.topology === 'net30' ? 'net30' : 'individual',
+        start: ipWord(ifconfigPool.start),
+        end: ipWord(ifconfigPool.end),
       },
     }),
     ...(ipv6Base && { ipv6Base }),
   });
+}
+
+function ipWord(text: string): number {
+  return addressWords(parseIpBytes(text) ?? new Uint8Array(4))[0] >>> 0;
 }

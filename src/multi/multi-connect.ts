@@ -8,7 +8,6 @@
  *
  * Steps that wait for a script give up when the instance was closed meanwhile.
  */
-import { formatIp } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
@@ -19,7 +18,7 @@ import {
 } from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
-import { cloneOptions, type Options, parseClientConfig } from '../options/options.ts';
+import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
 import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import { EnvSet } from '../script/script.ts';
 import {
@@ -34,9 +33,9 @@ import {
   type TlsEvent,
 } from '../ssl/ssl.ts';
 import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
-import { routeBytes, type VirtualTable } from './mroute.ts';
+import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
-import { type AddressPlan, type ClientRoute, logPrimary } from './multi-addresses.ts';
+import { type AddressPlan, constraintViolation, logPrimary } from './multi-addresses.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 const NO_EKM =
@@ -46,7 +45,7 @@ const NO_EKM =
 export interface SetupHost {
   readonly config: MultiConfig;
   readonly plan: AddressPlan;
-  readonly routes: VirtualTable<MultiInstance>;
+  readonly learner: AddressLearner;
   instances(): Iterable<MultiInstance>;
   drive(instance: MultiInstance, nowMs: number): void;
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
@@ -127,14 +126,12 @@ export class ClientSetup {
 
   /** The instance is gone: frees what it had and runs the scripts of the end. */
   handleClosed(instance: MultiInstance): void {
-    const { plan, routes, config } = this.#host;
+    const { plan, learner, config } = this.#host;
     plan.release(instance, this.#nowMs);
-    const forgotten = routes.forget(instance);
-    const { commands } = this.#hooks;
-    if (instance.clientConnectRan || (forgotten.length > 0 && commands.learnAddress !== undefined)) {
-      setTotals(instance.env, instance, config.clock.wallMs());
-      this.#track(this.#disconnect(instance, forgotten.map(routeText)));
-    }
+    learner.handleClosed(instance);
+    if (!instance.clientConnectRan) return;
+    setTotals(instance.env, instance, config.clock.wallMs());
+    this.#track(this.#hooks.clientDisconnect(instance.env).then(() => undefined));
   }
 
   /** Resolves when no script of any instance runs any more. */
@@ -190,7 +187,7 @@ export class ClientSetup {
       this.#reject(instance, undefined);
       return;
     }
-    if (instance.addresses.local4 === undefined) {
+    if (instance.addresses.remoteNetmask4 === undefined) {
       const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
       instance.log.log(D_MULTI_ERRORS, text);
     }
@@ -336,7 +333,7 @@ export class ClientSetup {
   /** Scripts see the addresses that hold so far. */
   #assign(instance: MultiInstance): void {
     this.#host.plan.assign(instance);
-    setConnection(instance.env, instance, this.#host.config.options.topology === 'subnet');
+    setConnection(instance.env, instance, this.#isTap || this.#host.config.options.topology === 'subnet');
   }
 
   #apply(instance: MultiInstance, text: string, label: string): void {
@@ -346,41 +343,28 @@ export class ClientSetup {
     this.#assign(instance);
   }
 
+  /** In tun mode the client's addresses and networks; a tap server learns from traffic. */
   async #learnRoutes(instance: MultiInstance): Promise<void> {
-    const { config, plan } = this.#host;
-    const routes = plan.routesOf(instance);
-    const quota = config.options.maxRoutesPerClient;
-    for (const [index, route] of routes.entries()) {
-      if (index >= quota) {
-        const text = `MULTI ROUTE: route quota (${quota}) exceeded for ${instance.prefix} (see --max-routes-per-client option)`;
-        instance.log.log(D_MULTI_ERRORS, text);
-        return;
-      }
-      await this.#learn(instance, route);
+    const { plan, learner } = this.#host;
+    const { iroutes, iroutesIpv6 } = instance.options;
+    const violation = constraintViolation(instance);
+    if (violation !== undefined) instance.log.log(D_MULTI_ERRORS, violation);
+    if (this.#isTap) {
+      if (iroutes.length > 0) instance.log.log(D_MULTI_ERRORS, irouteRefusal(instance));
+      return;
+    }
+    for (const route of plan.routesOf(instance)) {
+      if (!route.primary)
+        instance.log.log(D_MULTI_LOW, `MULTI: internal route ${route.text} -> ${instance.prefix}`);
+      await learner.learn(instance, route);
       if (!instance.open) return;
+      if (route.primary) logPrimary(instance, route);
     }
+    if (iroutes.length > 0 || iroutesIpv6.length > 0) learner.dropCache();
   }
 
-  async #learn(instance: MultiInstance, route: ClientRoute): Promise<void> {
-    const { routes } = this.#host;
-    if (!route.primary)
-      instance.log.log(D_MULTI_LOW, `MULTI: internal route ${route.text} -> ${instance.prefix}`);
-    const operation = routes.has(route.family, route.words, route.prefix) ? 'update' : 'add';
-    if (this.#hooks.commands.learnAddress !== undefined) {
-      const { env, commonName } = instance;
-      if (!(await this.#hooks.learnAddress(env, operation, route.text, commonName)) || !instance.open) return;
-    }
-    routes.learn(route.family, route.words, route.prefix, instance);
-    instance.log.log(D_MULTI_LOW, `MULTI: Learn: ${route.text} -> ${instance.prefix}`);
-    if (route.primary) logPrimary(instance, route);
-  }
-
-  async #disconnect(instance: MultiInstance, forgotten: readonly string[]): Promise<void> {
-    if (instance.clientConnectRan) await this.#hooks.clientDisconnect(instance.env);
-    if (this.#hooks.commands.learnAddress === undefined) return;
-    for (const text of forgotten) {
-      await this.#hooks.learnAddress(this.#host.config.env.child(), 'delete', text);
-    }
+  get #isTap(): boolean {
+    return devTypeOf(this.#host.config.options) === 'tap';
   }
 
   #nameOf(instance: MultiInstance): string {
@@ -422,9 +406,6 @@ function netmask(prefix: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-function routeText(route: { family: 4 | 6; words: readonly number[]; prefix: number }): string {
-  const bytes = routeBytes(route);
-  const host = route.prefix === bytes.length * 8;
-  const address = formatIp(bytes);
-  return host ? address : `${address}/${route.prefix}`;
+function irouteRefusal(instance: MultiInstance): string {
+  return `MULTI: --iroute options rejected for ${instance.prefix} -- iroute only works with tun-style tunnels`;
 }

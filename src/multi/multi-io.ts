@@ -1,58 +1,40 @@
 /**
  * The data path of a server (2.x multi_process_incoming_link(), multi_process_incoming_tun()): batches
- * between tun and the clients' links, in place.
+ * between the device and the clients' links, in place. Where a packet goes is the router's to say.
  *
- *   link -> runs of one client -> DataChannel.open -> source check -> (other client | tun)
- *   tun  -> owner of the destination -> runs of one client -> DataChannel.seal -> link
+ *   link   -> runs of one client -> DataChannel.open -> PacketRouter -> (other clients | device)
+ *   device -> PacketRouter -> runs of one client -> DataChannel.seal -> link
  *
- * A full UDP socket stops reading from tun until there is room; a full TCP connection drops that
+ * A full UDP socket stops reading from the device until there is room; a full TCP connection drops that
  * client's packets, so that no client can stall the others.
  */
 
-import type { Logger } from '../base/base.ts';
-import { ADDRESS_WORDS, formatIp, PacketBatch } from '../base/base.ts';
+import { ADDRESS_WORDS, type Logger, PacketBatch } from '../base/base.ts';
 import { D_MULTI_DROPPED } from '../base/errlevel.ts';
-import {
-  ipDestinationOffset,
-  ipSourceOffset,
-  ipVersion,
-  isIpMulticast,
-  isIpv6LinkLocalSource,
-  readWord,
-} from '../forward/forward.ts';
 import type { Link } from '../socket/socket.ts';
 import type { TunDevice } from '../tun/tun.ts';
-import type { VirtualTable } from './mroute.ts';
 import type { MultiInstance } from './multi-instance.ts';
+import { DROPPED, type MultiIoDrops, type PacketRouter, TO_ALL, TO_DEVICE } from './router.ts';
 
 /** Batches taken from tun before other events get their turn. */
 const TUN_BATCHES_PER_TURN = 16;
 
 export interface MultiIoConfig {
   readonly tun: TunDevice;
-  readonly routes: VirtualTable<MultiInstance>;
+  readonly router: PacketRouter;
+  readonly drops: MultiIoDrops;
   readonly clients: () => Iterable<MultiInstance>;
-  readonly clientToClient: boolean;
   readonly maxPacketBytes: number;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
 
-export interface MultiIoDrops {
-  /** Inner source address not owned by the sending client. */
-  badSource: number;
-  /** No client owns the destination. */
-  unknownDestination: number;
-  /** The way out was full. */
-  saturation: number;
-}
-
 export class MultiIo {
-  readonly drops: MultiIoDrops = { badSource: 0, unknownDestination: 0, saturation: 0 };
   readonly #config: MultiIoConfig;
+  readonly #router: PacketRouter;
   readonly #tunBatch: PacketBatch;
   readonly #tunOwners: (MultiInstance | undefined)[] = [];
-  /** Packets from client to client, and copies of multicasts. */
+  /** Packets from client to client, and copies of those to all. */
   readonly #copies: PacketBatch;
   readonly #copyOwners: (MultiInstance | undefined)[] = [];
   /** Rest of a tun batch that a UDP link would not take. */
@@ -60,6 +42,7 @@ export class MultiIo {
 
   constructor(config: MultiIoConfig) {
     this.#config = config;
+    this.#router = config.router;
     this.#tunBatch = new PacketBatch(config.tun.batchSize, config.maxPacketBytes);
     this.#copies = new PacketBatch(config.tun.batchSize, config.maxPacketBytes);
   }
@@ -104,12 +87,24 @@ export class MultiIo {
       for (let slot = first; slot < end; slot++) batch.lengths[slot] = 0;
       return;
     }
-    instance.data.open(batch, first, end, this.#config.nowMs());
+    const nowMs = this.#config.nowMs();
+    instance.data.open(batch, first, end, nowMs);
+    this.#router.begin(nowMs);
     for (let slot = first; slot < end; slot++) {
-      if (batch.lengths[slot] === 0) continue;
-      if (!this.#sourceIsGood(instance, batch, slot)) batch.lengths[slot] = 0;
-      else if (this.#config.clientToClient) this.#toClients(instance, batch, slot);
+      if (batch.lengths[slot]! > 0) this.#routeClientPacket(instance, batch, slot);
     }
+  }
+
+  /** A frame of a client that had to wait goes its way. */
+  replay(instance: MultiInstance, frame: Uint8Array): void {
+    const { tun, maxPacketBytes, nowMs } = this.#config;
+    if (!instance.forwarding) return;
+    const batch = new PacketBatch(1, maxPacketBytes);
+    if (batch.push(frame) < 0) return;
+    this.#router.begin(nowMs());
+    this.#routeClientPacket(instance, batch, 0);
+    tun.writeBatch(batch, 0, 1);
+    this.flush();
   }
 
   /** Sends what handleRun() copied for other clients. */
@@ -121,74 +116,41 @@ export class MultiIo {
 
   #routeTunBatch(count: number): void {
     const batch = this.#tunBatch;
-    const { slab, offsets, lengths } = batch;
+    const router = this.#router;
+    const owners = this.#tunOwners;
+    router.begin(this.#config.nowMs());
     for (let slot = 0; slot < count; slot++) {
-      const offset = offsets[slot]!;
-      const version = ipVersion(slab, offset, lengths[slot]!);
-      const owner = version === 0 ? undefined : this.#ownerOf(slab, offset, version);
-      this.#tunOwners[slot] = owner;
-      if (owner) continue;
-      if (version !== 0 && isIpMulticast(slab, offset, version)) this.#copyToAll(batch, slot, undefined);
-      else this.drops.unknownDestination++;
-      lengths[slot] = 0;
+      const to = router.fromDevice(batch, slot);
+      if (typeof to === 'object') {
+        owners[slot] = to;
+        continue;
+      }
+      owners[slot] = undefined;
+      if (to === TO_ALL) this.#copyToAll(batch, slot, undefined);
+      batch.lengths[slot] = 0;
     }
-    this.#sealAndSend(batch, count, this.#tunOwners, true);
+    this.#sealAndSend(batch, count, owners, true);
     this.flush();
   }
 
-  #ownerOf(slab: Buffer, offset: number, version: 4 | 6): MultiInstance | undefined {
-    const at = ipDestinationOffset(offset, version);
-    if (version === 4) return this.#config.routes.find4(readWord(slab, at));
-    return this.#config.routes.find6(
-      readWord(slab, at),
-      readWord(slab, at + 4),
-      readWord(slab, at + 8),
-      readWord(slab, at + 12),
-    );
-  }
-
-  #sourceIsGood(instance: MultiInstance, batch: PacketBatch, slot: number): boolean {
-    const { slab } = batch;
-    const offset = batch.offsets[slot]!;
-    const version = ipVersion(slab, offset, batch.lengths[slot]!);
-    if (version === 0) return false;
-    const at = ipSourceOffset(offset, version);
-    if (version === 4 && this.#config.routes.find4(readWord(slab, at)) === instance) return true;
-    if (version === 6) {
-      const w0 = readWord(slab, at);
-      const w3 = readWord(slab, at + 12);
-      const owner = this.#config.routes.find6(w0, readWord(slab, at + 4), readWord(slab, at + 8), w3);
-      if (owner === instance) return true;
-      if (isIpv6LinkLocalSource(slab, offset)) return false;
-    }
-    this.drops.badSource++;
-    if (instance.log.enabled(D_MULTI_DROPPED)) {
-      instance.log.log(
-        D_MULTI_DROPPED,
-        `MULTI: bad source address from client [${sourceText(slab, at, version)}], packet dropped`,
-      );
-    }
-    return false;
-  }
-
-  /** client-to-client: to the owner of the destination, or multicast to everybody and tun. */
-  #toClients(instance: MultiInstance, batch: PacketBatch, slot: number): void {
-    const offset = batch.offsets[slot]!;
-    const version = ipVersion(batch.slab, offset, batch.lengths[slot]!);
-    if (version === 0) return;
-    if (isIpMulticast(batch.slab, offset, version)) {
-      this.#copyToAll(batch, slot, instance);
+  /** What isn't for the device gets length 0. */
+  #routeClientPacket(instance: MultiInstance, batch: PacketBatch, slot: number): void {
+    const router = this.#router;
+    const to = router.fromClient(instance, batch, slot);
+    if (to === TO_DEVICE || to === TO_ALL) {
+      if (to === TO_ALL) this.#copyToAll(batch, slot, instance);
+      if (router.filtersDevice && !router.toDevice(instance, batch, slot)) batch.lengths[slot] = 0;
       return;
     }
-    const owner = this.#ownerOf(batch.slab, offset, version);
-    if (!owner) return;
-    this.#copyTo(owner, batch, slot);
+    if (to !== DROPPED) this.#copyTo(to, batch, slot);
     batch.lengths[slot] = 0;
   }
 
   #copyToAll(batch: PacketBatch, slot: number, except: MultiInstance | undefined): void {
     for (const client of this.#config.clients()) {
-      if (client !== except && client.forwarding) this.#copyTo(client, batch, slot);
+      if (client !== except && client.forwarding && this.#router.reaches(client)) {
+        this.#copyTo(client, batch, slot);
+      }
     }
   }
 
@@ -196,7 +158,7 @@ export class MultiIo {
     if (this.#copies.count === this.#copies.capacity) this.flush();
     const own = this.#copies.pushFrom(batch, slot);
     if (own >= 0) this.#copyOwners[own] = client;
-    else this.drops.saturation++;
+    else this.#config.drops.saturation++;
   }
 
   /** Seals runs of one owner and sends neighbouring runs of one link in one call. */
@@ -231,7 +193,7 @@ export class MultiIo {
       this.#pending = { link, next: first + sent, end };
       return;
     }
-    this.drops.saturation += end - first - sent;
+    this.#config.drops.saturation += end - first - sent;
     this.#config.log.log(
       D_MULTI_DROPPED,
       'MULTI: packet dropped due to output saturation (multi_process_incoming_tun)',
@@ -245,9 +207,4 @@ function addressRun(batch: PacketBatch, first: number, end: number, words: Int32
     const base = slot * ADDRESS_WORDS;
     for (let w = 0; w < ADDRESS_WORDS; w++) addresses[base + w] = words[w]!;
   }
-}
-
-function sourceText(slab: Buffer, at: number, version: 4 | 6): string {
-  if (version === 4) return formatIp(slab.subarray(at, at + 4));
-  return formatIp(slab.subarray(at, at + 16));
 }

@@ -11,6 +11,7 @@ import {
   formatAddress,
   type LinkAddress,
   PacketBatch,
+  parseIpBytes,
   wordsKey,
 } from '../base/base.ts';
 import {
@@ -25,24 +26,32 @@ import { EXIT_DELAY_MS, type LinkCounters, newLinkCounters, restartMessage } fro
 import { authFailedMessage, readControlMessage } from '../push/push.ts';
 import type { Link } from '../socket/socket.ts';
 import type { TlsEvent } from '../ssl/ssl.ts';
-import { VirtualTable } from './mroute.ts';
+import { AddressLearner } from './learn.ts';
+import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import { AddressPlan } from './multi-addresses.ts';
 import { ClientSetup } from './multi-connect.ts';
 import { type InstanceHost, MultiInstance } from './multi-instance.ts';
 import { MultiIo } from './multi-io.ts';
 import { realAddressText } from './real-address.ts';
+import type { MultiIoDrops, PacketRouter } from './router.ts';
+import { TapRouter } from './router-tap.ts';
+import { TunRouter } from './router-tun.ts';
 import { Schedule } from './schedule.ts';
 
 /** From AUTH_FAILED to the end of the instance (2.x schedule_exit, 5 s). */
 const AUTH_FAILED_DELAY_MS = 5_000;
 /** How long an idle service batch is kept for pings and OCC answers. */
 const SERVICE_BATCH = 8;
+/** Distance of looks at what the learner may remove (2.x per-second timers). */
+const TICK_MS = 1_000;
 
 export class MultiServer implements InstanceHost {
   readonly config: MultiConfig;
   readonly totals: LinkCounters = newLinkCounters();
   readonly routes = new VirtualTable<MultiInstance>();
+  readonly learner: AddressLearner;
+  readonly drops: MultiIoDrops = { badSource: 0, unknownDestination: 0, saturation: 0, badFrame: 0 };
   readonly io: MultiIo;
   readonly plan: AddressPlan;
   /** Called when nothing but an external signal can go on, e.g. a script that must not fail. */
@@ -60,6 +69,7 @@ export class MultiServer implements InstanceHost {
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
   #shuttingDown = false;
+  readonly #ticker: NodeJS.Timeout;
   #closed = false;
 
   constructor(config: MultiConfig, maxPacketBytes: number) {
@@ -67,16 +77,20 @@ export class MultiServer implements InstanceHost {
     this.plan = new AddressPlan(config);
     this.#setup = new ClientSetup(this);
     this.#service = new PacketBatch(SERVICE_BATCH, maxPacketBytes);
+    this.learner = this.#createLearner();
     this.io = new MultiIo({
       tun: config.tun,
-      routes: this.routes,
+      router: this.#createRouter(),
+      drops: this.drops,
       clients: () => this.instances(),
-      clientToClient: config.options.clientToClient,
       maxPacketBytes,
       nowMs: () => config.clock.nowMs(),
       log: config.log,
     });
+    this.learner.onReleased = (instance, frame) => this.io.replay(instance, frame);
     config.tun.onReadable = () => this.io.handleTun();
+    this.#ticker = setInterval(() => this.learner.handleTick(config.clock.nowMs()), TICK_MS);
+    this.#ticker.unref();
   }
 
   *instances(): Iterable<MultiInstance> {
@@ -248,8 +262,34 @@ export class MultiServer implements InstanceHost {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#ticker);
     for (const instance of [...this.instances()]) this.closeInstance(instance);
     await this.#setup.idle();
+    await this.learner.close();
+  }
+
+  #createLearner(): AddressLearner {
+    const { options, hooks, env, log, clock } = this.config;
+    return new AddressLearner({
+      routes: this.routes,
+      hooks,
+      env,
+      log,
+      staleRoutesCheck: options.staleRoutesCheck,
+      local: localKey(options.ifconfig?.local),
+      nowMs: () => clock.nowMs(),
+    });
+  }
+
+  #createRouter(): PacketRouter {
+    const { routes, learner, drops } = this;
+    const { clientToClient, vlanTagging, vlanAccept, vlanPvid, ifconfig } = this.config.options;
+    const common = { routes, learner, clientToClient, drops };
+    if (this.config.tun.type === 'tap') {
+      const vlan = vlanTagging ? { accept: vlanAccept, pvid: vlanPvid } : undefined;
+      return new TapRouter({ ...common, vlan });
+    }
+    return new TunRouter({ ...common, local4: localKey(ifconfig?.local)?.words[0] ?? 0 });
   }
 
   #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {
@@ -413,4 +453,9 @@ function sameCertificates(a: MultiInstance, b: MultiInstance): boolean {
     chainA.length === chainB.length &&
     chainA.every((certificate, depth) => certificate.sha256 === chainB[depth]!.sha256)
   );
+}
+
+function localKey(address: string | undefined): RouteKey | undefined {
+  const bytes = address === undefined ? undefined : parseIpBytes(address);
+  return bytes?.length === 4 ? { family: 4, words: addressWords(bytes), prefix: 32 } : undefined;
 }

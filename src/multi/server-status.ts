@@ -1,9 +1,9 @@
 /**
  * Snapshot of a server for status files and the management interface (2.x multi_print_status()).
  */
-import { formatIp } from '../base/base.ts';
+import type { Clock } from '../base/base.ts';
 import type { ClientEntry, RouteRow, ServerStatus } from '../manage/manage.ts';
-import { routeBytes } from './mroute.ts';
+import { routeText, type VirtualRoute } from './mroute.ts';
 import type { MultiInstance } from './multi-instance.ts';
 import type { MultiServer } from './multi-server.ts';
 import { realAddressText } from './real-address.ts';
@@ -16,14 +16,9 @@ const UNSET_CIPHER = 'BF-CBC';
 export function serverStatus(server: MultiServer): ServerStatus {
   return {
     clients: [...server.instances()].map((instance) => clientEntry(instance)),
-    routes: [...server.routes.routes()].map((route) => {
-      const bytes = routeBytes(route);
-      const address = formatIp(bytes);
-      return routeRow(
-        route.owner,
-        route.prefix === bytes.length * 8 ? address : `${address}/${route.prefix}`,
-      );
-    }),
+    routes: [...server.routes.routes()]
+      .filter((route) => route.deadMs === undefined)
+      .map((route) => routeRow(route, server.config.clock)),
     maxBcastQueue: 0,
   };
 }
@@ -45,12 +40,13 @@ function clientEntry(instance: MultiInstance): ClientEntry {
   };
 }
 
-function routeRow(owner: MultiInstance, virtualAddress: string): RouteRow {
+function routeRow(route: VirtualRoute<MultiInstance>, clock: Clock): RouteRow {
+  const { owner } = route;
   return {
-    virtualAddress,
-    cached: false,
+    virtualAddress: routeText(route),
+    cached: route.cached,
     commonName: owner.commonName || UNDEF,
     realAddress: realAddressText(owner.remote),
-    lastRefMs: owner.connectedWallMs,
+    lastRefMs: clock.wallMs() - (clock.nowMs() - route.lastRefMs),
   };
 }

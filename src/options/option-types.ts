@@ -395,6 +395,11 @@ export interface Options {
   tcpQueueLimit: number;
   hashSize: { real: number; virtual: number };
   staleRoutesCheck: { ageSec: number; intervalSec: number } | undefined;
+  vlanTagging: boolean;
+  /** Frames that the tap device may give. */
+  vlanAccept: 'tagged' | 'untagged' | 'all';
+  /** VLAN of untagged frames on the tap device, or of a client. */
+  vlanPvid: number;
   verifyClientCert: 'none' | 'optional' | 'require';
   usernameAsCommonName: boolean;
   authUserPassOptional: boolean;

@@ -277,7 +277,10 @@ describe('sanity checks', () => {
       'dev tun\nremote h\n',
       'running without --tls-server or --tls-client is not supported by openvpn-ts yet',
     ],
-    [CLIENT.replace('tun', 'tap'), '--dev tap is not supported by openvpn-ts yet'],
+    [`${SERVER}vlan-tagging\n`, '--vlan-tagging must be used with --dev tap'],
+    [`${SERVER}vlan-accept tagged\n`, '--vlan-accept requires --vlan-tagging'],
+    [`${SERVER}vlan-pvid 7\n`, '--vlan-pvid requires --vlan-tagging'],
+    [`${CLIENT}vlan-tagging\n`, '--vlan-tagging requires --mode server'],
   ])('%j gives %j', (text, message) => {
     expect(errorOf(text)).toBe(message);
   });

@@ -9,6 +9,10 @@ import { applyIfconfigIpv6Push, applyIfconfigPool, applyIroute, MAX_PEER_ID } fr
 import { atoi, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { pushRemove, pushReset } from './push-list.ts';
 
+/** VLAN ids that 802.1Q allows a port. */
+const MIN_VLAN_ID = 1;
+const MAX_VLAN_ID = 4094;
+
 export const serverOptions: readonly OptionRow[] = [
   {
     name: 'auth-gen-token',
@@ -418,7 +422,7 @@ export const serverOptions: readonly OptionRow[] = [
     max: 4,
     contexts: 'G',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '[GATEWAY NETMASK START END | nogw]',
     help: 'Helper for tap bridging: 0, 1 (nogw) or 4 arguments',
     apply: ([ip, netmask, start, end], options, context) => {
@@ -459,7 +463,7 @@ export const serverOptions: readonly OptionRow[] = [
     max: 2,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'AGE [INTERVAL]',
     help: 'Drop learned routes idle for n s',
     apply: ([age = '', interval], options, context) => {
@@ -530,9 +534,15 @@ export const serverOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'KIND',
     help: 'tagged, untagged or all',
+    apply: ([kind = ''], options, context) => {
+      if (kind !== 'tagged' && kind !== 'untagged' && kind !== 'all') {
+        return context.fail("--vlan-accept must be 'tagged', 'untagged' or 'all'");
+      }
+      options.vlanAccept = kind;
+    },
   },
   {
     name: 'vlan-pvid',
@@ -540,9 +550,18 @@ export const serverOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GD',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'ID',
     help: 'Port VLAN id 1..4094',
+    apply: ([value = ''], options, context) => {
+      const vid = positiveAtoi(value);
+      if (vid < MIN_VLAN_ID || vid > MAX_VLAN_ID) {
+        return context.fail(
+          `the parameter of --vlan-pvid parameters must be >= ${MIN_VLAN_ID} and <= ${MAX_VLAN_ID}`,
+        );
+      }
+      options.vlanPvid = vid;
+    },
   },
   {
     name: 'vlan-tagging',
@@ -550,8 +569,9 @@ export const serverOptions: readonly OptionRow[] = [
     max: 0,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '',
     help: '802.1Q awareness in tap server',
+    apply: flag('vlanTagging'),
   },
 ];

@@ -132,7 +132,7 @@ export const tunnelOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GP',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'ADDRESS',
     help: 'Set the MAC address of a tap device',
     imports: 'up',

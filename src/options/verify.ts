@@ -32,7 +32,6 @@ export function verifyOptions(options: Options, messages: LogLine[]): void {
 export function checkUnsupported(options: Options): void {
   const missing = (condition: boolean, what: string): void =>
     check(condition, `${what} is not supported by openvpn-ts yet`);
-  missing(devTypeOf(options) === 'tap', '--dev tap');
   missing(!options.tlsServer && !options.tlsClient, 'running without --tls-server or --tls-client');
   missing(options.ncpCiphers === '', `--data-ciphers ${options.dataCiphers}`);
 }
@@ -54,6 +53,7 @@ export function optionWarnings(options: Options, firstTime = true): LogLine[] {
       options.ifconfig !== undefined &&
       firstTime &&
       'WARNING: using --pull/--client and --ifconfig together is probably not what you want',
+    options.serverBridge !== undefined && BRIDGE_NOTE,
     ...(options.mode === 'server' ? serverWarnings(options) : []),
     options.tlsClient &&
       !verifiesServer(options) &&
@@ -64,6 +64,9 @@ export function optionWarnings(options: Options, firstTime = true): LogLine[] {
   ];
   return texts.filter((text) => text !== false).map((text) => ({ level: M_WARN, text }));
 }
+
+const BRIDGE_NOTE =
+  'NOTE: when bridging your LAN adapter with the TAP adapter, note that the new bridge adapter will often take on its own IP address that is different from what the LAN adapter was previously set to';
 
 function check(condition: boolean, text: string): void {
   if (condition) throw new ConfigError(text);
@@ -159,6 +162,7 @@ function verifyServer(options: Options, entry: ConnectionEntry, messages: LogLin
   );
   verifyServerPool(options);
   verifyServerAuth(options);
+  verifyVlan(options);
 }
 
 function verifyServerPool(options: Options): void {
@@ -202,6 +206,13 @@ function verifyServerAuth(options: Options): void {
   check(options.authUserPassOptional, `--auth-user-pass-optional ${postfix}`);
 }
 
+function verifyVlan(options: Options): void {
+  const { vlanTagging, vlanAccept, vlanPvid } = options;
+  check(vlanTagging && devTypeOf(options) !== 'tap', '--vlan-tagging must be used with --dev tap');
+  check(!vlanTagging && vlanAccept !== 'all', '--vlan-accept requires --vlan-tagging');
+  check(!vlanTagging && vlanPvid !== 1, '--vlan-pvid requires --vlan-tagging');
+}
+
 function verifyNotServer(options: Options, messages: LogLine[]): void {
   const needServer = (condition: boolean, option: string): void =>
     check(condition, `--${option} requires --mode server`);
@@ -234,6 +245,7 @@ function verifyNotServer(options: Options, messages: LogLine[]): void {
   }
   needServer(options.authUserPassVerify !== undefined, 'auth-user-pass-verify');
   needServer(options.staleRoutesCheck !== undefined, 'stale-routes-check');
+  needServer(options.vlanTagging, 'vlan-tagging');
   needServer(options.forceTlsKeyMaterialExport, 'force-tls-key-material-export');
 }
 

@@ -9,7 +9,7 @@
  */
 import type { Logger } from '../base/base.ts';
 import { TunError } from '../base/base.ts';
-import { M_WARN } from '../base/errlevel.ts';
+import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { prefixOfNetmask } from './ipv4-math.ts';
 import type { EnvSink, NetworkConfig } from './route.ts';
 
@@ -93,6 +93,7 @@ class TunAddresses implements ConfiguredTun {
     try {
       if (this.#setup.lladdr !== undefined) {
         await this.#net.setLinkAddress(this.#setup.dev, this.#setup.lladdr);
+        this.#log.log(M_INFO, `TUN/TAP link layer address set to ${this.#setup.lladdr}`);
       }
       await this.#applyIpv4();
       await this.#applyIpv6();
