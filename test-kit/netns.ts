@@ -65,6 +65,7 @@ export function createNetwork(clientCount = 1): TestNetwork {
         (c) => `link add name ${c.serverDevice} netns ${server} type veth peer name v0 netns ${c.ns}`,
       ),
     ]);
+    for (const name of names) skipAddressDetection(name);
     ipBatch(server, serverLines(clients));
     for (const client of clients) ipBatch(client.ns, clientLines(client));
   } catch (error) {
@@ -118,6 +119,12 @@ export function sweepStaleNamespaces(): string[] {
     spawnSync('ip', ['netns', 'del', name]);
   }
   return stale;
+}
+
+/** Addresses of devices made later (tap) are usable at once, too. */
+function skipAddressDetection(ns: string): void {
+  const switchOff = 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad';
+  run('ip', ['netns', 'exec', ns, 'sh', '-c', switchOff]);
 }
 
 function describeClient(ns: string, k: number): ClientSide {
