@@ -22,7 +22,7 @@ import {
   type VirtualRoute,
   type VirtualTable,
 } from './mroute.ts';
-import type { MultiInstance } from './multi-instance.ts';
+import type { RoutedClient } from './router.ts';
 
 /** 2.x MULTI_CACHE_ROUTE_TTL: life of a cached host without look-ups. */
 const CACHE_TTL_MS = 60_000;
@@ -36,8 +36,8 @@ const QUOTA_LOG_MS = 1_000;
 const HELD_PER_ADDRESS = 8;
 const HELD_MAX = 256;
 
-export interface LearnerConfig {
-  readonly routes: VirtualTable<MultiInstance>;
+export interface LearnerConfig<C extends RoutedClient> {
+  readonly routes: VirtualTable<C>;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
   readonly log: Logger;
@@ -48,8 +48,8 @@ export interface LearnerConfig {
 }
 
 /** An address whose script runs, or has refused lately. */
-interface Question {
-  readonly instance: MultiInstance;
+interface Question<C> {
+  readonly instance: C;
   readonly held: Buffer[];
   refusedMs: number | undefined;
 }
@@ -62,18 +62,19 @@ interface ClientState {
   quotaLoggedMs: number;
 }
 
-export class AddressLearner {
+export class AddressLearner<C extends RoutedClient> {
   /** A frame that waited may go on. */
-  onReleased: (instance: MultiInstance, frame: Buffer) => void = () => undefined;
-  readonly #config: LearnerConfig;
-  readonly #clients = new WeakMap<MultiInstance, ClientState>();
-  readonly #questions = new Map<string, Question>();
+  onReleased: (instance: C, frame: Buffer) => void = () => undefined;
+  readonly #config: LearnerConfig<C>;
+  readonly #clients = new WeakMap<C, ClientState>();
+  readonly #questions = new Map<string, Question<C>>();
   /** Scripts that run, by address: a later one for the same address waits. */
   readonly #running = new Map<string, Promise<unknown>>();
+  #deletes: Promise<unknown> = Promise.resolve();
   #held = 0;
   #checkedMs: number;
 
-  constructor(config: LearnerConfig) {
+  constructor(config: LearnerConfig<C>) {
     this.#config = config;
     this.#checkedMs = config.nowMs();
     const stale = config.staleRoutesCheck;
@@ -86,7 +87,7 @@ export class AddressLearner {
   }
 
   /** Learns an address of a client that is being set up. Resolves whether the client owns it afterwards. */
-  async learn(instance: MultiInstance, key: RouteKey): Promise<boolean> {
+  async learn(instance: C, key: RouteKey): Promise<boolean> {
     const { routes } = this.#config;
     routes.nowMs = this.#config.nowMs();
     if (routes.ownerOf(key) === instance) return true;
@@ -101,7 +102,7 @@ export class AddressLearner {
   }
 
   /** Learns the source of a frame. 'asking': the script decides, hold() keeps the frame until then. */
-  learnSource(instance: MultiInstance, key: RouteKey): 'own' | 'refused' | 'asking' {
+  learnSource(instance: C, key: RouteKey): 'own' | 'refused' | 'asking' {
     const question = this.#hasScript ? this.#questions.get(routeText(key)) : undefined;
     if (question)
       return question.instance === instance && question.refusedMs === undefined ? 'asking' : 'refused';
@@ -115,7 +116,7 @@ export class AddressLearner {
   }
 
   /** Keeps a copy of a frame until its source is decided upon; too many are dropped. */
-  hold(instance: MultiInstance, key: RouteKey, frame: Uint8Array): void {
+  hold(instance: C, key: RouteKey, frame: Uint8Array): void {
     const question = this.#questions.get(routeText(key));
     if (question?.instance !== instance || question.refusedMs !== undefined) return;
     if (question.held.length >= HELD_PER_ADDRESS || this.#held >= HELD_MAX) return;
@@ -124,7 +125,7 @@ export class AddressLearner {
   }
 
   /** Remembers a host that was found by a network of `owner`. */
-  cacheHost(owner: MultiInstance, key: RouteKey): void {
+  cacheHost(owner: C, key: RouteKey): void {
     if (unlearnableReason(key) !== undefined || this.#isLocal(key)) return;
     if (this.#hasScript && this.#questions.has(routeText(key))) return;
     if (!this.#hasQuota(owner, key)) return;
@@ -139,7 +140,7 @@ export class AddressLearner {
   }
 
   /** The client went: its addresses are free. */
-  handleClosed(instance: MultiInstance): void {
+  handleClosed(instance: C): void {
     const { routes } = this.#config;
     routes.nowMs = this.#config.nowMs();
     routes.end((route) => route.owner === instance);
@@ -150,7 +151,7 @@ export class AddressLearner {
   }
 
   /** Takes an address away from a client at once, script included. */
-  async unlearn(instance: MultiInstance, key: RouteKey): Promise<void> {
+  async unlearn(instance: C, key: RouteKey): Promise<void> {
     const { routes } = this.#config;
     if (routes.ownerOf(key) !== instance) return;
     const text = routeText(key);
@@ -202,26 +203,33 @@ export class AddressLearner {
     }
   }
 
-  #remove(matches: (route: VirtualRoute<MultiInstance>) => boolean): string[] {
+  #remove(matches: (route: VirtualRoute<C>) => boolean): string[] {
     const gone = this.#config.routes.remove(matches).map(routeText);
     for (const text of gone) void this.#delete(text);
     return gone;
   }
 
-  async #delete(text: string): Promise<void> {
+  /** One after the other, each in the turn of its address. */
+  #delete(text: string): Promise<unknown> {
     const { hooks, env } = this.#config;
-    if (this.#hasScript) await this.#inTurn(text, () => hooks.learnAddress(env.child(), 'delete', text));
+    if (!this.#hasScript) return Promise.resolve();
+    const before = this.#deletes;
+    this.#deletes = this.#inTurn(text, async () => {
+      await before;
+      return hooks.learnAddress(env.child(), 'delete', text);
+    });
+    return this.#deletes;
   }
 
-  #question(instance: MultiInstance, key: RouteKey, cached: boolean): void {
+  #question(instance: C, key: RouteKey, cached: boolean): void {
     const text = routeText(key);
-    const question: Question = { instance, held: [], refusedMs: undefined };
+    const question: Question<C> = { instance, held: [], refusedMs: undefined };
     this.#questions.set(text, question);
     this.#client(instance).questions++;
     void this.#ask(instance, key).then((ok) => this.#answer(question, key, cached, ok));
   }
 
-  #answer(question: Question, key: RouteKey, cached: boolean, ok: boolean): void {
+  #answer(question: Question<C>, key: RouteKey, cached: boolean, ok: boolean): void {
     const text = routeText(key);
     if (this.#questions.get(text) !== question) return;
     const { instance, held } = question;
@@ -239,7 +247,7 @@ export class AddressLearner {
     for (const frame of frames) this.onReleased(instance, frame);
   }
 
-  #dropQuestion(text: string, question: Question): void {
+  #dropQuestion(text: string, question: Question<C>): void {
     this.#held -= question.held.length;
     question.held.length = 0;
     this.#questions.delete(text);
@@ -247,7 +255,7 @@ export class AddressLearner {
   }
 
   /** Runs the script after the client's and the address' earlier ones. */
-  #ask(instance: MultiInstance, key: RouteKey): Promise<boolean> {
+  #ask(instance: C, key: RouteKey): Promise<boolean> {
     const { hooks, routes } = this.#config;
     const state = this.#client(instance);
     const text = routeText(key);
@@ -276,14 +284,14 @@ export class AddressLearner {
     return result;
   }
 
-  #take(instance: MultiInstance, key: RouteKey, cached: boolean): void {
+  #take(instance: C, key: RouteKey, cached: boolean): void {
     this.#config.routes.learn(key, instance, cached);
     if (this.#config.log.enabled(D_MULTI_LOW)) {
       instance.log.log(D_MULTI_LOW, `MULTI: Learn: ${routeText(key)} -> ${instance.prefix}`);
     }
   }
 
-  #logFailed(instance: MultiInstance, key: RouteKey): void {
+  #logFailed(instance: C, key: RouteKey): void {
     instance.log.log(D_MULTI_LOW, `MULTI: Learn FAILED: ${routeText(key)} -> ${instance.prefix}`);
   }
 
@@ -299,7 +307,7 @@ export class AddressLearner {
     return local.words.every((word, w) => (word | 0) === ((key.words[w] ?? 0) | 0));
   }
 
-  #hasQuota(instance: MultiInstance, key: RouteKey): boolean {
+  #hasQuota(instance: C, key: RouteKey): boolean {
     const state = this.#client(instance);
     const { maxRoutesPerClient } = instance.options;
     if (this.#config.routes.countOf(instance) + state.questions < maxRoutesPerClient) return true;
@@ -313,7 +321,7 @@ export class AddressLearner {
     return false;
   }
 
-  #client(instance: MultiInstance): ClientState {
+  #client(instance: C): ClientState {
     let state = this.#clients.get(instance);
     if (!state) {
       state = { chain: Promise.resolve(), questions: 0, quotaLoggedMs: Number.NEGATIVE_INFINITY };

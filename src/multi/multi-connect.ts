@@ -45,7 +45,7 @@ const NO_EKM =
 export interface SetupHost {
   readonly config: MultiConfig;
   readonly plan: AddressPlan;
-  readonly learner: AddressLearner;
+  readonly learner: AddressLearner<MultiInstance>;
   instances(): Iterable<MultiInstance>;
   drive(instance: MultiInstance, nowMs: number): void;
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;

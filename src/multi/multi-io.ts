@@ -21,7 +21,7 @@ const TUN_BATCHES_PER_TURN = 16;
 
 export interface MultiIoConfig {
   readonly tun: TunDevice;
-  readonly router: PacketRouter;
+  readonly router: PacketRouter<MultiInstance>;
   readonly drops: MultiIoDrops;
   readonly clients: () => Iterable<MultiInstance>;
   readonly maxPacketBytes: number;
@@ -31,7 +31,7 @@ export interface MultiIoConfig {
 
 export class MultiIo {
   readonly #config: MultiIoConfig;
-  readonly #router: PacketRouter;
+  readonly #router: PacketRouter<MultiInstance>;
   readonly #tunBatch: PacketBatch;
   readonly #tunOwners: (MultiInstance | undefined)[] = [];
   /** Packets from client to client, and copies of those to all. */

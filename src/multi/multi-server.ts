@@ -50,7 +50,7 @@ export class MultiServer implements InstanceHost {
   readonly config: MultiConfig;
   readonly totals: LinkCounters = newLinkCounters();
   readonly routes = new VirtualTable<MultiInstance>();
-  readonly learner: AddressLearner;
+  readonly learner: AddressLearner<MultiInstance>;
   readonly drops: MultiIoDrops = { badSource: 0, unknownDestination: 0, saturation: 0, badFrame: 0 };
   readonly io: MultiIo;
   readonly plan: AddressPlan;
@@ -268,7 +268,7 @@ export class MultiServer implements InstanceHost {
     await this.learner.close();
   }
 
-  #createLearner(): AddressLearner {
+  #createLearner(): AddressLearner<MultiInstance> {
     const { options, hooks, env, log, clock } = this.config;
     return new AddressLearner({
       routes: this.routes,
@@ -281,7 +281,7 @@ export class MultiServer implements InstanceHost {
     });
   }
 
-  #createRouter(): PacketRouter {
+  #createRouter(): PacketRouter<MultiInstance> {
     const { routes, learner, drops } = this;
     const { clientToClient, vlanTagging, vlanAccept, vlanPvid, ifconfig } = this.config.options;
     const common = { routes, learner, clientToClient, drops };

@@ -13,12 +13,12 @@ import { D_MULTI_DROPPED, D_VLAN_DEBUG } from '../base/errlevel.ts';
 import { readWord } from '../forward/forward.ts';
 import type { AddressLearner } from './learn.ts';
 import { routeText, type VirtualTable } from './mroute.ts';
-import type { MultiInstance } from './multi-instance.ts';
 import {
   type Destination,
   DROPPED,
   type MultiIoDrops,
   type PacketRouter,
+  type RoutedClient,
   TO_ALL,
   TO_DEVICE,
 } from './router.ts';
@@ -34,26 +34,26 @@ export interface VlanConfig {
   readonly pvid: number;
 }
 
-export interface TapRouterConfig {
-  readonly routes: VirtualTable<MultiInstance>;
-  readonly learner: AddressLearner;
+export interface TapRouterConfig<C extends RoutedClient> {
+  readonly routes: VirtualTable<C>;
+  readonly learner: AddressLearner<C>;
   readonly clientToClient: boolean;
   /** Undefined without --vlan-tagging. */
   readonly vlan: VlanConfig | undefined;
   readonly drops: MultiIoDrops;
 }
 
-export class TapRouter implements PacketRouter {
+export class TapRouter<C extends RoutedClient> implements PacketRouter<C> {
   readonly filtersDevice: boolean;
-  readonly #routes: VirtualTable<MultiInstance>;
-  readonly #learner: AddressLearner;
+  readonly #routes: VirtualTable<C>;
+  readonly #learner: AddressLearner<C>;
   readonly #clientToClient: boolean;
   readonly #vlan: VlanConfig | undefined;
   readonly #drops: MultiIoDrops;
   /** VLAN of the frame at hand; 0 = any. */
   #vid = 0;
 
-  constructor(config: TapRouterConfig) {
+  constructor(config: TapRouterConfig<C>) {
     this.#routes = config.routes;
     this.#learner = config.learner;
     this.#clientToClient = config.clientToClient;
@@ -66,7 +66,7 @@ export class TapRouter implements PacketRouter {
     this.#routes.nowMs = nowMs;
   }
 
-  fromDevice(batch: PacketBatch, slot: number): Destination {
+  fromDevice(batch: PacketBatch, slot: number): Destination<C> {
     const vid = this.#vlan ? this.#vlanOfDevice(this.#vlan, batch, slot) : 0;
     if (vid < 0 || batch.lengths[slot]! < ETHERNET_HEADER_BYTES) return this.#dropFrame();
     this.#vid = vid;
@@ -79,7 +79,7 @@ export class TapRouter implements PacketRouter {
     return DROPPED;
   }
 
-  fromClient(instance: MultiInstance, batch: PacketBatch, slot: number): Destination {
+  fromClient(instance: C, batch: PacketBatch, slot: number): Destination<C> {
     const { slab } = batch;
     const at = batch.offsets[slot]!;
     const length = batch.lengths[slot]!;
@@ -96,11 +96,11 @@ export class TapRouter implements PacketRouter {
     return this.#owner(slab, at, vid) ?? TO_DEVICE;
   }
 
-  reaches(client: MultiInstance): boolean {
+  reaches(client: C): boolean {
     return this.#vid === 0 || client.options.vlanPvid === this.#vid;
   }
 
-  toDevice(instance: MultiInstance, batch: PacketBatch, slot: number): boolean {
+  toDevice(instance: C, batch: PacketBatch, slot: number): boolean {
     const vlan = this.#vlan;
     const { vlanPvid } = instance.options;
     if (!vlan || (vlan.accept !== 'tagged' && vlanPvid === vlan.pvid)) return true;
@@ -122,7 +122,7 @@ export class TapRouter implements PacketRouter {
   }
 
   /** Learns where the address is. A frame whose address is in question waits with the learner. */
-  #sourceIsOwn(instance: MultiInstance, batch: PacketBatch, slot: number, vid: number): boolean {
+  #sourceIsOwn(instance: C, batch: PacketBatch, slot: number, vid: number): boolean {
     const { slab } = batch;
     const source = batch.offsets[slot]! + SOURCE;
     const w0 = readWord(slab, source);
@@ -145,7 +145,7 @@ export class TapRouter implements PacketRouter {
     return false;
   }
 
-  #owner(slab: Buffer, at: number, vid: number): MultiInstance | undefined {
+  #owner(slab: Buffer, at: number, vid: number): C | undefined {
     const w1 = (slab[at + 4]! << 24) | (slab[at + 5]! << 16) | vid;
     return this.#routes.findEther(readWord(slab, at), w1)?.owner;
   }

@@ -16,34 +16,34 @@ import {
 } from '../forward/forward.ts';
 import type { AddressLearner } from './learn.ts';
 import type { VirtualRoute, VirtualTable } from './mroute.ts';
-import type { MultiInstance } from './multi-instance.ts';
 import {
   type Destination,
   DROPPED,
   type MultiIoDrops,
   type PacketRouter,
+  type RoutedClient,
   TO_ALL,
   TO_DEVICE,
 } from './router.ts';
 
-export interface TunRouterConfig {
-  readonly routes: VirtualTable<MultiInstance>;
-  readonly learner: AddressLearner;
+export interface TunRouterConfig<C extends RoutedClient> {
+  readonly routes: VirtualTable<C>;
+  readonly learner: AddressLearner<C>;
   readonly clientToClient: boolean;
   /** The server's own IPv4 address in the tunnel, which no client's network may take; 0 = none. */
   readonly local4: number;
   readonly drops: MultiIoDrops;
 }
 
-export class TunRouter implements PacketRouter {
+export class TunRouter<C extends RoutedClient> implements PacketRouter<C> {
   readonly filtersDevice = false;
-  readonly #routes: VirtualTable<MultiInstance>;
-  readonly #learner: AddressLearner;
+  readonly #routes: VirtualTable<C>;
+  readonly #learner: AddressLearner<C>;
   readonly #clientToClient: boolean;
   readonly #local4: number;
   readonly #drops: MultiIoDrops;
 
-  constructor(config: TunRouterConfig) {
+  constructor(config: TunRouterConfig<C>) {
     this.#routes = config.routes;
     this.#learner = config.learner;
     this.#clientToClient = config.clientToClient;
@@ -55,7 +55,7 @@ export class TunRouter implements PacketRouter {
     this.#routes.nowMs = nowMs;
   }
 
-  fromDevice(batch: PacketBatch, slot: number): Destination {
+  fromDevice(batch: PacketBatch, slot: number): Destination<C> {
     const { slab } = batch;
     const offset = batch.offsets[slot]!;
     const version = ipVersion(slab, offset, batch.lengths[slot]!);
@@ -68,7 +68,7 @@ export class TunRouter implements PacketRouter {
     return DROPPED;
   }
 
-  fromClient(instance: MultiInstance, batch: PacketBatch, slot: number): Destination {
+  fromClient(instance: C, batch: PacketBatch, slot: number): Destination<C> {
     const { slab } = batch;
     const offset = batch.offsets[slot]!;
     const version = ipVersion(slab, offset, batch.lengths[slot]!);
@@ -92,7 +92,7 @@ export class TunRouter implements PacketRouter {
     return true;
   }
 
-  #owner(slab: Buffer, at: number, version: 4 | 6): MultiInstance | undefined {
+  #owner(slab: Buffer, at: number, version: 4 | 6): C | undefined {
     if (version === 4) {
       const address = readWord(slab, at);
       const route = this.#routes.find4(address);
@@ -111,12 +111,12 @@ export class TunRouter implements PacketRouter {
   }
 
   /** Once a host and its time of rest. */
-  #cache(network: VirtualRoute<MultiInstance>, w0: number, w1: number, w2: number, w3: number): void {
+  #cache(network: VirtualRoute<C>, w0: number, w1: number, w2: number, w3: number): void {
     const prefix = network.family === 4 ? 32 : 128;
     this.#learner.cacheHost(network.owner, { family: network.family, words: [w0, w1, w2, w3], prefix });
   }
 
-  #dropBadSource(instance: MultiInstance, slab: Buffer, at: number, version: 4 | 6): void {
+  #dropBadSource(instance: C, slab: Buffer, at: number, version: 4 | 6): void {
     this.#drops.badSource++;
     if (!instance.log.enabled(D_MULTI_DROPPED)) return;
     const source = formatIp(slab.subarray(at, at + (version === 4 ? 4 : 16)));

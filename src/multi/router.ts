@@ -2,8 +2,21 @@
  * What tells a layer 3 server from a layer 2 one: where a packet goes. MultiIo has the one batch loop;
  * router-tun.ts routes IP packets by address, router-tap.ts frames by MAC address and VLAN.
  */
-import type { PacketBatch } from '../base/base.ts';
-import type { MultiInstance } from './multi-instance.ts';
+import type { Logger, PacketBatch } from '../base/base.ts';
+import type { Options } from '../options/options.ts';
+import type { EnvSet } from '../script/script.ts';
+
+/** What routing and learning know of a client. */
+export interface RoutedClient {
+  /** Not closed, not about to be. */
+  readonly open: boolean;
+  readonly commonName: string;
+  /** For logs: `CN/address`. */
+  readonly prefix: string;
+  readonly log: Logger;
+  readonly env: EnvSet;
+  readonly options: Pick<Options, 'maxRoutesPerClient' | 'vlanPvid' | 'iroutes' | 'iroutesIpv6'>;
+}
 
 /** Nowhere; the router has counted it. */
 export const DROPPED = 'dropped';
@@ -12,7 +25,7 @@ export const TO_DEVICE = 'device';
 /** To all (other) clients; from a client to the device as well. */
 export const TO_ALL = 'all';
 
-export type Destination = MultiInstance | typeof DROPPED | typeof TO_DEVICE | typeof TO_ALL;
+export type Destination<C> = C | typeof DROPPED | typeof TO_DEVICE | typeof TO_ALL;
 
 export interface MultiIoDrops {
   /** Inner source address not owned by the sending client. */
@@ -26,17 +39,17 @@ export interface MultiIoDrops {
 }
 
 /** Strategies read and change slots in place; nothing is allocated for a packet whose addresses are known. */
-export interface PacketRouter {
+export interface PacketRouter<C extends RoutedClient> {
   /** Whether toDevice() has anything to say. */
   readonly filtersDevice: boolean;
   /** Before a batch: the time that look-ups note. */
   begin(nowMs: number): void;
   /** A packet that the device gave. */
-  fromDevice(batch: PacketBatch, slot: number): Destination;
+  fromDevice(batch: PacketBatch, slot: number): Destination<C>;
   /** A packet of a client, opened. */
-  fromClient(instance: MultiInstance, batch: PacketBatch, slot: number): Destination;
+  fromClient(instance: C, batch: PacketBatch, slot: number): Destination<C>;
   /** Whether a packet that the last from*() sent TO_ALL is for this client. */
-  reaches(client: MultiInstance): boolean;
+  reaches(client: C): boolean;
   /** Last changes to a client's packet for the device; false drops it. */
-  toDevice(instance: MultiInstance, batch: PacketBatch, slot: number): boolean;
+  toDevice(instance: C, batch: PacketBatch, slot: number): boolean;
 }
