@@ -135,6 +135,18 @@ export class Bed {
     return program;
   }
 
+  /** Starts a server whose tap device is part of a bridge: it has no addresses of its own. */
+  async launchBridged(
+    form = 'server-bridge 10.8.0.1 255.255.255.0 10.8.0.50 10.8.0.60',
+    extra: readonly string[] = [],
+  ): Promise<Program> {
+    const bridge = [form, 'ifconfig-ipv6 fd00:8::1/64 fd00:8::2', 'ifconfig-ipv6-pool fd00:8::1000/64'];
+    const lines = [...serverLines(this.tunnel, this.#files, this.pki, bridge), 'ifconfig-noexec', ...extra];
+    const program = this.launch('server', this.network.server, lines);
+    await program.waitFor(UP);
+    return program;
+  }
+
   launchClient(extra: readonly string[] = [], options: StartOptions = {}): Program {
     const side = this.client(options.index);
     const host = this.tunnel.family === 6 ? side.server6 : side.server4;
@@ -182,6 +194,22 @@ export class Bed {
     const { sent, received, lost } = await ping(ns, host, options);
     const which = lost.slice(0, 20).join(' ');
     check(received === sent, `ping ${host}: ${received} of ${sent} answers, lost ${which}${this.tails()}`);
+  }
+
+  /** No answer may come. */
+  async checkNoPing(host: string, options: PingOptions & { index?: number } = {}): Promise<void> {
+    const few = { count: 2, waitSec: 1, ...options };
+    const { received } = await ping(this.client(options.index).ns, host, few);
+    check(received === 0, `ping ${host}: ${received} answers, none expected${this.tails()}`);
+  }
+
+  /** Looks again and again until `condition` holds. */
+  async waitUntil(condition: () => boolean, text: string, timeoutMs = 10_000): Promise<void> {
+    const endMs = Date.now() + timeoutMs;
+    while (!condition()) {
+      check(Date.now() < endMs, `${text}${this.tails()}`);
+      await sleep(200);
+    }
   }
 
   async checkTransfer(host: string, bytes: number, index = 0): Promise<number> {

@@ -65,12 +65,19 @@ export function tunnelFiles(tunnel: TunnelOptions, dir: string, program = 'openv
   return files;
 }
 
-export function serverLines(tunnel: TunnelOptions, files: TunnelFiles, pki: Pki): string[] {
+const SERVER_ADDRESSES = ['server 10.8.0.0 255.255.255.0', 'server-ipv6 fd00:8::/64'];
+
+/** @param addresses the helper directives that give addresses */
+export function serverLines(
+  tunnel: TunnelOptions,
+  files: TunnelFiles,
+  pki: Pki,
+  addresses: readonly string[] = SERVER_ADDRESSES,
+): string[] {
   return [
     `dev ${tunnel.dev}`,
     `topology ${tunnel.topology}`,
-    'server 10.8.0.0 255.255.255.0',
-    'server-ipv6 fd00:8::/64',
+    ...addresses,
     `proto ${tunnel.proto}${tunnel.family}${tunnel.proto === 'tcp' ? '-server' : ''}`,
     'port 1194',
     'dh none',

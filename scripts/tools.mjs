@@ -8,6 +8,7 @@
  *   node scripts/tools.mjs compat-tests/main.ts --filter udp
  */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -15,7 +16,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
 const FUZZ_FOLDERS = [...FOLDERS, 'fuzz', 'src'];
-const outRoot = join(root, 'node_modules', '.cache', 'openvpn-ts-tools');
+/** Checkouts that share one node_modules have a folder each. */
+const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
+const outRoot = join(root, 'node_modules', '.cache', `openvpn-ts-tools-${checkout}`);
 
 /** Translates what is out of date and returns the path of the translated `entry`. */
 export async function buildTools(entry) {

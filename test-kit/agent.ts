@@ -12,12 +12,14 @@ import { createInterface } from 'node:readline';
 import { createPrng } from './prng.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
 import { createUdpRelay, type RelayOptions, type UdpRelay } from './udp-relay.ts';
+import { createVlanSwitch, type VlanSwitchOptions } from './vlan-switch.ts';
 
 /** What an agent can be asked to do. */
 export type AgentRequest =
   | { readonly do: 'serve'; readonly host: string; readonly port: number }
   | { readonly do: 'transfer'; readonly host: string; readonly port: number; readonly bytes: number }
   | { readonly do: 'relay'; readonly options: RelayOptions }
+  | { readonly do: 'vlans'; readonly options: VlanSwitchOptions }
   | { readonly do: 'rebind' }
   | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
   | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
@@ -53,6 +55,8 @@ async function perform(request: AgentRequest): Promise<unknown> {
     case 'relay':
       relay = await createUdpRelay(request.options);
       return undefined;
+    case 'vlans':
+      return createVlanSwitch(request.options);
     case 'rebind':
       return relay?.rebind();
     case 'replay':

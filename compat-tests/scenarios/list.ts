@@ -14,6 +14,8 @@ import { type Scenario, toTest } from './scenario.ts';
 import { signals } from './signals.ts';
 import { status } from './status.ts';
 import { tlsCryptV2 } from './tls-crypt-v2.ts';
+import { tap } from './tap.ts';
+import { vlan } from './vlan.ts';
 
 const SCENARIOS: readonly Scenario[] = [
   ...renegotiation,
@@ -24,6 +26,8 @@ const SCENARIOS: readonly Scenario[] = [
   ...signals,
   ...hooks,
   ...status,
+  ...tap,
+  ...vlan,
   ...refusals,
   ...tlsCryptV2,
   ...hostile,
