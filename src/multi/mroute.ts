@@ -281,8 +281,15 @@ class PrefixTable<T> {
   add(words: readonly number[], owner: T, cached: boolean, nowMs: number): void {
     const m = this.#mask;
     const masked = [words[0]! & m[0], words[1]! & m[1], words[2]! & m[2], words[3]! & m[3]] as const;
-    const base = { family: this.#family, words: masked, prefix: this.prefix };
-    this.#insert({ ...base, owner, cached, lastRefMs: nowMs, deadMs: undefined });
+    this.#insert({
+      family: this.#family,
+      words: masked,
+      prefix: this.prefix,
+      owner,
+      cached,
+      lastRefMs: nowMs,
+      deadMs: undefined,
+    });
     this.size++;
     if (this.size > this.#buckets.length * 2) this.#grow();
   }
