@@ -13,8 +13,8 @@ import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
 import { signals } from './signals.ts';
 import { status } from './status.ts';
-import { tlsCryptV2 } from './tls-crypt-v2.ts';
 import { tap } from './tap.ts';
+import { tlsCryptV2 } from './tls-crypt-v2.ts';
 import { vlan } from './vlan.ts';
 
 const SCENARIOS: readonly Scenario[] = [
