@@ -34,8 +34,22 @@ describe('client-config-dir', () => {
     expect(await world.ping(server, '192.168.77.5', '10.8.0.1')).toBe(true);
     expect(await world.ping(alice, '10.8.0.1', '192.168.77.5')).toBe(true);
     expect(server.tunnel.status()?.routes).toMatchObject([
-      { virtualAddress: '192.168.77.0/24', commonName: 'alice' },
+      { virtualAddress: '192.168.77.0/24', commonName: 'alice', cached: false },
+      { virtualAddress: '192.168.77.5', commonName: 'alice', cached: true },
       { virtualAddress: '10.8.0.99', commonName: 'alice' },
+    ]);
+  });
+
+  it('tells learn-address of an update when a client comes back at once', async () => {
+    const scripts = new RecordedScripts();
+    await world.serving('learn-address /bin/la', { scripts });
+    const alice = await world.connected('alice');
+    alice.tunnel.restart();
+    await world.until(() => alice.ups === 2);
+    await world.run(30_000);
+    expect(scripts.lines).toEqual([
+      'learn-address add 10.8.0.2 alice',
+      'learn-address update 10.8.0.2 alice',
     ]);
   });
 
@@ -111,6 +125,7 @@ describe('client-connect', () => {
     await world.run(6000);
     await world.stop(bob);
     await world.until(() => scripts.ofType('client-disconnect').length === 1);
+    await world.until(() => scripts.ofType('learn-address').length === 2);
     expect(scripts.lines.map((line) => line.replace(/ \/tmp\/\S+/, ' FILE'))).toEqual([
       'client-connect FILE',
       'learn-address add 10.8.0.2 bob',
