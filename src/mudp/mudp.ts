@@ -69,8 +69,8 @@ export class UdpReceiver {
       // A packet from a new address stands alone: whether it authenticates decides about floating.
       while (atHome && end < count && this.#dataOwner(end) === instance && this.#isAtHome(instance, end))
         end++;
-      this.#server.io.handleRun(instance, this.#batch, first, end);
-      if (!atHome) this.#handleFloat(instance, first);
+      if (atHome) this.#server.io.handleRun(instance, this.#batch, first, end);
+      else this.#handleFloat(instance, first);
       this.#server.drive(instance, this.#server.config.clock.nowMs());
     }
     this.#server.config.tun.writeBatch(this.#batch, 0, count);
@@ -104,9 +104,17 @@ export class UdpReceiver {
     );
   }
 
+  /** Nothing of a packet from a new address is delivered before the float is allowed. */
   #handleFloat(instance: MultiInstance, slot: number): void {
+    const { io } = this.#server;
     const remote = addressFromWords(this.#batch.addresses, slot);
-    if (instance.data.authenticated > 0 && this.#server.float(instance, this.#bound, remote)) return;
+    if (
+      io.openRun(instance, this.#batch, slot, slot + 1) > 0 &&
+      this.#server.float(instance, this.#bound, remote)
+    ) {
+      io.deliverRun(instance, this.#batch, slot, slot + 1);
+      return;
+    }
     this.drops.disallowedFloat++;
     this.#batch.lengths[slot] = 0;
   }

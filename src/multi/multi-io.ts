@@ -83,13 +83,22 @@ export class MultiIo {
    * writes the whole batch to tun afterwards); all else gets length 0. Call flush() at the end of a batch.
    */
   handleRun(instance: MultiInstance, batch: PacketBatch, first: number, end: number): void {
+    if (this.openRun(instance, batch, first, end) > 0) this.deliverRun(instance, batch, first, end);
+  }
+
+  /** First half of handleRun(): decrypts, delivers nothing. Returns how many packets authenticated. */
+  openRun(instance: MultiInstance, batch: PacketBatch, first: number, end: number): number {
     if (!instance.forwarding) {
       for (let slot = first; slot < end; slot++) batch.lengths[slot] = 0;
-      return;
+      return 0;
     }
-    const nowMs = this.#config.nowMs();
-    instance.data.open(batch, first, end, nowMs);
-    this.#router.begin(nowMs);
+    instance.data.open(batch, first, end, this.#config.nowMs());
+    return instance.data.authenticated;
+  }
+
+  /** Second half of handleRun(), for slots that openRun() opened. */
+  deliverRun(instance: MultiInstance, batch: PacketBatch, first: number, end: number): void {
+    this.#router.begin(this.#config.nowMs());
     for (let slot = first; slot < end; slot++) {
       if (batch.lengths[slot]! > 0) this.#routeClientPacket(instance, batch, slot);
     }

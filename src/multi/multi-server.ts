@@ -160,7 +160,7 @@ export class MultiServer implements InstanceHost {
   float(instance: MultiInstance, bound: BoundLink, remote: LinkAddress): boolean {
     const taken = this.#byAddress.get(bound.link)?.get(this.#key(remote));
     if (taken && taken !== instance) {
-      if (!sameCertificates(taken, instance)) {
+      if (!sameIdentity(taken, instance)) {
         instance.log.log(D_MULTI_LOW, `Disallow float to an address taken by another client ${taken.prefix}`);
         return false;
       }
@@ -446,7 +446,9 @@ function dropCount(instance: MultiInstance): number {
   return sum;
 }
 
-function sameCertificates(a: MultiInstance, b: MultiInstance): boolean {
+/** Certificates and username; clients without certificates differ by their names alone. */
+function sameIdentity(a: MultiInstance, b: MultiInstance): boolean {
+  if (a.identity?.username !== b.identity?.username) return false;
   const chainA = a.identity?.chain ?? [];
   const chainB = b.identity?.chain ?? [];
   return (
