@@ -51,6 +51,14 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
       env.set(`remote_${n}`, entry.remote);
       env.set(`remote_port_${n}`, portNumber(entry.rport) ?? entry.rport);
     }
+    for (const [name, proxy] of [
+      ['http', entry.httpProxy],
+      ['socks', entry.socksProxy],
+    ] as const) {
+      if (proxy === undefined) continue;
+      env.set(`${name}_proxy_server_${n}`, proxy.server);
+      env.set(`${name}_proxy_port_${n}`, proxy.port);
+    }
   }
   setForeignOptions(env, options);
   return env;

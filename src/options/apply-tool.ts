@@ -1,7 +1,7 @@
-/** Actions of tool modes, proxies and removed options (2.x options.c). */
+/** Actions of tool modes and removed options (2.x options.c). */
 
-import { type Apply, fileOrInline } from './option-row.ts';
-import type { Options, ToolMode } from './option-types.ts';
+import type { Apply } from './option-row.ts';
+import type { ToolMode } from './option-types.ts';
 
 export const applyGenkey: Apply = ([type = 'secret', file, extra], options, context) => {
   options.tool = 'genkey';
@@ -21,19 +21,6 @@ export function showMode(tool: ToolMode): Apply {
   };
 }
 
-export const applyHttpProxy: Apply = ([server = '', port = '', auth, method], { ce }: Options) => {
-  const automatic = auth === 'auto' || auth === 'auto-nct';
-  ce.httpProxy = {
-    server,
-    port,
-    auth: automatic ? auth : auth === undefined ? 'none' : proxyMethod(method),
-    authFile: auth === undefined || automatic ? undefined : fileOrInline(auth, false),
-    version: '1.0',
-    agent: undefined,
-    customHeaders: [],
-  };
-};
-
 export const proxyRetry: Apply = (_values, _options, context) =>
   context.warn(
     'DEPRECATED OPTION: http-proxy-retry and socks-proxy-retry: In OpenVPN 2.4 proxy connection retries are handled like regular connections. Use connect-retry-max 1 to get a similar behavior as before.',
@@ -41,7 +28,3 @@ export const proxyRetry: Apply = (_values, _options, context) =>
 
 export const removedIn25: Apply = (_values, _options, context) =>
   context.fail(`--${context.name} was removed in OpenVPN 2.5. Update your configuration.`);
-
-function proxyMethod(method: string | undefined): 'basic' | 'ntlm' | 'ntlm2' | 'none' {
-  return (['none', 'ntlm', 'ntlm2'] as const).find((name) => name === method) ?? 'basic';
-}

@@ -49,7 +49,10 @@ export interface ConnectionEntry {
   remote: string | undefined;
   /** Remote port. */
   rport: string;
+  /** Address of the last --local; undefined = any. */
   local: string | undefined;
+  /** Every --local in order; see listenEntries(). */
+  locals: LocalOption[];
   /** Local port; undefined = kernel's choice (nobind). */
   lport: string | undefined;
   lportDefined: boolean;
@@ -95,11 +98,23 @@ export interface ConnectionEntry {
   disabled: boolean;
 }
 
+/** One --local. Port and protocol are 2.7's; a server opens a socket for each. */
+export interface LocalOption {
+  /** undefined for `*`. */
+  address: string | undefined;
+  port: string | undefined;
+  proto: ProtoName | undefined;
+}
+
 export interface HttpProxyOptions {
+  /** '' while only other options of the proxy were given. */
   server: string;
   port: string;
-  auth: 'none' | 'basic' | 'ntlm' | 'ntlm2' | 'auto' | 'auto-nct';
+  /** Any text that was given as method; bad ones are found when the proxy is used. */
+  auth: string;
+  /** File of --http-proxy; --http-proxy-user-pass overrides it. */
   authFile: FileOrInline | undefined;
+  userPass: FileOrInline | undefined;
   version: string;
   agent: string | undefined;
   customHeaders: { name: string; content: string | undefined }[];
@@ -248,6 +263,8 @@ export interface Options {
   remoteRandom: boolean;
   remoteRandomHostname: boolean;
   protoForce: 'udp' | 'tcp' | 'tcp-server' | 'tcp-client' | undefined;
+  /** --http-proxy-override: replaces the proxy of all TCP profiles. */
+  httpProxyOverride: HttpProxyOptions | undefined;
   /** --connect-retry-max rounds; 0 = no limit. */
   connectRetryMax: number;
   /** Seconds; Infinity for "infinite". */
@@ -385,6 +402,8 @@ export interface Options {
   clientToClient: boolean;
   duplicateCn: boolean;
   maxClients: number;
+  /** --port-share: where other protocols' connections go. */
+  portShare: { host: string; port: string; journalDir: string | undefined } | undefined;
   maxRoutesPerClient: number;
   clientConfigDir: string | undefined;
   ccdExclusive: boolean;

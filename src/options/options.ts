@@ -19,6 +19,7 @@ export { createConfigFilesMemory } from './config-files-memory.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
 export { type LexedLine, splitCommand, splitConfigLine } from './lexer.ts';
+export { listenEntries } from './listen.ts';
 export type { ImportKind } from './option-row.ts';
 export { findOption, OPTION_ROWS } from './option-table.ts';
 export type {
@@ -29,6 +30,7 @@ export type {
   DnsServer,
   FileOrInline,
   GenkeyOptions,
+  HttpProxyOptions,
   IfconfigIpv6,
   IfconfigPair,
   IrouteOption,

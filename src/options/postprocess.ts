@@ -10,6 +10,7 @@ import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT } from './defaul
 import { localDnsToDhcp } from './dns-options.ts';
 import { checkFiles } from './file-checks.ts';
 import { expandClientServer, expandKeepalive, expandTcpNodelay } from './helper.ts';
+import { listensOn } from './listen.ts';
 import type { ConnectionEntry, Options } from './option-types.ts';
 import type { ParseEnvironment } from './parse.ts';
 import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';
@@ -32,6 +33,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   makeProfiles(options);
   for (const entry of options.connectionList) completeProfile(options, entry, messages);
   completeTls(options, messages);
+  overrideProxies(options, messages);
   if (options.config === 'stdin' && options.remapUsr1 === 'SIGHUP') {
     throw new ConfigError("Options 'config stdin' and 'remap-usr1 SIGHUP' are incompatible with each other.");
   }
@@ -88,7 +90,8 @@ function completeProfile(options: Options, entry: ConnectionEntry, messages: Log
     entry.tlsCrypt = options.tlsCrypt;
     entry.tlsCryptV2 = options.tlsCryptV2;
   }
-  if (!isUdp(entry.proto) && entry.explicitExitNotify !== 0) {
+  const notifies = isUdp(entry.proto) || (options.mode === 'server' && listensOn(options, 'udp'));
+  if (!notifies && entry.explicitExitNotify !== 0) {
     messages.push({ level: M_WARN, text: 'NOTICE: --explicit-exit-notify ignored for --proto tcp' });
     entry.explicitExitNotify = 0;
   }
@@ -101,9 +104,10 @@ function completeProto(options: Options, entry: ConnectionEntry, messages: LogLi
     else if (options.client) entry.proto = withKind(entry.proto, 'tcp-client');
   }
   const kind = protoKind(entry.proto);
-  const needsBind = entry.local !== undefined || entry.lportDefined || entry.bindDefined;
+  const needsBind = entry.locals.length > 0 || entry.lportDefined || entry.bindDefined;
   const usesSocks = kind === 'udp' && entry.socksProxy !== undefined;
   if (!needsBind && (kind === 'tcp-client' || usesSocks || options.pull)) entry.bindLocal = false;
+  if (options.mode !== 'server') entry.lport = entry.locals.at(-1)?.port ?? entry.lport;
   if (!entry.bindLocal) entry.lport = undefined;
   if (options.protoForce !== undefined && options.protoForce !== kind) entry.disabled = true;
   if (usesSocks && protoFamily(entry.proto) !== 4) {
@@ -129,6 +133,20 @@ function completeMtu(options: Options, entry: ConnectionEntry): void {
   } else if (entry.tunMtuDefined) {
     entry.mssfix = { value: entry.tunMtu, mode: 'fixed' };
   }
+}
+
+/** --http-proxy-override: TCP profiles go through that proxy, UDP profiles are off. */
+function overrideProxies({ httpProxyOverride, connectionList }: Options, messages: LogLine[]): void {
+  if (httpProxyOverride === undefined) return;
+  const tcp = connectionList.filter(({ proto }) => ['tcp', 'tcp-client'].includes(protoKind(proto)));
+  for (const entry of tcp) entry.httpProxy = structuredClone(httpProxyOverride);
+  if (tcp.length === 0) {
+    const text =
+      'Note: option http-proxy-override ignored because no TCP-based connection profiles are defined';
+    messages.push({ level: M_WARN, text });
+    return;
+  }
+  for (const entry of connectionList) if (isUdp(entry.proto)) entry.disabled = true;
 }
 
 function completeTls(options: Options, messages: LogLine[]): void {

@@ -192,11 +192,18 @@ export const networkOptions: readonly OptionRow[] = [
     contexts: 'GC',
     importance: 'must',
     supported: 'yes',
-    usage: 'HOST',
+    usage: 'HOST|* [PORT] [PROTO]',
     help: 'Bind address (2.6: 1 arg only); 2.7 server: repeatable, with optional port and proto, * for any',
-    apply: ([host = '', ...more], options, context) => {
-      if (more.length > 0) return context.unrecognized();
-      options.ce.local = host;
+    apply: ([host = '', port, protoName], options, context) => {
+      const proto = protoName === undefined ? undefined : parseProto(protoName);
+      if (protoName !== undefined && proto === undefined) {
+        return context.fail(
+          `Bad protocol: '${protoName}'. Allowed protocols with --proto option: ${protoList()}`,
+        );
+      }
+      const address = host === '*' ? undefined : host;
+      options.ce.local = address;
+      options.ce.locals.push({ address, port, proto });
     },
   },
   {

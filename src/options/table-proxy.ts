@@ -3,7 +3,7 @@
  * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
  */
 
-import { applyHttpProxy } from './apply-tool.ts';
+import { applyHttpProxy, applyHttpProxyOption, proxyOverride, userPassOf } from './apply-proxy.ts';
 import { MANY, type OptionRow } from './option-row.ts';
 
 export const proxyOptions: readonly OptionRow[] = [
@@ -13,7 +13,7 @@ export const proxyOptions: readonly OptionRow[] = [
     max: 4,
     contexts: 'GC',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'HOST PORT [FILE|auto|auto-nct] [METHOD]',
     help: 'HTTP proxy host, port, auth file or auto/auto-nct, method',
     apply: applyHttpProxy,
@@ -24,9 +24,10 @@ export const proxyOptions: readonly OptionRow[] = [
     max: 3,
     contexts: 'GC',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'NAME VALUE...',
     help: 'VERSION, AGENT or CUSTOM-HEADER for the proxy request',
+    apply: applyHttpProxyOption,
   },
   {
     name: 'http-proxy-override',
@@ -34,9 +35,12 @@ export const proxyOptions: readonly OptionRow[] = [
     max: 3,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'HOST PORT [nct]',
     help: 'Force all remotes through this HTTP proxy over TCP',
+    apply: ([server = '', port = '', flags], options) => {
+      options.httpProxyOverride = proxyOverride(server, port, flags === 'nct');
+    },
   },
   {
     name: 'http-proxy-user-pass',
@@ -44,9 +48,10 @@ export const proxyOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'GI',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'FILE',
     help: 'Credentials for HTTP proxy, mostly as inline block',
+    apply: userPassOf,
   },
   {
     name: 'socks-proxy',
@@ -54,7 +59,7 @@ export const proxyOptions: readonly OptionRow[] = [
     max: 3,
     contexts: 'GC',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'HOST [PORT] [FILE]',
     help: 'SOCKS5 proxy host, port, auth file',
     apply: ([server = '', port = '1080', authFile], { ce }) => {

@@ -339,9 +339,12 @@ export const serverOptions: readonly OptionRow[] = [
     max: 3,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'HOST PORT [DIR]',
     help: 'Hand non-OpenVPN TCP connections to another server',
+    apply: ([host = '', port = '', journalDir], options) => {
+      options.portShare = { host, port, journalDir };
+    },
   },
   {
     name: 'push',

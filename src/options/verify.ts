@@ -5,7 +5,8 @@
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import { dnsProblem } from './dns-options.ts';
-import type { ConnectionEntry, Options } from './option-types.ts';
+import { listensOn } from './listen.ts';
+import type { ConnectionEntry, LocalOption, Options } from './option-types.ts';
 import { devTypeOf, isUdp, protoKind } from './proto.ts';
 
 /** Checks every profile against the rest. Throws ConfigError; warnings go to `messages`. */
@@ -119,6 +120,7 @@ function verifyProxies(options: Options, entry: ConnectionEntry): void {
     httpProxy !== undefined && kind !== 'tcp-client',
     '--http-proxy MUST be used in TCP Client mode (i.e. --proto tcp-client)',
   );
+  check(httpProxy?.server === '', '--http-proxy not specified but other http proxy options present');
   check(
     httpProxy !== undefined && socksProxy !== undefined,
     '--http-proxy can not be used together with --socks-proxy',
@@ -145,6 +147,10 @@ function verifyServer(options: Options, entry: ConnectionEntry, messages: LogLin
   refuse(options.pull, 'pull');
   if (options.pullFilters.length > 0) warn(messages, '--pull-filter ignored for --mode server');
   check(kind !== 'udp' && kind !== 'tcp-server', SERVER_PROTOS);
+  check(
+    options.portShare !== undefined && !listensOn(options, 'tcp'),
+    '--port-share only works in TCP server mode (--proto values of tcp-server, tcp4-server, or tcp6-server)',
+  );
   check(!options.tlsServer, '--mode server requires --tls-server');
   refuse(entry.remote !== undefined, 'remote');
   refuse(!entry.bindLocal, 'nobind');
@@ -157,7 +163,7 @@ function verifyServer(options: Options, entry: ConnectionEntry, messages: LogLin
     '--ipchange cannot be used with --mode server (use --client-connect instead)',
   );
   check(
-    kind !== 'udp' && (options.connectFreq.max !== 0 || options.connectFreq.perSec !== 0),
+    !listensOn(options, 'udp') && (options.connectFreq.max !== 0 || options.connectFreq.perSec !== 0),
     '--connect-freq only works with --mode server --proto udp.  Try --max-clients instead.',
   );
   verifyServerPool(options);
@@ -246,6 +252,14 @@ function verifyNotServer(options: Options, messages: LogLine[]): void {
   needServer(options.authUserPassVerify !== undefined, 'auth-user-pass-verify');
   needServer(options.staleRoutesCheck !== undefined, 'stale-routes-check');
   needServer(options.vlanTagging, 'vlan-tagging');
+  check(
+    options.portShare !== undefined,
+    '--port-share requires TCP server mode (--mode server --proto tcp-server)',
+  );
+  check(
+    options.connectionList.some(({ locals }) => locals.length > 1 && locals.some(isNewLocal)),
+    'multiple --local statements only allowed in --server mode',
+  );
   needServer(options.forceTlsKeyMaterialExport, 'force-tls-key-material-export');
 }
 
@@ -381,6 +395,11 @@ function scriptWarning({ scriptSecurity }: Options): string {
   return scriptSecurity >= 2
     ? 'NOTE: the current --script-security setting may allow this configuration to call user-defined scripts'
     : "NOTE: starting with OpenVPN 2.1, '--script-security 2' or higher is required to call user-defined scripts or executables";
+}
+
+/** Whether a --local is in 2.7's form, so that its meaning in 2.6 (the last one holds) isn't meant. */
+function isNewLocal({ address, port }: LocalOption): boolean {
+  return address === undefined || port !== undefined;
 }
 
 function same(a: string | undefined, b: string | undefined): boolean {
