@@ -24,6 +24,7 @@ const USAGE = `usage: npm run bench -- [options]
   --seconds N      length of each iperf3 run (default 5)
   --split          also with a veth that splits UDP super-packets as a network card does
   --mix            also with ours at one end and the peer at the other
+  --tcp            also over TCP
   --only-native    leave out the pairs without the C++ data path (OPENVPN_TS_NATIVE=0)
   --write-docs     writes the tables into docs/performance.md
   --clients N      clients at once (default 100)
@@ -38,6 +39,7 @@ const OPTIONS = {
   seconds: { type: 'string', default: '5' },
   split: { type: 'boolean', default: false },
   mix: { type: 'boolean', default: false },
+  tcp: { type: 'boolean', default: false },
   'only-native': { type: 'boolean', default: false },
   'write-docs': { type: 'boolean', default: false },
   clients: { type: 'string', default: '100' },
@@ -131,6 +133,12 @@ async function measureAllThroughput(
   if (options.mix) {
     all.push(await series(`${title}, our server, peer's client`, peer, [ours, peer], plain, options.pairs));
     all.push(await series(`${title}, peer's server, our client`, peer, [peer, ours], plain, options.pairs));
+  }
+  if (options.tcp) {
+    const overTcp = { ...plain, tunnel: { proto: 'tcp' } } as const;
+    all.push(
+      await series('AES-256-GCM over TCP, one TCP stream', peer, [ours, ours], overTcp, options.pairs),
+    );
   }
   if (!options['only-native'])
     all.push(await series(`${title}, without the addon`, peer, [slow, slow], plain, options.pairs));

@@ -3,11 +3,12 @@
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
 import { formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
-import { D_RESOLVE_ERRORS, M_INFO, M_NONFATAL } from '../base/errlevel.ts';
+import { D_RESOLVE_ERRORS, M_INFO } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
-import type { Link, SocketFactory } from '../socket/socket.ts';
+import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
 import type { ResolvedAddress } from './connection-list.ts';
 import { portOf } from './port.ts';
+import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
 import type { SignalState } from './sig.ts';
 
 /** 2.x waits this long between failed look-ups. */
@@ -17,70 +18,110 @@ export interface LinkParts {
   readonly options: Options;
   readonly ce: ConnectionEntry;
   readonly socket: SocketFactory;
+  readonly logins: ProxyLogins;
   readonly signals: SignalState;
   readonly log: Logger;
 }
 
-/** Addresses of the profile's remote; [] when a signal came or the name can't be resolved. */
+/** Addresses of the profile's proxy or remote; [] when a signal came or the name can't be resolved. */
 export async function resolveRemote(
   parts: LinkParts,
   onlyProfile: boolean,
 ): Promise<readonly ResolvedAddress[]> {
-  const { ce, options, socket, signals, log } = parts;
-  const host = ce.remote ?? '';
+  const { ce, options, signals } = parts;
   const endMs = onlyProfile ? options.resolvRetry * 1000 : 0;
   for (let waitedMs = 0; ; waitedMs += RESOLVE_RETRY_MS) {
-    try {
-      const found = await socket.resolve(host, protoFamily(ce.proto));
-      if (found.length > 0) return found;
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      log.log(D_RESOLVE_ERRORS, text.replace(`: ${host} (`, `: ${host}:${ce.rport} (`));
-    }
+    const found = await lookUp(parts, dialledHost(ce));
+    if (found.length > 0) return found;
     if (waitedMs >= endMs || (await signals.sleep(RESOLVE_RETRY_MS))) return [];
   }
 }
 
-/** Opens the link to one address. Rejects with LinkError; returns undefined when a signal came first. */
+/** One look-up; [] when it fails, with 2.x's line. */
+async function lookUp(
+  { ce, socket, log }: LinkParts,
+  { host, port }: { readonly host: string; readonly port: string },
+): Promise<readonly ResolvedAddress[]> {
+  try {
+    return await socket.resolve(host, protoFamily(ce.proto));
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    log.log(D_RESOLVE_ERRORS, text.replace(`: ${host} (`, `: ${host}:${port} (`));
+    return [];
+  }
+}
+
+/**
+ * Opens the link by way of one address. Rejects with LinkError (ProxyError for what a proxy did wrong);
+ * resolves undefined when a signal came first or the server behind a SOCKS proxy can't be resolved.
+ */
 export async function openClientLink(
   parts: LinkParts,
   address: ResolvedAddress,
 ): Promise<{ link: Link; remote: LinkAddress } | undefined> {
-  const { ce, options } = parts;
-  const remote: LinkAddress = { ...address, port: portOf(ce.rport) };
-  const local = localBind(ce);
-  const buffers = {
+  const { ce, options, log } = parts;
+  const dialled: LinkAddress = { ...address, port: portOf(dialledHost(ce).port) };
+  const bind = {
+    ...localBind(ce),
     ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
     ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
   };
-  parts.log.log(M_INFO, `TCP/UDP: Preserving recently used remote address: ${formatAddress(remote)}`);
-  const link = isTcp(ce.proto)
-    ? await connect(parts, remote, { ...local, ...buffers })
-    : await parts.socket.openUdp({ family: remote.family, ...local, ...buffers });
-  if (!link) return undefined;
-  logLink(parts, link, remote);
-  return { link, remote };
+  log.log(M_INFO, `TCP/UDP: Preserving recently used remote address: ${formatAddress(dialled)}`);
+  const socket = profileSockets(parts, dialled);
+  const opened = isTcp(ce.proto)
+    ? await connect(parts, dialled, (signal) =>
+        socket.connectTcp(
+          {
+            remote: dialled,
+            timeoutMs: ce.connectTimeout * 1000,
+            tcpNoDelay: options.tcpNodelay,
+            ...bind,
+          },
+          signal,
+        ),
+      )
+    : await openUdp(parts, { socket, dialled, bind });
+  if (opened) logLink(parts, opened.link, opened.remote);
+  return opened;
 }
 
-async function connect(
+async function openUdp(
   parts: LinkParts,
-  remote: LinkAddress,
-  local: { localAddress?: string; localPort?: number; sndbuf?: number; rcvbuf?: number },
-): Promise<Link | undefined> {
-  const { ce, options, socket, signals, log } = parts;
-  log.log(M_INFO, `Attempting to establish TCP connection with ${formatAddress(remote)}`);
+  how: {
+    readonly socket: SocketFactory;
+    readonly dialled: LinkAddress;
+    readonly bind: Omit<UdpBind, 'family'>;
+  },
+): Promise<{ link: Link; remote: LinkAddress } | undefined> {
+  const { ce } = parts;
+  const { socket, dialled, bind } = how;
+  if (ce.socksProxy === undefined) {
+    return { link: await socket.openUdp({ family: dialled.family, ...bind }), remote: dialled };
+  }
+  const opened = await connect(parts, dialled, (signal) => socket.openUdp({ family: 4, ...bind }, signal));
+  if (!opened) return undefined;
+  const [server] = await lookUp(parts, { host: ce.remote ?? '', port: ce.rport });
+  if (server && !parts.signals.pending) {
+    return { link: opened.link, remote: { ...server, port: portOf(ce.rport) } };
+  }
+  opened.link.close();
+  return undefined;
+}
+
+/** Opens what begins with a TCP connection to `dialled`; the next signal breaks it off. */
+async function connect(
+  { signals, log }: LinkParts,
+  dialled: LinkAddress,
+  open: (signal: AbortSignal) => Promise<Link>,
+): Promise<{ link: Link; remote: LinkAddress } | undefined> {
+  log.log(M_INFO, `Attempting to establish TCP connection with ${formatAddress(dialled)}`);
   const abort = signals.abortable();
   try {
-    const link = await socket.connectTcp(
-      { remote, timeoutMs: ce.connectTimeout * 1000, tcpNoDelay: options.tcpNodelay, ...local },
-      abort.signal,
-    );
-    log.log(M_INFO, `TCP connection established with ${formatAddress(remote)}`);
-    return link;
+    const link = await open(abort.signal);
+    log.log(M_INFO, `TCP connection established with ${formatAddress(dialled)}`);
+    return { link, remote: dialled };
   } catch (error) {
     if (signals.pending) return undefined;
-    const reason = error instanceof Error ? error.message : String(error);
-    log.log(M_NONFATAL | M_INFO, `TCP: connect to ${formatAddress(remote)} failed: ${reason}`);
     throw error;
   } finally {
     abort.done();

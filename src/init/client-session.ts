@@ -85,6 +85,8 @@ export class ClientSession {
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
   #wakeQueued = false;
+  /** Whether the next turn of a busy TCP link is on its way. */
+  #linkQueued = false;
   #closed = false;
 
   constructor(config: ClientSessionConfig, host: ClientSessionHost) {
@@ -213,7 +215,12 @@ export class ClientSession {
       if (count === 0) return;
       this.#handleRx(count);
     }
-    if (!this.#closed && this.#config.link.transport === 'tcp') setImmediate(() => this.#handleLink());
+    if (this.#closed || this.#config.link.transport !== 'tcp' || this.#linkQueued) return;
+    this.#linkQueued = true;
+    setImmediate(() => {
+      this.#linkQueued = false;
+      this.#handleLink();
+    });
   }
 
   #handleRx(count: number): void {

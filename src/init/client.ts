@@ -3,15 +3,15 @@
  * init.c): the next profile, link, session, PUSH_REPLY, device and routes, "Initialization Sequence
  * Completed"; and after a signal either the end or the next attempt.
  */
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { LinkError, type Logger, OpenVpnError } from '../base/base.ts';
 import {
   D_HANDSHAKE,
+  D_LINK_ERRORS,
   D_PUSH,
   D_PUSH_ERRORS,
   D_RESTART,
   D_TLS_ERRORS,
   M_INFO,
-  M_WARN,
 } from '../base/errlevel.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
@@ -32,7 +32,7 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
-import type { Link } from '../socket/socket.ts';
+import { type Link, ProxyError } from '../socket/socket.ts';
 import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
 import { openClientLink, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
@@ -40,6 +40,7 @@ import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
 import { frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
+import { ProxyLogins } from './proxy-setup.ts';
 import { setForeignOptions } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
@@ -75,6 +76,7 @@ class Client implements ClientSessionHost {
   readonly #list: ConnectionList;
   readonly #tunnel: TunnelInterface;
   readonly #userPass: UserPass;
+  readonly #proxyLogins: ProxyLogins;
   readonly #totals = newLinkCounters();
   #ssl: SslContext | undefined;
   #session: ClientSession | undefined;
@@ -93,6 +95,7 @@ class Client implements ClientSessionHost {
     this.#log = run.providers.log;
     this.#list = new ConnectionList(run.options, run.providers.random);
     this.#userPass = new UserPass(run.options);
+    this.#proxyLogins = new ProxyLogins(run.options);
     this.#tunnel = new TunnelInterface({
       tun: run.providers.tun,
       network: run.providers.network,
@@ -145,7 +148,14 @@ class Client implements ClientSessionHost {
     this.#authFailed = false;
     this.#ssl ??= createSslContext(this.#options, providers);
     await this.#userPass.prepare();
-    const parts = { options: this.#options, ce, socket: providers.socket, signals, log: this.#log };
+    const parts = {
+      options: this.#options,
+      ce,
+      socket: providers.socket,
+      logins: this.#proxyLogins,
+      signals,
+      log: this.#log,
+    };
     let address = next.address;
     if (!address) {
       this.#state('RESOLVE');
@@ -155,7 +165,8 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
       return ce;
     }
-    if (!isUdp(ce.proto)) this.#state('TCP_CONNECT');
+    if (!isUdp(ce.proto) || ce.socksProxy) this.#state('TCP_CONNECT');
+    const startMs = providers.clock.nowMs();
     const opened = await openClientLink(parts, address).catch((error: unknown) => this.#linkFailed(error));
     if (!opened) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
@@ -163,7 +174,7 @@ class Client implements ClientSessionHost {
     }
     env.set('remote_1', opened.remote.address);
     env.set('remote_port_1', opened.remote.port);
-    this.#session = this.#createSession(ce, opened);
+    this.#session = this.#createSession(ce, opened, startMs);
     this.#state('WAIT');
     this.#session.start();
     await this.#serve(this.#session, ce);
@@ -192,17 +203,27 @@ class Client implements ClientSessionHost {
     }
   }
 
+  /** A failure of network or proxy leads to the next attempt, all else is fatal as in 2.x. */
   #linkFailed(error: unknown): undefined {
-    if (this.#run.signals.pending) return undefined;
-    const text = error instanceof Error ? error.message : String(error);
-    if (error instanceof OpenVpnError && isUdp(this.#ce!.proto)) throw error;
-    this.#log.log(M_WARN, text);
+    const { signals } = this.#run;
+    if (signals.pending) return undefined;
+    const { cause, message } = error instanceof LinkError ? error : { cause: undefined, message: '' };
+    const syscall = (cause as NodeJS.ErrnoException | undefined)?.syscall;
+    if (error instanceof ProxyError) {
+      this.#log.log(D_LINK_ERRORS, message);
+      signals.raise('SIGUSR1', 'soft', error.reason);
+    } else if (syscall === 'connect') {
+      this.#log.log(D_LINK_ERRORS, message);
+    } else {
+      throw error;
+    }
     return undefined;
   }
 
   #createSession(
     ce: ConnectionEntry,
     opened: { link: Link; remote: { family: 4 | 6 } & ClientSession['remote'] },
+    startMs: number,
   ): ClientSession {
     const { providers, signals } = this.#run;
     const options = this.#options;
@@ -226,7 +247,8 @@ class Client implements ClientSessionHost {
         maxPacketBytes: maxPacketBytes(ce),
         float: ce.float,
         muteReplayWarnings: options.muteReplayWarnings,
-        serverPollMs: ce.connectTimeout * 1000,
+        // One time limit for the connection, a proxy's part included, and the server's first answer.
+        serverPollMs: Math.max(1, ce.connectTimeout * 1000 - (providers.clock.nowMs() - startMs)),
         totals: this.#totals,
         signals,
         log: this.#log,

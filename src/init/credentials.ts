@@ -32,10 +32,7 @@ export class UserPass {
   /** Reads what is missing; asks on the terminal when the configuration says so. Throws OpenVpnError when there is nothing to read from. */
   async prepare(): Promise<void> {
     if (this.#source === undefined || this.#given || this.#token) return;
-    const lines = this.#source === 'prompt' ? [] : readLines(this.#source);
-    const username = lines[0] ?? (await ask('Enter Auth Username: ', true));
-    const password = lines[1] ?? (await ask('Enter Auth Password: ', false));
-    this.#given = { username, password };
+    this.#given = await readLogin(this.#source, 'Auth');
   }
 
   /** For the next key. */
@@ -68,19 +65,31 @@ export class UserPass {
   }
 }
 
-function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined>): string[] {
+/** Username and password from a file or block; what is missing, or all of `prompt`, is asked for. `label` names the login. */
+export async function readLogin(
+  source: NonNullable<Options['authUserPass']>,
+  label: string,
+): Promise<Credentials> {
+  const lines = source === 'prompt' ? [] : readLines(source, label);
+  const username = lines[0] ?? (await ask(`Enter ${label} Username: `, true));
+  const password = lines[1] ?? (await ask(`Enter ${label} Password: `, false));
+  return { username, password };
+}
+
+function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined>, label: string): string[] {
   let text: string;
   try {
     text = source.kind === 'inline' ? source.text : readFileSync(source.path, 'utf8');
   } catch (cause) {
     throw new OpenVpnError(
-      `Error opening 'Auth' auth file: ${source.kind === 'file' ? source.path : ''}`,
+      `Error opening '${label}' auth file: ${source.kind === 'file' ? source.path : ''}`,
       'ERR_OVPN_CREDENTIALS',
       { cause },
     );
   }
   const lines = text.split(/\r?\n/).slice(0, 2);
-  if (!lines[0]) throw new OpenVpnError('Error reading username from Auth authfile', 'ERR_OVPN_CREDENTIALS');
+  if (!lines[0])
+    throw new OpenVpnError(`Error reading username from ${label} authfile`, 'ERR_OVPN_CREDENTIALS');
   return lines.filter((line) => line !== '');
 }
 
@@ -88,7 +97,7 @@ function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined
 async function ask(question: string, echo: boolean): Promise<string> {
   if (!process.stdin.isTTY) {
     throw new OpenVpnError(
-      "neither stdin nor stderr are a tty device and you have neither a controlling tty nor systemd - can't ask for 'Enter Auth Username:'.  If you used --daemon, you need to use --askpass to make passphrase-protected keys work, and you can not use --auth-nocache.",
+      `neither stdin nor stderr are a tty device and you have neither a controlling tty nor systemd - can't ask for '${question.trim()}'.  If you used --daemon, you need to use --askpass to make passphrase-protected keys work, and you can not use --auth-nocache.`,
       'ERR_OVPN_CREDENTIALS',
     );
   }

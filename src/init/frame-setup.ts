@@ -16,7 +16,7 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
     tunMtuExtra: ce.tunMtuExtra,
     transport: isTcp(ce.proto) ? 'tcp' : 'udp',
     family,
-    socks: false,
+    socks: ce.socksProxy !== undefined && !isTcp(ce.proto),
     mssfix:
       ce.mssfix.value > 0
         ? { bytes: ce.mssfix.value, mode: ce.mssfix.mode === 'payload' ? undefined : ce.mssfix.mode }

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { type Logger, OpenVpnError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import {
@@ -17,15 +17,13 @@ import {
   type StatusWriter,
   serverStatusLines,
 } from '../manage/manage.ts';
-import { TcpAcceptor } from '../mtcp/mtcp.ts';
-import { UdpReceiver } from '../mudp/mudp.ts';
 import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
-import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
+import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
-import type { Link, LinkListener } from '../socket/socket.ts';
+import type { PortShare } from '../socket/socket.ts';
 import { frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
-import { portOf } from './port.ts';
+import { type Attach, bindServerLink, createPortShare, serverFamily } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
@@ -52,10 +50,20 @@ export interface ServerHandle {
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runServer(run: ServerRun): Promise<RunEnd> {
+  const { options, providers } = run;
+  const portShare = await createPortShare(options, providers.socket, providers.log);
+  try {
+    return await serveAndRestart(run, portShare);
+  } finally {
+    portShare?.close();
+  }
+}
+
+async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined): Promise<RunEnd> {
   const { signals, providers } = run;
   const log = providers.log;
   for (;;) {
-    const server = new Server(run);
+    const server = new Server(run, portShare);
     try {
       await server.start();
       await signals.wait();
@@ -81,12 +89,14 @@ class Server implements ServerHandle {
   readonly #log: Logger;
   readonly #tunnel: TunnelInterface;
   readonly #closers: (() => void)[] = [];
+  readonly #portShare: PortShare | undefined;
   #multi: MultiServer | undefined;
   #statusFile: StatusWriter | undefined;
   #fatal: Error | undefined;
 
-  constructor(run: ServerRun) {
+  constructor(run: ServerRun, portShare: PortShare | undefined) {
     this.#run = run;
+    this.#portShare = portShare;
     this.#log = run.providers.log;
     this.#tunnel = new TunnelInterface({
       tun: run.providers.tun,
@@ -103,9 +113,17 @@ class Server implements ServerHandle {
     if (!ce) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     const ssl = createSslContext(options, providers);
     this.#closers.push(() => ssl.close());
-    const profile = this.#profile(ce, ssl);
-    // Bound before the device exists, as in 2.x: an address in use leaves no device behind.
-    const attach = await this.#bind(profile, ce);
+    const links = {
+      options,
+      socket: providers.socket,
+      portShare: this.#portShare,
+      log: this.#log,
+      closers: this.#closers,
+    };
+    const attach: Attach[] = [];
+    for (const entry of listenEntries(options)) {
+      attach.push(await bindServerLink(links, this.#profile(entry, ssl), entry));
+    }
     const tun = await this.#tunnel.open(options, ce, undefined, 'init');
     const routesOk = await this.#tunnel.addRoutes(options);
     if (signals.pending) return;
@@ -126,7 +144,7 @@ class Server implements ServerHandle {
       bytes,
     );
     this.#multi = multi;
-    attach(multi, bytes);
+    for (const serve of attach) serve(multi, bytes);
     this.#startStatus();
     signals.onStatistics = () => this.#logStatistics();
     this.#log.log(M_INFO, `Initialization Sequence Completed${routesOk ? '' : ' With Errors'}`);
@@ -172,67 +190,6 @@ class Server implements ServerHandle {
     };
   }
 
-  /** Opens the socket. The result makes it serve, once there is a MultiServer. */
-  async #bind(
-    profile: LinkProfile,
-    ce: ConnectionEntry,
-  ): Promise<(multi: MultiServer, bytes: number) => void> {
-    const { options, providers } = this.#run;
-    const bind = {
-      family: profile.family,
-      ipv6Only: ce.bindIpv6Only,
-      ...(ce.local !== undefined && { localAddress: await this.#localAddress(ce, profile.family) }),
-      ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
-      ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
-      localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
-    };
-    if (profile.link === 'tcp') {
-      const listener = await providers.socket.listenTcp({ ...bind, tcpNoDelay: options.tcpNodelay });
-      return this.#attachTcp(profile, ce, listener);
-    }
-    const link = await providers.socket.openUdp(bind);
-    const closer = (): void => link.close();
-    this.#closers.push(closer);
-    return (multi, bytes) => {
-      this.#closers.splice(this.#closers.indexOf(closer), 1);
-      const receiver = new UdpReceiver(multi, { link, profile }, bytes);
-      this.#closers.push(() => receiver.close());
-      this.#logBound(`UDPv${profile.family}`, ce, link.local);
-    };
-  }
-
-  #attachTcp(
-    profile: LinkProfile,
-    ce: ConnectionEntry,
-    listener: LinkListener,
-  ): (multi: MultiServer, bytes: number) => void {
-    this.#closers.push(() => listener.close());
-    const early: Link[] = [];
-    listener.onConnection = (link) => early.push(link);
-    return (multi, bytes) => {
-      new TcpAcceptor(multi, profile, listener, bytes);
-      for (const link of early) listener.onConnection(link);
-      const family = listener.local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
-      const where = `${family}${ce.local ?? '[undef]'}:${listener.local.port}`;
-      this.#log.log(M_INFO, `Listening for incoming TCP connection on ${where}`);
-      this.#logBound(`TCPv${profile.family}_SERVER`, ce, listener.local);
-    };
-  }
-
-  #logBound(name: string, ce: ConnectionEntry, local: LinkAddress): void {
-    const family = local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
-    this.#log.log(M_INFO, `${name} link local (bound): ${family}${ce.local ?? '[undef]'}:${local.port}`);
-    this.#log.log(M_INFO, `${name} link remote: [AF_UNSPEC]`);
-  }
-
-  async #localAddress(ce: ConnectionEntry, family: 4 | 6): Promise<string> {
-    const found = await this.#run.providers.socket.resolve(ce.local!, family);
-    const address = found[0]?.address;
-    if (address === undefined)
-      throw new OpenVpnError(`RESOLVE: Cannot resolve host address: ${ce.local}`, 'ERR_OVPN_RESOLVE');
-    return address;
-  }
-
   #startStatus(): void {
     const { options } = this.#run;
     const { ifconfigPoolPersist } = options;
@@ -273,15 +230,6 @@ class Server implements ServerHandle {
       this.#log.log(M_WARN, `Note: cannot write ${persist.file}: ${(error as Error).message}`);
     }
   }
-}
-
-/** 2.x: without a family in --proto and --local, IPv4. */
-function serverFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
-  const asked = protoFamily(ce.proto);
-  if (asked !== 0) return asked;
-  if (ce.local?.includes(':')) return 6;
-  if (ce.local === undefined) log.log(M_INFO, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
-  return 4;
 }
 
 /** Files of --client-config-dir, read anew for every connection. */

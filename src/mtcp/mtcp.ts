@@ -17,6 +17,8 @@ export class TcpAcceptor {
   readonly #maxPacketBytes: number;
   /** Shared by all connections: a batch is empty again before the next connection has its turn. */
   #batch: PacketBatch | undefined;
+  /** Connections whose next turn is on its way. */
+  readonly #later = new Set<MultiInstance>();
 
   constructor(server: MultiServer, profile: LinkProfile, listener: LinkListener, maxPacketBytes: number) {
     this.#server = server;
@@ -58,7 +60,17 @@ export class TcpAcceptor {
       if (count === 0) return;
       this.#handleBatch(instance, this.#batch, count);
     }
-    if (instance.state !== 'closed') setImmediate(() => this.#handleReadable(instance));
+    if (instance.state !== 'closed') this.#continueLater(instance);
+  }
+
+  /** One turn at a time waits, however many chunks arrive meanwhile. */
+  #continueLater(instance: MultiInstance): void {
+    if (this.#later.has(instance)) return;
+    this.#later.add(instance);
+    setImmediate(() => {
+      this.#later.delete(instance);
+      this.#handleReadable(instance);
+    });
   }
 
   #handleBatch(instance: MultiInstance, batch: PacketBatch, count: number): void {

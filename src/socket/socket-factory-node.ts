@@ -6,7 +6,7 @@ import { lookup } from 'node:dns/promises';
 import { type AddressFamily, LinkError, parseIp } from '../base/base.ts';
 import { errnoText } from './errno-text.ts';
 import type { SocketFactory } from './socket.ts';
-import { connectTcpNode, listenTcpNode } from './tcp-node.ts';
+import { connectStreamNode, connectTcpNode, listenTcpNode } from './tcp-node.ts';
 import { openUdpNode } from './udp-node.ts';
 
 export function createNodeSockets(): SocketFactory {
@@ -14,6 +14,7 @@ export function createNodeSockets(): SocketFactory {
     name: 'node',
     openUdp: openUdpNode,
     connectTcp: connectTcpNode,
+    connectStream: connectStreamNode,
     listenTcp: listenTcpNode,
     resolve: resolveHost,
   };

@@ -2,7 +2,8 @@
  * Header of socket/ (2.x socket.h): links that carry OpenVPN packets. A UDP socket, a TCP connection
  * and an in-memory wire look alike: packets are received and sent in batches, TCP framing (u16 length)
  * is added and removed inside. Backends: udp-native.ts (recvmmsg/sendmmsg), udp-node.ts (node:dgram),
- * tcp-node.ts (node:net), link-memory.ts (tests).
+ * tcp-node.ts (node:net), link-memory.ts (tests). http-proxy.ts and socks-proxy.ts wrap a factory so
+ * that its links lead through a proxy; port-share.ts looks at connections before they become links.
  */
 import type { AddressFamily, LinkAddress, PacketBatch } from '../base/base.ts';
 
@@ -39,10 +40,33 @@ export interface Link {
   close(): void;
 }
 
+/**
+ * A TCP connection as plain bytes: before it becomes a link, or instead. Errors and the peer's end look
+ * alike; close() may be called at any time and more than once.
+ */
+export interface ByteStream {
+  readonly local: LinkAddress;
+  readonly remote: LinkAddress;
+  /** The next bytes as they came; undefined when the stream is over. One read at a time. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Puts bytes back in front of what read() returns next. */
+  unread(bytes: Uint8Array): void;
+  /** Resolves when more may be written; false when the stream is over. The bytes are the stream's from here on. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** The rest of the stream as frames. The stream itself may not be used afterwards. */
+  toLink(): Link;
+  /** Called once when the connection is over, not after close() or toLink(). */
+  onClose: () => void;
+  /** What was written may take `graceMs` to go out; 2 s when left out. */
+  close(graceMs?: number): void;
+}
+
 export interface SocketOptions {
   readonly sndbuf?: number;
   readonly rcvbuf?: number;
   readonly tcpNoDelay?: boolean;
+  /** TCP: packets that may wait for the kernel before the link is full; 64 when left out. */
+  readonly queuePackets?: number;
 }
 
 export interface UdpBind extends SocketOptions {
@@ -67,6 +91,8 @@ export interface TcpListen extends SocketOptions {
   readonly localAddress?: string;
   readonly localPort: number;
   readonly ipv6Only?: boolean;
+  /** Sees each connection before it becomes a link; false = the connection is the screen's from here on. */
+  readonly screen?: (stream: ByteStream) => Promise<boolean>;
 }
 
 export interface LinkListener {
@@ -79,9 +105,17 @@ export interface LinkListener {
 /** Opens links. Errors reject with LinkError whose cause carries the errno `code`. */
 export interface SocketFactory {
   readonly name: string;
-  openUdp(bind: UdpBind): Promise<Link>;
+  openUdp(bind: UdpBind, signal?: AbortSignal): Promise<Link>;
   connectTcp(connect: TcpConnect, signal?: AbortSignal): Promise<Link>;
+  /** As connectTcp(), without framing. */
+  connectStream(connect: TcpConnect, signal?: AbortSignal): Promise<ByteStream>;
   listenTcp(listen: TcpListen): Promise<LinkListener>;
   /** All addresses of a host name (getaddrinfo order); literals resolve to themselves. */
   resolve(host: string, family: AddressFamily | 0): Promise<{ family: AddressFamily; address: string }[]>;
 }
+
+export type { ProxyCredentials } from './http-auth.ts';
+export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
+export { PortShare } from './port-share.ts';
+export { ProxyError } from './proxy-stream.ts';
+export { withSocksProxy } from './socks-proxy.ts';

@@ -64,6 +64,7 @@ export function createNativeSockets(
     name: 'native',
     openUdp: async (bind) => openUdpNative(addon, bind, options),
     connectTcp: (connect, signal) => base.connectTcp(connect, signal),
+    connectStream: (connect, signal) => base.connectStream(connect, signal),
     listenTcp: (listen) => base.listenTcp(listen),
     resolve: (host, family) => base.resolve(host, family),
   };

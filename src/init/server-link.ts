@@ -1,0 +1,131 @@
+/**
+ * The sockets of a server (2.x link_socket_init_phase1() and 2 for listening sockets; 2.7 several of them):
+ * each is bound before the device exists, so that an address in use leaves no device behind, and serves
+ * once there is a MultiServer.
+ */
+import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { M_INFO } from '../base/errlevel.ts';
+import { TcpAcceptor } from '../mtcp/mtcp.ts';
+import { UdpReceiver } from '../mudp/mudp.ts';
+import { type LinkProfile, type MultiServer, realAddressText } from '../multi/multi.ts';
+import { type ConnectionEntry, type Options, protoFamily } from '../options/options.ts';
+import { type Link, type LinkListener, PortShare, type SocketFactory } from '../socket/socket.ts';
+import { portOf } from './port.ts';
+
+export interface ServerLinkParts {
+  readonly options: Options;
+  readonly socket: SocketFactory;
+  readonly portShare: PortShare | undefined;
+  readonly log: Logger;
+  /** What to call at the end, last first. */
+  readonly closers: (() => void)[];
+}
+
+/** Makes bound sockets serve. */
+export type Attach = (multi: MultiServer, maxPacketBytes: number) => void;
+
+/** Opens the socket of one listenEntries() profile. Rejects with LinkError or OpenVpnError. */
+export async function bindServerLink(
+  parts: ServerLinkParts,
+  profile: LinkProfile,
+  ce: ConnectionEntry,
+): Promise<Attach> {
+  const { options, socket, portShare } = parts;
+  const bind = {
+    family: profile.family,
+    ipv6Only: ce.bindIpv6Only,
+    ...(ce.local !== undefined && { localAddress: await localAddress(socket, ce.local, profile.family) }),
+    ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
+    ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
+    localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
+  };
+  if (profile.link === 'udp') return attachUdp(parts, profile, ce, await socket.openUdp(bind));
+  const listener = await socket.listenTcp({
+    ...bind,
+    tcpNoDelay: options.tcpNodelay,
+    queuePackets: options.tcpQueueLimit,
+    ...(portShare && { screen: portShare.screen }),
+  });
+  return attachTcp(parts, profile, ce, listener);
+}
+
+/** The port share of a configuration; undefined without one. Rejects when its host can't be resolved. */
+export async function createPortShare(
+  options: Options,
+  sockets: SocketFactory,
+  log: Logger,
+): Promise<PortShare | undefined> {
+  if (options.portShare === undefined) return undefined;
+  const { host, port, journalDir } = options.portShare;
+  const found = await sockets.resolve(host, 0);
+  const target = found.find(({ family }) => family === 4) ?? found[0];
+  if (target === undefined) throw unresolved(host);
+  return new PortShare({
+    sockets,
+    target: { ...target, port: portOf(port) },
+    journalDir,
+    waitMs: options.handWindow * 1000,
+    log,
+    describe: realAddressText,
+  });
+}
+
+/** 2.x: without a family in --proto and --local, IPv4. */
+export function serverFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
+  const asked = protoFamily(ce.proto);
+  if (asked !== 0) return asked;
+  if (ce.local?.includes(':')) return 6;
+  if (ce.local === undefined) log.log(M_INFO, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
+  return 4;
+}
+
+function attachUdp(
+  { closers, log }: ServerLinkParts,
+  profile: LinkProfile,
+  ce: ConnectionEntry,
+  link: Link,
+): Attach {
+  const closer = (): void => link.close();
+  closers.push(closer);
+  return (multi, maxPacketBytes) => {
+    closers.splice(closers.indexOf(closer), 1);
+    const receiver = new UdpReceiver(multi, { link, profile }, maxPacketBytes);
+    closers.push(() => receiver.close());
+    logBound(log, `UDPv${profile.family}`, ce, link.local);
+  };
+}
+
+function attachTcp(
+  { closers, log }: ServerLinkParts,
+  profile: LinkProfile,
+  ce: ConnectionEntry,
+  listener: LinkListener,
+): Attach {
+  closers.push(() => listener.close());
+  const early: Link[] = [];
+  listener.onConnection = (link) => early.push(link);
+  return (multi, maxPacketBytes) => {
+    new TcpAcceptor(multi, profile, listener, maxPacketBytes);
+    for (const link of early) listener.onConnection(link);
+    const family = listener.local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
+    const where = `${family}${ce.local ?? '[undef]'}:${listener.local.port}`;
+    log.log(M_INFO, `Listening for incoming TCP connection on ${where}`);
+    logBound(log, `TCPv${profile.family}_SERVER`, ce, listener.local);
+  };
+}
+
+function logBound(log: Logger, name: string, ce: ConnectionEntry, local: LinkAddress): void {
+  const family = local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
+  log.log(M_INFO, `${name} link local (bound): ${family}${ce.local ?? '[undef]'}:${local.port}`);
+  log.log(M_INFO, `${name} link remote: [AF_UNSPEC]`);
+}
+
+async function localAddress(socket: SocketFactory, host: string, family: 4 | 6): Promise<string> {
+  const [found] = await socket.resolve(host, family);
+  if (found === undefined) throw unresolved(host);
+  return found.address;
+}
+
+function unresolved(host: string): OpenVpnError {
+  return new OpenVpnError(`RESOLVE: Cannot resolve host address: ${host}`, 'ERR_OVPN_RESOLVE');
+}

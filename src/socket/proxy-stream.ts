@@ -1,0 +1,112 @@
+/**
+ * What the talks with HTTP and SOCKS proxies share: an answer is gathered until its reader is content,
+ * within a number of bytes and a time; whatever goes wrong is a ProxyError.
+ */
+import { performance } from 'node:perf_hooks';
+import { LinkError } from '../base/base.ts';
+import type { Answer } from './http-message.ts';
+import type { ByteStream, SocketFactory, TcpConnect } from './socket.ts';
+
+/** No answer of a proxy is longer. Ours. */
+const MAX_ANSWER_BYTES = 64 << 10;
+
+/** A proxy refused, was not understood or kept silent. `message` is 2.x's line. */
+export class ProxyError extends LinkError {
+  /** 2.x's reason of the restart that follows: `HTTP proxy error` or `socks-error`. */
+  readonly reason: string;
+
+  constructor(message: string, reason: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** A connection to a proxy with a time limit on everything until release(). */
+export interface ProxyTalk {
+  readonly stream: ByteStream;
+  /** Waits for an answer; what follows it stays in the stream. `what` begins the texts of errors. */
+  answer<T>(what: string, read: (bytes: Uint8Array) => Answer<T>): Promise<T>;
+  /** Passes over `bytes` bytes; false when the stream ends before. */
+  skip(bytes: number): Promise<boolean>;
+  fail(text: string): ProxyError;
+  /** Ends the time limit; the connection is the caller's. */
+  release(): void;
+}
+
+export interface ProxyTalkOptions {
+  /** Absolute, by performance.now(). */
+  readonly endMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly reason: string;
+}
+
+/** Connects to a proxy. Rejects with LinkError. */
+export async function openProxyTalk(
+  base: SocketFactory,
+  connect: TcpConnect,
+  options: ProxyTalkOptions,
+): Promise<ProxyTalk> {
+  const leftMs = Math.max(1, options.endMs - performance.now());
+  const stream = await base.connectStream({ ...connect, timeoutMs: leftMs }, options.signal);
+  return new Talk(stream, options);
+}
+
+class Talk implements ProxyTalk {
+  readonly stream: ByteStream;
+  readonly #options: ProxyTalkOptions;
+  readonly #timer: NodeJS.Timeout;
+  #why = 'failed on recv()';
+
+  constructor(stream: ByteStream, options: ProxyTalkOptions) {
+    this.stream = stream;
+    this.#options = options;
+    this.#timer = setTimeout(
+      () => this.#giveUp('timeout expired'),
+      Math.max(1, options.endMs - performance.now()),
+    );
+    options.signal?.addEventListener('abort', this.#onAbort);
+    if (options.signal?.aborted) this.#onAbort();
+  }
+
+  async answer<T>(what: string, read: (bytes: Uint8Array) => Answer<T>): Promise<T> {
+    let bytes: Uint8Array = new Uint8Array(0);
+    for (;;) {
+      const verdict = read(bytes);
+      if (verdict.type === 'bad') throw this.fail(verdict.text);
+      if (verdict.type === 'done') {
+        this.stream.unread(bytes.subarray(verdict.used));
+        return verdict.value;
+      }
+      if (bytes.length >= MAX_ANSWER_BYTES) throw this.fail(`${what}: too long an answer`);
+      const chunk = await this.stream.read();
+      if (chunk === undefined) throw this.fail(`${what}: TCP port read ${this.#why}`);
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+    }
+  }
+
+  async skip(bytes: number): Promise<boolean> {
+    for (let left = bytes; left > 0; ) {
+      const chunk = await this.stream.read();
+      if (chunk === undefined) return false;
+      this.stream.unread(chunk.subarray(left));
+      left -= chunk.length;
+    }
+    return true;
+  }
+
+  fail(text: string): ProxyError {
+    return new ProxyError(text, this.#options.reason);
+  }
+
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.#giveUp('interrupted');
+
+  #giveUp(why: string): void {
+    this.#why = why;
+    this.stream.close();
+  }
+}
