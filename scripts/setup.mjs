@@ -21,6 +21,11 @@ const PROGRAMS = {
   ping: 'iputils-ping',
   ethtool: 'ethtool',
   openssl: 'openssl',
+  nginx: 'nginx-light',
+  tinyproxy: 'tinyproxy-bin',
+  squid: 'squid-openssl',
+  microsocks: 'microsocks',
+  danted: 'dante-server',
 };
 
 /** Does the set-up. Returns what failed, one text each; an empty list is success. */

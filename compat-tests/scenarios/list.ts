@@ -6,6 +6,7 @@ import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { links } from './links.ts';
+import { proxies } from './proxies.ts';
 import { refusals } from './refusals.ts';
 import { renegotiation } from './renegotiation.ts';
 import { restarts } from './restart.ts';
@@ -21,6 +22,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...renegotiation,
   ...restarts,
   ...links,
+  ...proxies,
   ...routing,
   ...exitNotify,
   ...signals,
