@@ -8,6 +8,7 @@
 import { type LinkAddress, LinkError, type PacketBatch, parseIp } from '../src/base/base.ts';
 import { createMemoryNet, type MemoryNet, type MemoryNetOptions } from '../src/socket/link-memory.ts';
 import type {
+  ByteStream,
   Link,
   LinkListener,
   SocketFactory,
@@ -121,6 +122,10 @@ export class MemorySockets implements SocketFactory {
     if (this.unplugged) throw linkError('ENETUNREACH', 'connect');
     const { remote, localAddress, localPort } = connect;
     return this.#internet.connect(this.#local(remote.family, localAddress, localPort), remote);
+  }
+
+  async connectStream(): Promise<ByteStream> {
+    throw new LinkError('memory links carry packets, not bytes');
   }
 
   async listenTcp(listen: TcpListen): Promise<LinkListener> {

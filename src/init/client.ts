@@ -203,20 +203,15 @@ class Client implements ClientSessionHost {
     }
   }
 
-  /** A failure of network or proxy leads to the next attempt, all else is fatal as in 2.x. */
+  /** What network or proxy do wrong leads to the next attempt, all else is fatal as in 2.x. */
   #linkFailed(error: unknown): undefined {
     const { signals } = this.#run;
     if (signals.pending) return undefined;
-    const { cause, message } = error instanceof LinkError ? error : { cause: undefined, message: '' };
-    const syscall = (cause as NodeJS.ErrnoException | undefined)?.syscall;
-    if (error instanceof ProxyError) {
-      this.#log.log(D_LINK_ERRORS, message);
-      signals.raise('SIGUSR1', 'soft', error.reason);
-    } else if (syscall === 'connect') {
-      this.#log.log(D_LINK_ERRORS, message);
-    } else {
-      throw error;
-    }
+    const ce = this.#ce!;
+    const dials = !isUdp(ce.proto) || ce.socksProxy !== undefined;
+    if (!(error instanceof LinkError) || !dials || isBindError(error)) throw error;
+    this.#log.log(D_LINK_ERRORS, error.message);
+    if (error instanceof ProxyError) signals.raise('SIGUSR1', 'soft', error.reason);
     return undefined;
   }
 
@@ -552,4 +547,8 @@ class Client implements ClientSessionHost {
   #state(state: TunnelState): void {
     this.#run.onState?.(state);
   }
+}
+
+function isBindError({ cause }: LinkError): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.syscall === 'bind';
 }
