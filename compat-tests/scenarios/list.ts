@@ -13,6 +13,7 @@ import { restarts } from './restart.ts';
 import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
 import { signals } from './signals.ts';
+import { sockets } from './sockets.ts';
 import { status } from './status.ts';
 import { tap } from './tap.ts';
 import { tlsCryptV2 } from './tls-crypt-v2.ts';
@@ -23,6 +24,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...restarts,
   ...links,
   ...proxies,
+  ...sockets,
   ...routing,
   ...exitNotify,
   ...signals,
