@@ -50,6 +50,8 @@ export async function measureThroughput(
     await iperf.waitFor(/Server listening/);
     const ends = [serverProgram, clientProgram] as const;
     const up = await flow(setting, ends, options.seconds, []);
+    // A client that comes before the server has put its first test away is cut off.
+    await iperf.waitFor(/Server listening.*\(test #2\)/);
     const down = await flow(setting, ends, options.seconds, ['-R']);
     return { server: server.name, client: client.name, up, down };
   } finally {

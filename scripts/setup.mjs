@@ -6,7 +6,7 @@
  *   node scripts/setup.mjs            everything
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -67,12 +67,26 @@ function systemPrograms() {
     tell(`installing Debian packages: ${packages.join(' ')}`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const quiet = { env, stdio: 'ignore' };
-    spawnSync('apt-get', ['-qq', 'update'], quiet);
-    spawnSync('apt-get', ['-qq', '-y', 'install', '--no-install-recommends', ...packages], quiet);
+    withoutServices(() => {
+      spawnSync('apt-get', ['-qq', 'update'], quiet);
+      spawnSync('apt-get', ['-qq', '-y', 'install', '--no-install-recommends', ...packages], quiet);
+    });
   }
   const missing = missingPrograms();
   if (missing.length > 0) tell(`not installed: ${missing.join(' ')} (tests that need them are skipped)`);
   return [];
+}
+
+/** Debian's packages start their servers unless this policy forbids it; one that is there stays. */
+function withoutServices(install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    if (ours) rmSync(policy);
+  }
 }
 
 function isInPath(name) {

@@ -2,6 +2,7 @@
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
 import { configErrors } from './config-errors.ts';
+import { connections } from './connections.ts';
 import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
@@ -23,6 +24,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...renegotiation,
   ...restarts,
   ...links,
+  ...connections,
   ...proxies,
   ...sockets,
   ...routing,

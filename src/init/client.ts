@@ -84,7 +84,6 @@ class Client implements ClientSessionHost {
   #collector = new PushCollector();
   /** Digest of what the open device was configured with. */
   #digest: string | undefined;
-  #authFailed = false;
   /** Work of the current session that has to end before the next begins. */
   #settling: Promise<void> = Promise.resolve();
   #fatal: OpenVpnError | undefined;
@@ -119,7 +118,8 @@ class Client implements ClientSessionHost {
         if (signal.name === 'SIGHUP') return 'reload';
         if (!isRestart(signal)) return 'exit';
         this.#state('RECONNECTING');
-        if (await this.#pause(entry)) return await this.#endPaused();
+        if (signal.source === 'hard' && !this.#options.persistRemoteIp) this.#list.forgetAddresses();
+        if (await this.#pause(entry, signal.reason)) return await this.#endPaused();
       }
     } finally {
       this.#session?.close();
@@ -131,21 +131,20 @@ class Client implements ClientSessionHost {
   /** One try with one address of one profile; a pending signal says how it ended. */
   async #attempt(): Promise<ConnectionEntry> {
     const { signals, providers, env } = this.#run;
+    const next = this.#list.next();
+    if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     if (this.#list.exhausted) {
       throw new OpenVpnError(
         `All connections have been connect-retry-max (${this.#options.connectRetryMax}) times unsuccessful, exiting`,
         'ERR_OVPN_RETRY_MAX',
       );
     }
-    const next = this.#list.next();
-    if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     // A pull changes the profile in use (tun-mtu, exit notification): each attempt has a copy.
     restorePrePull(this.#options);
     useConnection(this.#options, next.entry);
     const { ce } = this.#options;
     this.#ce = ce;
     this.#collector = new PushCollector();
-    this.#authFailed = false;
     this.#ssl ??= createSslContext(this.#options, providers);
     await this.#userPass.prepare();
     const parts = {
@@ -290,7 +289,7 @@ class Client implements ClientSessionHost {
         break;
       case 'restart':
         this.#log.log(D_PUSH_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
-        if (message.nextRemote) this.#list.advance();
+        if (message.nextRemote) this.#list.move();
         signals.raise('SIGUSR1', 'soft', 'server-pushed-connection-reset');
         break;
       case 'halt':
@@ -486,15 +485,14 @@ class Client implements ClientSessionHost {
     const { signals } = this.#run;
     const reason = message.reason === undefined ? '' : `,${message.reason}`;
     this.#log.log(D_PUSH_ERRORS, `AUTH: Received control message: AUTH_FAILED${reason}`);
-    this.#authFailed = true;
+    this.#list.stay();
     const { temporary } = message;
     if (temporary) {
       this.#list.serverBackoffSec = temporary.backoffSec;
       if (temporary.advance === 'remote') this.#list.advance();
-      else if (temporary.advance === 'no' || temporary.advance === undefined) this.#list.stay();
+      else if (temporary.advance === 'addr') this.#list.move();
       signals.raise('SIGUSR1', 'soft', 'auth-temp-failure (server temporary reject)');
     } else if (this.#userPass.dropToken()) {
-      this.#list.stay();
       signals.raise('SIGUSR1', 'soft', 'auth-failure (auth-token)');
     } else if (this.#options.authRetry === 'none') {
       signals.raise('SIGTERM', 'soft', 'auth-failure');
@@ -521,9 +519,9 @@ class Client implements ClientSessionHost {
   }
 
   /** Whether a signal other than a soft restart came while pausing. */
-  async #pause(entry: ConnectionEntry): Promise<boolean> {
+  async #pause(entry: ConnectionEntry, reason: string): Promise<boolean> {
     const { signals } = this.#run;
-    const seconds = this.#list.pauseSec(entry, this.#options, this.#authFailed);
+    const seconds = this.#list.pauseSec(entry, this.#options, reason);
     if (seconds > 0) this.#log.log(D_RESTART, `Restart pause, ${seconds} second(s)`);
     if (!(await signals.sleep(seconds * 1000))) return false;
     if (signals.pending?.name !== 'SIGUSR1') return true;

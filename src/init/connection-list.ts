@@ -1,7 +1,8 @@
 /**
  * Which server to try next and how long to pause before (2.x next_connection_entry() and
  * socket_restart_pause() of init.c). All addresses of a profile are tried, then the next profile;
- * after a completed initialisation the same address is tried first.
+ * after a completed initialisation the same address is tried first. An attempt, for the back-off and
+ * --connect-retry-max, is a move to another profile; profiles that are switched off count in rounds.
  */
 import type { AddressFamily } from '../base/base.ts';
 import { type ConnectionEntry, isTcp, type Options } from '../options/options.ts';
@@ -15,8 +16,8 @@ export interface ResolvedAddress {
 const MAX_BACKOFF_SHIFT = 15;
 /** Attempts a profile gets before the pause starts to double. */
 const ATTEMPTS_BEFORE_BACKOFF = 4;
-/** Pause of auth-retry nointeract, seconds. */
-export const AUTH_RETRY_PAUSE_SEC = 10;
+/** Base of the pause with auth-retry nointeract, seconds. */
+const AUTH_RETRY_PAUSE_SEC = 10;
 
 export class ConnectionList {
   readonly #entries: readonly ConnectionEntry[];
@@ -32,14 +33,15 @@ export class ConnectionList {
 
   /** `random` returns 0..1 and shuffles the profiles once when --remote-random is set. */
   constructor(options: Options, random: () => number) {
-    const entries = options.connectionList.filter((entry) => !entry.disabled);
+    const entries = [...options.connectionList];
     if (options.remoteRandom) shuffle(entries, random);
     this.#entries = entries;
     this.#retryMax = options.connectRetryMax;
   }
 
+  /** Profiles that may be used. */
   get size(): number {
-    return this.#entries.length;
+    return this.#entries.filter((entry) => !entry.disabled).length;
   }
 
   /** Attempts since the last completed initialisation. */
@@ -47,9 +49,9 @@ export class ConnectionList {
     return this.#attempts;
   }
 
-  /** Whether connect-retry-max rounds went by without success. */
+  /** Whether what next() gave goes beyond --connect-retry-max rounds without success. */
   get exhausted(): boolean {
-    return this.#retryMax > 0 && this.#attempts >= this.#retryMax * this.#entries.length;
+    return this.#retryMax > 0 && this.#attempts > this.#retryMax * this.#entries.length;
   }
 
   /**
@@ -57,19 +59,32 @@ export class ConnectionList {
    * of them is left; else the caller resolves and calls useAddresses().
    */
   next(): { readonly entry: ConnectionEntry; readonly address: ResolvedAddress | undefined } | undefined {
-    if (this.#entries.length === 0) return undefined;
-    this.#attempts++;
-    if (this.#keep) {
+    if (this.#keep && this.#index >= 0) {
       this.#keep = false;
     } else if (!this.#advanceRemote && this.#addressIndex + 1 < this.#addresses.length) {
       this.#addressIndex++;
-    } else {
-      this.#index = (this.#index + 1) % this.#entries.length;
-      this.#addresses = [];
-      this.#addressIndex = 0;
+    } else if (!this.#nextEntry()) {
+      return undefined;
     }
-    this.#advanceRemote = false;
     return { entry: this.#entries[this.#index]!, address: this.#addresses[this.#addressIndex] };
+  }
+
+  /** Moves to the next profile that isn't switched off; false when there is none. */
+  #nextEntry(): boolean {
+    this.#advanceRemote = false;
+    this.forgetAddresses();
+    for (let tries = 0; tries < this.#entries.length; tries++) {
+      this.#attempts++;
+      this.#index = (this.#index + 1) % this.#entries.length;
+      if (!this.#entries[this.#index]!.disabled) return true;
+    }
+    return false;
+  }
+
+  /** The profile in use is to be resolved again. */
+  forgetAddresses(): void {
+    this.#addresses = [];
+    this.#addressIndex = 0;
   }
 
   /** The resolved addresses of the profile that next() gave; returns the first. */
@@ -85,9 +100,14 @@ export class ConnectionList {
     this.#keep = true;
   }
 
-  /** The next attempt stays with this profile and address (auth-retry, RESTART without [N]). */
+  /** The next attempt stays with this profile and address (AUTH_FAILED). */
   stay(): void {
     this.#keep = true;
+  }
+
+  /** The next attempt takes the next address, though there was a success (RESTART,[N]). */
+  move(): void {
+    this.#keep = false;
   }
 
   /** The next attempt leaves this profile, whatever addresses it has left. */
@@ -96,19 +116,20 @@ export class ConnectionList {
     this.#advanceRemote = true;
   }
 
-  /** Seconds to wait before the next attempt after one with `entry`. */
-  pauseSec(entry: ConnectionEntry, options: Options, authFailed: boolean): number {
-    let seconds = entry.connectRetry;
-    if (isTcp(entry.proto) || options.tlsClient) {
-      const backoff =
-        Math.floor(this.#attempts / Math.max(1, this.#entries.length)) - ATTEMPTS_BEFORE_BACKOFF;
-      if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);
-      seconds = Math.min(seconds, entry.connectRetryMaxDelay);
-    }
-    if (authFailed && options.authRetry === 'nointeract') seconds = AUTH_RETRY_PAUSE_SEC;
-    seconds = Math.max(seconds, this.serverBackoffSec);
+  /**
+   * Seconds to wait before the next attempt after one with `entry` that ended for `reason`. A server that
+   * kept silent was waited for long enough.
+   */
+  pauseSec(entry: ConnectionEntry, options: Options, reason = ''): number {
+    const asked = this.serverBackoffSec;
     this.serverBackoffSec = 0;
-    return seconds;
+    if (reason === 'server_poll') return 0;
+    let seconds = options.authRetry === 'nointeract' ? AUTH_RETRY_PAUSE_SEC : entry.connectRetry;
+    if (!isTcp(entry.proto) && !options.tlsClient) return seconds;
+    const rounds = Math.floor(this.#attempts / Math.max(1, this.#entries.length));
+    const backoff = rounds - ATTEMPTS_BEFORE_BACKOFF;
+    if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);
+    return Math.min(Math.max(seconds, asked), entry.connectRetryMaxDelay);
   }
 }
 

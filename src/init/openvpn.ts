@@ -3,7 +3,7 @@
  * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
  */
 import { OpenVpnError, OptionsError } from '../base/base.ts';
-import { M_FATAL, M_INFO, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
+import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type ClientStatus, clientStatusLines, openStatusFile } from '../manage/manage.ts';
 import { createConfigFilesNode } from '../options/config-files-node.ts';
@@ -194,15 +194,16 @@ function logBanner(log: RealLogger, version: VersionInfo, options: Options): voi
 function printOptionsError(program: Program, log: RealLogger, error: OptionsError): void {
   const { lines, timestamp } = formatOptionsError(error);
   for (const line of lines) {
-    if (timestamp || log.fd !== undefined) log.log(timestamp ? M_FATAL : M_FATAL | M_NOPREFIX, line);
+    if (timestamp) log.log(M_NONFATAL, line);
+    else if (log.fd !== undefined) log.log(M_NONFATAL | M_NOPREFIX, line);
     else program.print(line);
   }
 }
 
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
-  log.log(M_FATAL, text);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
-    log.log(M_FATAL, error.stack);
-  log.log(M_FATAL, 'Exiting due to fatal error');
+    log.log(M_NONFATAL, error.stack);
+  // The log adds "Exiting due to fatal error".
+  log.log(M_FATAL, text);
 }

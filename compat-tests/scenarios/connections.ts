@@ -1,0 +1,139 @@
+/**
+ * Connection profiles: both programs read the same client configuration, one after the other, against the
+ * same server, and must go the same way: which address by which protocol, what ends each attempt, how
+ * long they wait, and how it all ends.
+ */
+import { Program, runProgram } from '../../test-kit/process.ts';
+import { type Bed, check } from '../bed.ts';
+import type { Scenario } from './scenario.ts';
+
+interface Way {
+  readonly name: string;
+  readonly lines: (server: string) => readonly string[];
+  /** Whether it ends connected; else the program ends by itself. */
+  readonly connects: boolean;
+}
+
+const block = (...lines: string[]): string[] => ['<connection>', ...lines, '</connection>'];
+
+const WAYS: readonly Way[] = [
+  {
+    name: 'blocks with options of their own',
+    connects: true,
+    lines: (server) => [
+      ...block(`remote ${server} 1999 tcp4-client`, 'connect-retry 1', 'connect-timeout 5'),
+      ...block(
+        `remote ${server} 1998 udp4`,
+        'connect-timeout 2',
+        'explicit-exit-notify 2',
+        'lport 0',
+        'bind',
+      ),
+      ...block(`remote ${server} 1194 udp4`, 'nobind', 'tun-mtu 1400', 'mssfix 1200'),
+      'remote 192.0.2.1 1',
+      'port 4000',
+    ],
+  },
+  {
+    name: 'proto-force passes over other protocols',
+    connects: true,
+    lines: (server) => [`remote ${server} 1999 tcp4-client`, `remote ${server} 1194 udp4`, 'proto-force udp'],
+  },
+  {
+    name: 'proto-force with nothing left',
+    connects: false,
+    lines: (server) => [`remote ${server} 1194 udp4`, 'proto-force tcp'],
+  },
+  {
+    name: 'connect-retry-max ends it after so many rounds',
+    connects: false,
+    lines: (server) => [
+      `remote ${server} 1999 tcp4-client`,
+      `remote ${server} 1998 tcp4-client`,
+      'connect-retry 1 1',
+      'connect-retry-max 2',
+    ],
+  },
+  {
+    name: 'connect-retry-max over silent UDP servers, without a pause',
+    connects: false,
+    lines: (server) => [`remote ${server} 1998 udp4`, 'connect-timeout 1', 'connect-retry-max 3'],
+  },
+  {
+    name: 'auth-retry nointeract waits longer between attempts',
+    connects: false,
+    lines: (server) => [
+      `remote ${server} 1999 tcp4-client`,
+      'connect-retry 1 2',
+      'auth-retry nointeract',
+      'connect-retry-max 2',
+    ],
+  },
+  {
+    name: 'http-proxy-override leaves TCP profiles, through the proxy',
+    connects: false,
+    lines: (server) => [
+      `remote ${server} 1194 udp4`,
+      `remote ${server} 1999 tcp4-client`,
+      `http-proxy-override ${server} 3128`,
+      'connect-retry 1 1',
+      'connect-retry-max 1',
+    ],
+  },
+  {
+    name: 'http-proxy-override without a TCP profile',
+    connects: true,
+    lines: (server) => [`remote ${server} 1194 udp4`, `http-proxy-override ${server} 3128`],
+  },
+];
+
+export const connections: readonly Scenario[] = WAYS.map((way) => ({
+  name: `connection list: ${way.name}`,
+  pairings: ['ours-client'] as const,
+  run: (bed: Bed) => sameWay(bed, way),
+}));
+
+async function sameWay(bed: Bed, way: Way): Promise<void> {
+  await bed.startServer(['duplicate-cn']);
+  const { server4 } = bed.client();
+  const lines = [
+    'client',
+    'dev tun',
+    'dev-type tun',
+    'nobind',
+    'remote-cert-tls server',
+    `ca ${bed.pki.ca}`,
+    `cert ${bed.pki.client1.cert}`,
+    `key ${bed.pki.client1.key}`,
+    'verb 3',
+    'suppress-timestamps',
+    ...way.lines(server4),
+  ].filter((line) => line !== 'nobind' || !way.lines(server4).some((own) => own.startsWith('bind')));
+  const file = bed.write('ways.conf', `${lines.join('\n')}\n`);
+  const peer = await walk(bed, bed.programs.peer, file, way);
+  const ours = await walk(bed, bed.programs.ours, file, way);
+  check(
+    JSON.stringify(ours) === JSON.stringify(peer),
+    `ours:\n${ours.join('\n')}\nthe peer:\n${peer.join('\n')}`,
+  );
+}
+
+/** The lines that tell the way, without ports of the kernel's choice, and the exit code. */
+async function walk(bed: Bed, path: string, file: string, way: Way): Promise<string[]> {
+  const options = { name: path, argv: [path, '--config', file], ns: bed.client().ns, cwd: bed.dir };
+  let program: Program;
+  if (way.connects) {
+    program = new Program(options);
+    await program.waitFor(/Initialization Sequence Completed/, 20_000);
+    await program.stop();
+  } else {
+    program = await runProgram(options, 20_000);
+  }
+  const told = program.lines.filter((line) => TELLING.test(line) && !CLOSING.test(line));
+  return [...told.map((line) => line.replace(/(bound\): .*:)\d+/, '$1PORT')), `exit ${program.ended?.code}`];
+}
+
+const TELLING =
+  /link local|link remote|Attempting to establish|TCP connection established|connect to .* failed|Restart pause|SIGUSR1|poll timeout|connect-retry-max|No usable|Exiting|is ignored by previous|Note: option|NOTICE/;
+/** What follows the stop. */
+const CLOSING = /SIGTERM|exit-with-notification/;
