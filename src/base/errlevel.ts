@@ -48,16 +48,20 @@ export const D_SHOW_PARMS = level(4, 50);
 export const D_LOW = level(4, 52);
 export const D_MULTI_DROPPED = level(4, 56);
 export const D_MULTI_MEDIUM = level(4, 57);
+export const D_INIT_MEDIUM = level(4, 60);
 export const D_MTU_INFO = level(4, 61);
 export const D_CIPHER_INIT = level(4, 65);
 
 export const D_LINK_RW = level(6, 69) | M_DEBUG;
 export const D_TUN_RW = level(6, 69) | M_DEBUG;
+export const D_CLIENT_NAT = level(6, 69) | M_DEBUG;
 
 export const D_HANDSHAKE_VERBOSE = level(7, 70) | M_DEBUG;
 export const D_TLS_DEBUG_MED = level(7, 70) | M_DEBUG;
 export const D_SHOW_OCC = level(7, 70) | M_DEBUG;
 export const D_PING = level(7, 70) | M_DEBUG;
+export const D_COMP_LOW = level(7, 70) | M_DEBUG;
+export const D_FRAG_DEBUG = level(7, 70) | M_DEBUG;
 export const D_MULTI_DEBUG = level(7, 70) | M_DEBUG;
 export const D_VLAN_DEBUG = level(7, 74) | M_DEBUG;
 export const D_PACKET_CONTENT = level(9, 70) | M_DEBUG;
