@@ -1,7 +1,7 @@
 /** Actions of TLS and data-channel options (2.x options.c; crypto.c ascii2keydirection()). */
 
 import { type Apply, type ApplyContext, fileOrInline } from './option-row.ts';
-import type { KeyDirection, Options, TlsVersion } from './option-types.ts';
+import type { KeyDirection, TlsVersion } from './option-types.ts';
 
 export const SHA256_BYTES = 32;
 const SHA1_BYTES = 20;
@@ -34,38 +34,6 @@ export const applyVerifyHash: Apply = ([hashes = '', name], options, context) =>
   const more = parseFingerprints(hashes, bytes, context);
   options.verifyHash = { algorithm, hashes: [...(options.verifyHash?.hashes ?? []), ...more] };
 };
-
-export const applyAllowCompression: Apply = ([mode = ''], { compress }, context) => {
-  if (mode === 'no') {
-    if (isRealCompression(compress.algorithm)) {
-      context.error("'--allow-compression no' conflicts with  enabling compression");
-    }
-  } else if (compress.allow === 'no' && compress.allowGiven) {
-    return context.fail(`Cannot set allow-compression to '${mode}' after set to 'no'`);
-  } else if (mode === 'yes') {
-    context.notYet('--allow-compression yes');
-    context.warn(
-      'WARNING: Compression for sending and receiving enabled. Compression has been used in the past to break encryption. Allowing compression allows attacks that break encryption. Using "--allow-compression yes" is strongly discouraged for common usage. See --compress in the manual page for more information ',
-    );
-  } else if (mode !== 'asym') {
-    return context.fail(`bad allow-compression option: ${mode} -- must be 'yes', 'no', or 'asym'`);
-  }
-  compress.allow = mode;
-  compress.allowGiven = true;
-};
-
-/** Receiving compressed packets is allowed, sending them only on demand. */
-export function warnAboutCompression({ compress }: Options, context: ApplyContext): void {
-  if (!isRealCompression(compress.algorithm) || (compress.allowGiven && compress.allow === 'yes')) return;
-  context.warn(
-    'WARNING: Compression for receiving enabled. Compression has been used in the past to break encryption. Sent packets are not compressed unless "allow-compression yes" is also set.',
-  );
-}
-
-/** lzo and lz4, as opposed to framing only. */
-export function isRealCompression(algorithm: string): boolean {
-  return algorithm.startsWith('lz');
-}
 
 export function parseKeyDirection(text: string, context: ApplyContext): KeyDirection {
   if (text === '0') return 0;

@@ -2,6 +2,7 @@
  * Options as they are before the first word is read (2.x options.c init_options()), and copies of
  * them. Numbers are 2.x's defaults; see options.h, mtu.h, packet_id.h.
  */
+import { NO_COMPRESSION } from './apply-compression.ts';
 import type { ConnectionEntry, Options } from './option-types.ts';
 
 /** Default port. */
@@ -267,7 +268,7 @@ function dataChannelDefaults() {
     replayPersist: undefined,
     secret: undefined,
     keyDirection: -1,
-    compress: { algorithm: 'none', allow: 'no', allowGiven: false },
+    compress: { ...NO_COMPRESSION },
     occ: true,
     peerId: undefined,
     protocolFlags: { ccExit: false, tlsEkm: false, dynTlsCrypt: false },

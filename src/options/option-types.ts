@@ -7,6 +7,7 @@
  * table-*.ts and by the post-processing of postprocess.ts; later only `applyPulledOptions()`,
  * `restorePrePull()` and `parseClientConfig()` change them.
  */
+import type { CompressionSettings } from '../comp/comp.ts';
 
 /** Contents of a key or certificate option: a path, or the text of an inline block. */
 export type FileOrInline =
@@ -71,6 +72,7 @@ export interface ConnectionEntry {
   tunMtuDefined: boolean;
   /** Second value of --tun-mtu, for the options string; 0 = tunMtu. */
   occMtu: number;
+  /** After post-processing at least 1600 and --tun-mtu. */
   tunMtuMax: number;
   tunMtuExtra: number;
   tunMtuExtraDefined: boolean;
@@ -452,7 +454,7 @@ export interface Options {
   replayPersist: string | undefined;
   secret: FileOrInline | undefined;
   keyDirection: KeyDirection;
-  compress: CompressOptions;
+  compress: CompressionSettings;
   /** --disable-occ turns it off. */
   occ: boolean;
 
@@ -519,14 +521,6 @@ export interface Options {
 }
 
 export type TlsVersion = '1.0' | '1.1' | '1.2' | '1.3';
-
-export interface CompressOptions {
-  algorithm: 'none' | 'stub' | 'stub-v2' | 'lzo' | 'lz4' | 'lz4-v2';
-  /** --allow-compression. */
-  allow: 'no' | 'asym' | 'yes';
-  /** --allow-compression was given. */
-  allowGiven: boolean;
-}
 
 /** 2.x struct options_pre_connect. */
 export type PrePull = Pick<

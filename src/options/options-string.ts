@@ -8,8 +8,10 @@
 import { D_SHOW_OCC } from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { ipv4ToNumber, numberToIpv4 } from './addresses.ts';
+import { compressionBytes } from './apply-compression.ts';
 import type { LogLine } from './config-error.ts';
 import { inList } from './data-ciphers.ts';
+import { TUN_MTU_DEFAULT } from './defaults.ts';
 import type { ConnectionEntry, Options } from './option-types.ts';
 import { devTypeOf, isTcp, isUdp, protoKind } from './proto.ts';
 
@@ -135,8 +137,15 @@ function keyTypes(options: Options): {
 }
 
 function linkMtu(options: Options, ce: ConnectionEntry): number {
-  const base = ce.tunMtu + ce.tunMtuExtra + compressionBytes(options) + (ce.fragment === 0 ? 0 : 4);
-  if (!hasKeys(options)) return base;
+  // 2.x computes with the default where --link-mtu took the place of --tun-mtu.
+  const tunMtu = ce.linkMtuDefined ? TUN_MTU_DEFAULT : ce.tunMtu;
+  const fragment = ce.fragment === 0 ? 0 : 4;
+  return tunMtu + ce.tunMtuExtra + compressionBytes(options) + fragment + linkHeaderBytes(options, ce);
+}
+
+/** Bytes around a packet as old versions reserved them: what --link-mtu leaves for --tun-mtu. */
+export function linkHeaderBytes(options: Options, ce: ConnectionEntry): number {
+  if (!hasKeys(options)) return 0;
   const { cipher, digest } = keyTypes(options);
   const tls = options.tlsClient || options.tlsServer;
   const stream = cipher.mode === 'cfb' || cipher.mode === 'ofb';
@@ -147,11 +156,7 @@ function linkMtu(options: Options, ce: ConnectionEntry): number {
     (tls ? 1 : 0);
   const blowfish = options.cipher === 'BF-CBC' ? 16 : 0;
   const cryptoBytes = cipher.tagBytes + cipher.ivBytes + cipher.blockBytes + (digest?.bytes ?? 0);
-  return base + header + packetId + blowfish + cryptoBytes;
-}
-
-function compressionBytes({ compress: { algorithm } }: Options): number {
-  return algorithm === 'lz4' || algorithm === 'stub' || algorithm === 'lzo' ? 1 : 0;
+  return header + packetId + blowfish + cryptoBytes;
 }
 
 /** Differences in these are expected or negotiated. */

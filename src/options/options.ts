@@ -23,7 +23,6 @@ export { listenEntries } from './listen.ts';
 export type { ImportKind } from './option-row.ts';
 export { findOption, OPTION_ROWS } from './option-table.ts';
 export type {
-  CompressOptions,
   ConnectionEntry,
   DevType,
   DnsOptions,

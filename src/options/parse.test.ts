@@ -104,7 +104,7 @@ describe('config text', () => {
     ],
     ['setenv GENERIC_CONFIG', 'this is a generic configuration and cannot directly be used'],
     ['verb "3', 'No closing quotation (") in F:1'],
-    ['comp-lzo', '--comp-lzo is not supported by openvpn-ts yet'],
+    ['gremlin 1', '--gremlin is not supported by openvpn-ts yet'],
     ['config other', 'In F:1: Error opening configuration file: other'],
     [
       'proto sctp',
@@ -289,8 +289,8 @@ describe('nesting and tolerance', () => {
   });
 
   it('tolerates a missing feature where unknown options are tolerated', () => {
-    expect(texts(client('ignore-unknown-option comp-lzo\ncomp-lzo no\n').messages)).toContain(
-      '--comp-lzo is not supported by openvpn-ts yet',
+    expect(texts(client('ignore-unknown-option gremlin\ngremlin 1\n').messages)).toContain(
+      '--gremlin is not supported by openvpn-ts yet',
     );
   });
 });

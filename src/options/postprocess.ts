@@ -4,6 +4,8 @@
  * steps look at what earlier ones set and messages come out in that order.
  */
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { compressionProblem } from '../comp/comp.ts';
+import { completeCompression } from './apply-compression.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import { compatBefore, completeCiphers, normaliseDataCiphers, usableCiphers } from './data-ciphers.ts';
 import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT } from './defaults.ts';
@@ -12,6 +14,7 @@ import { checkFiles } from './file-checks.ts';
 import { expandClientServer, expandKeepalive, expandTcpNodelay } from './helper.ts';
 import { listensOn } from './listen.ts';
 import type { ConnectionEntry, Options } from './option-types.ts';
+import { linkHeaderBytes } from './options-string.ts';
 import type { ParseEnvironment } from './parse.ts';
 import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';
 import { savePrePull } from './pull.ts';
@@ -27,7 +30,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   expandTcpNodelay(options);
   completeTlsVersion(options);
   completeCiphers(options, messages);
-  if (!options.compress.allowGiven && compatBefore(options, 20600)) options.compress.allow = 'asym';
+  completeCompression(options);
   options.dataCiphers = normaliseDataCiphers(options.dataCiphers, messages);
   options.ncpCiphers = usableCiphers(options.dataCiphers, environment.supportsCipher);
   makeProfiles(options);
@@ -37,6 +40,8 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   if (options.config === 'stdin' && options.remapUsr1 === 'SIGHUP') {
     throw new ConfigError("Options 'config stdin' and 'remap-usr1 SIGHUP' are incompatible with each other.");
   }
+  const compression = compressionProblem(options.compress, undefined);
+  if (compression !== undefined) throw new ConfigError(compression);
   if (!options.pull) localDnsToDhcp(options);
   savePrePull(options);
   if (!environment.allowUnsupported) checkUnsupported(options);
@@ -57,6 +62,9 @@ export function useConnection(options: Options, entry: ConnectionEntry): void {
   }
 }
 
+/** Bytes: least --tun-mtu, and the tun-mtu that may be pushed in any case. Source: 2.x mtu.h, init.c. */
+const TUN_MTU_MIN = 100;
+const TUN_MTU_MAX_MIN = 1600;
 /** Seconds. Source: 2.x ping.h. */
 const PRE_PULL_INITIAL_PING_RESTART = 120;
 
@@ -83,7 +91,7 @@ function makeProfiles(options: Options): void {
 
 function completeProfile(options: Options, entry: ConnectionEntry, messages: LogLine[]): void {
   completeProto(options, entry, messages);
-  completeMtu(options, entry);
+  completeMtu(options, entry, messages);
   if (entry.tlsAuth === undefined && entry.tlsCrypt === undefined && entry.tlsCryptV2 === undefined) {
     entry.tlsAuth = options.tlsAuth;
     entry.keyDirection = options.keyDirection;
@@ -120,12 +128,15 @@ function completeProto(options: Options, entry: ConnectionEntry, messages: LogLi
   }
 }
 
-function completeMtu(options: Options, entry: ConnectionEntry): void {
+function completeMtu(options: Options, entry: ConnectionEntry, messages: LogLine[]): void {
   if (!entry.tunMtuDefined && !entry.linkMtuDefined) entry.tunMtuDefined = true;
   if (devTypeOf(options) === 'tap' && !entry.tunMtuExtraDefined) {
     entry.tunMtuExtraDefined = true;
     entry.tunMtuExtra = TAP_MTU_EXTRA_DEFAULT;
   }
+  if (entry.linkMtuDefined) entry.tunMtu = entry.linkMtu - linkHeaderBytes(options, entry);
+  checkTunMtu(entry, messages);
+  entry.tunMtuMax = Math.max(TUN_MTU_MAX_MIN, entry.tunMtu, entry.tunMtuMax);
   if (!options.ce.mssfixDefault) return;
   if (entry.fragment !== 0) entry.mssfix.value = entry.fragment;
   else if (entry.tunMtuDefined && options.ce.tunMtu === TUN_MTU_DEFAULT) {
@@ -147,6 +158,13 @@ function overrideProxies({ httpProxyOverride, connectionList }: Options, message
     return;
   }
   for (const entry of connectionList) if (isUdp(entry.proto)) entry.disabled = true;
+}
+
+/** 2.x says so when it makes the frame, after its banner. */
+function checkTunMtu({ tunMtu }: ConnectionEntry, messages: LogLine[]): void {
+  if (tunMtu >= TUN_MTU_MIN) return;
+  messages.push({ level: M_WARN, text: `TUN MTU value (${tunMtu}) must be at least ${TUN_MTU_MIN}` });
+  throw new ConfigError('MTU is too small', 'fatal');
 }
 
 function completeTls(options: Options, messages: LogLine[]): void {

@@ -75,7 +75,6 @@ describe('applyPulledOptions', () => {
       'Options error: Unrecognized option or missing or extra parameter(s) in [PUSH-OPTIONS]:4: block-outside-dns (2.6.14)',
       'Options error: No closing quotation (") in [PUSH-OPTIONS]:5',
       'Options error: Unknown protocol-flags flag: nope',
-      'Options error: --comp-lzo is not supported by openvpn-ts yet',
     ]);
     expect(options).toMatchObject({ verb: 5, renegSec: 3600, protocolFlags: { ccExit: true } });
   });

@@ -4,6 +4,7 @@
  * do_deferred_options()). A bad pushed option is logged and passed over; only a `reject` filter stops.
  */
 import { D_LOW, D_PUSH, D_PUSH_ERRORS, M_DEBUG, M_WARN } from '../base/errlevel.ts';
+import { type CompressionLibrary, compressionProblem } from '../comp/comp.ts';
 import { addOption, report } from './add-option.ts';
 import type { LogLine } from './config-error.ts';
 import { dnsProblem, localDnsToDhcp, mergeLocalServers, parkLocalServers } from './dns-options.ts';
@@ -55,23 +56,31 @@ export function applyPulledOptions(options: Options, items: readonly string[]): 
 }
 
 /**
- * Completes a pull whose parts brought `imports`: checks and merges DNS, lists what changed. With
- * `ok` false the options can't be used and the client restarts.
+ * Completes a pull whose parts brought `imports`: checks and merges DNS, checks compression, lists what
+ * changed. With `ok` false the options can't be used and the client restarts.
+ * @param library algorithms at hand; all when left out.
  */
 export function finishPull(
   options: Options,
   imports: ReadonlySet<ImportKind>,
+  library?: CompressionLibrary,
 ): { readonly ok: boolean; readonly messages: readonly LogLine[] } {
   const problem = dnsProblem(options.dns);
   if (problem !== undefined) return { ok: false, messages: [{ level: D_PUSH_ERRORS, text: problem }] };
   mergeLocalServers(options.dns);
   localDnsToDhcp(options);
-  const messages = IMPORT_LINES.filter(({ kind }) => imports.has(kind)).map((line) =>
-    line.kind === 'explicit-notify' ? exitNotifyLine(options, line) : { level: line.level, text: line.text },
-  );
-  if (imports.has('push-mtu')) {
-    messages.push({ level: D_PUSH, text: `OPTIONS IMPORT: tun-mtu set to ${options.ce.tunMtu}` });
+  const messages: LogLine[] = [];
+  for (const line of IMPORT_LINES) {
+    if (!imports.has(line.kind)) continue;
+    const refused = line.kind === 'comp' ? compressionProblem(options.compress, library) : undefined;
+    if (refused !== undefined) {
+      const lines = [refused, PUSHED_COMPRESSION, FAILED_TO_APPLY];
+      messages.push(...lines.map((text) => ({ level: D_PUSH_ERRORS, text })));
+      return { ok: false, messages };
+    }
+    messages.push(line.kind === 'explicit-notify' ? exitNotifyLine(options, line) : line);
   }
+  if (imports.has('push-mtu')) messages.push(...pushedMtuLines(options));
   return { ok: true, messages };
 }
 
@@ -133,6 +142,20 @@ const IMPORT_LINES: readonly { readonly kind: ImportKind; readonly level: number
     { kind: 'setenv', level: D_PUSH, text: 'OPTIONS IMPORT: environment modified' },
     { kind: 'peer-id', level: D_PUSH_DEBUG, text: 'OPTIONS IMPORT: peer-id set' },
   ];
+
+const PUSHED_COMPRESSION =
+  'OPTIONS ERROR: server pushed compression settings that are not allowed and will result in a non-working connection. See also allow-compression in the manual.';
+const FAILED_TO_APPLY = 'ERROR: Failed to apply push options';
+
+/** A pushed tun-mtu is used as far as the buffers made for --tun-mtu-max go. */
+function pushedMtuLines({ ce }: Options): LogLine[] {
+  const pushed = ce.tunMtu;
+  const messages = [{ level: D_PUSH, text: `OPTIONS IMPORT: tun-mtu set to ${pushed}` }];
+  if (pushed <= ce.tunMtuMax) return messages;
+  ce.tunMtu = ce.tunMtuMax;
+  const text = `Server-pushed tun-mtu is too large, please add tun-mtu-max ${pushed} in the client configuration`;
+  return [...messages, { level: D_PUSH_ERRORS, text }];
+}
 
 /** Exit notification over TCP is taken back. */
 function exitNotifyLine({ ce }: Options, usual: LogLine): LogLine {

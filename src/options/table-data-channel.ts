@@ -4,9 +4,9 @@
  */
 
 import { M_INFO } from '../base/errlevel.ts';
-import { applyAllowCompression, parseKeyDirection, warnAboutCompression } from './apply-tls.ts';
-import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
-import type { CompressOptions } from './option-types.ts';
+import { applyAllowCompression, applyCompLzo, applyCompress } from './apply-compression.ts';
+import { parseKeyDirection } from './apply-tls.ts';
+import { atoi, fileOrInline, MANY, type OptionRow, text } from './option-row.ts';
 
 export const dataChannelOptions: readonly OptionRow[] = [
   {
@@ -59,17 +59,11 @@ export const dataChannelOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GPD',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '[MODE]',
     help: 'Legacy LZO framing: yes, no, adaptive',
     imports: 'comp',
-    apply: ([mode = 'adaptive'], options, context) => {
-      if (mode !== 'yes' && mode !== 'no' && mode !== 'adaptive') {
-        return context.fail(`bad comp-lzo option: ${mode} -- must be 'yes', 'no', or 'adaptive'`);
-      }
-      options.compress.algorithm = mode === 'no' ? 'stub' : 'lzo';
-      warnAboutCompression(options, context);
-    },
+    apply: applyCompLzo,
   },
   {
     name: 'comp-noadapt',
@@ -80,7 +74,9 @@ export const dataChannelOptions: readonly OptionRow[] = [
     supported: 'ignored',
     usage: '',
     help: 'Disable adaptive LZO',
-    apply: nothing,
+    apply: (_values, { compress }) => {
+      compress.adaptive = false;
+    },
   },
   {
     name: 'compress',
@@ -88,17 +84,11 @@ export const dataChannelOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GPD',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '[ALGORITHM]',
     help: 'Compression framing stub, stub-v2, lzo, lz4, lz4-v2, migrate',
     imports: 'comp',
-    apply: ([algorithm = 'stub'], options, context) => {
-      const known: readonly CompressOptions['algorithm'][] = ['stub', 'stub-v2', 'lzo', 'lz4', 'lz4-v2'];
-      const found = algorithm === 'migrate' ? 'none' : known.find((name) => name === algorithm);
-      if (found === undefined) return context.fail(`bad comp option: ${algorithm}`);
-      options.compress.algorithm = found;
-      warnAboutCompression(options, context);
-    },
+    apply: applyCompress,
   },
   {
     name: 'data-ciphers',
