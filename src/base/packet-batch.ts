@@ -27,6 +27,8 @@ export class PacketBatch {
   readonly segmentSizes: Int32Array;
   /** Result of the last stage per packet: 0 is good, else the stage's drop code. */
   readonly status: Int32Array;
+  /** --passtos: type of service that the packet inside asks for, -1 for none; written by seal(). */
+  readonly tos: Int16Array;
   /** Packet id read by the last openBatch(). */
   readonly packetIds: Uint32Array;
   /** ADDRESS_WORDS words a packet: source after receive, destination before send. See address.ts. */
@@ -42,6 +44,7 @@ export class PacketBatch {
     this.lengths = new Int32Array(capacity);
     this.segmentSizes = new Int32Array(capacity);
     this.status = new Int32Array(capacity);
+    this.tos = new Int16Array(capacity).fill(-1);
     this.packetIds = new Uint32Array(capacity);
     this.addresses = new Int32Array(capacity * ADDRESS_WORDS);
   }
@@ -67,6 +70,19 @@ export class PacketBatch {
     this.slab.set(packet, offset);
     this.offsets[slot] = offset;
     this.lengths[slot] = packet.length;
+    this.segmentSizes[slot] = 0;
+    this.status[slot] = 0;
+    return slot;
+  }
+
+  /** As push(), from `length` bytes of `source` at `start`, without making a view of them. */
+  pushBytes(source: Buffer, start: number, length: number): number {
+    if (this.count >= this.capacity || length > this.maxPacketBytes) return -1;
+    const slot = this.count++;
+    const offset = slot * this.slotSize + PACKET_HEADROOM;
+    source.copy(this.slab, offset, start, start + length);
+    this.offsets[slot] = offset;
+    this.lengths[slot] = length;
     this.segmentSizes[slot] = 0;
     this.status[slot] = 0;
     return slot;

@@ -20,6 +20,7 @@ export function newLinkCounters(): LinkCounters {
     dropReplay: 0,
     dropNotIp: 0,
     dropIdsUsedUp: 0,
+    dropFrame: 0,
   };
 }
 
@@ -38,6 +39,7 @@ export function addCounters(to: LinkCounters, from: LinkCounters): void {
   to.dropReplay += from.dropReplay;
   to.dropNotIp += from.dropNotIp;
   to.dropIdsUsedUp += from.dropIdsUsedUp;
+  to.dropFrame += from.dropFrame;
 }
 
 /** Sets all to zero. */
@@ -55,4 +57,5 @@ export function clearCounters(counters: LinkCounters): void {
   counters.dropReplay = 0;
   counters.dropNotIp = 0;
   counters.dropIdsUsedUp = 0;
+  counters.dropFrame = 0;
 }

@@ -3,10 +3,12 @@
  * process_ip_header()), batch-wise and in place. Per packet it only reads and writes numbers; a line is
  * logged for packets that fail.
  *
- * Order of open(): key by key id, AEAD, replay window, ping, OCC, IP check (tun), mssfix.
+ * Order of open(): key by key id, AEAD, replay window, fragments, compression frame, ping, OCC, IP check
+ * (tun), mssfix, inner rules. Fragments, frames and rules are PayloadFrame's and InnerRules' work.
  */
 import { PACKET_HEADROOM, PACKET_TAILROOM, type PacketBatch } from '../base/base.ts';
 import { D_CRYPT_ERRORS, D_MTU_INFO, D_PING, D_STREAM_ERRORS } from '../base/errlevel.ts';
+import type { Compressor } from '../comp/comp.ts';
 import { OPEN_OK, OPEN_TOO_SHORT } from '../crypto/crypto.ts';
 import { op } from '../reliable/reliable.ts';
 import type { DataChannelParams, DataKeys } from '../ssl/ssl.ts';
@@ -21,9 +23,11 @@ import type {
   LinkCounters,
   TimerOptions,
 } from './forward.ts';
+import { type InnerOptions, InnerRules, innerRulesEmpty } from './inner-rules.ts';
 import { mssfix } from './mss.ts';
-import { frameText, headerBytes, linkMtu, mssfixTarget, payloadHeaderBytes } from './mtu.ts';
+import { fragmentSize, frameText, headerBytes, linkMtu, mssfixTarget, payloadHeaderBytes } from './mtu.ts';
 import { isOcc, Occ } from './occ.ts';
+import { PayloadFrame } from './payload-frame.ts';
 import { isPing, PeerTimers, PING_PAYLOAD } from './ping.ts';
 import { ipOffset, ipVersion } from './proto.ts';
 
@@ -43,7 +47,10 @@ class PeerDataChannel implements DataChannel {
   readonly #occ: Occ;
   /** Counts of the running call. */
   readonly #run = newLinkCounters();
+  readonly #payload: PayloadFrame;
   #frame: FrameOptions;
+  #innerOptions: InnerOptions | undefined;
+  #inner: InnerRules | undefined;
   #params: DataChannelParams | undefined;
   #crypto: FrameCrypto = { cipher: undefined, digest: undefined, header: 'v2' };
   #mss = 0;
@@ -56,6 +63,8 @@ class PeerDataChannel implements DataChannel {
     this.#frame = config.frame;
     this.#timers = new PeerTimers(config.timers, config.log, config.commonName ?? (() => ''), nowMs);
     this.#occ = new Occ(config.occ, config.log, nowMs);
+    this.#payload = new PayloadFrame(config.compressor, config.log, config.occ.randomBytes(1)[0] ?? 0);
+    if (config.inner) this.setInner(config.inner);
   }
 
   get counters(): LinkCounters {
@@ -65,6 +74,11 @@ class PeerDataChannel implements DataChannel {
   get mss(): number {
     this.#followParams();
     return this.#mss;
+  }
+
+  get splits(): boolean {
+    this.#followParams();
+    return this.#payload.splits;
   }
 
   get authenticated(): number {
@@ -81,10 +95,35 @@ class PeerDataChannel implements DataChannel {
       this.#run.tunReadBytes += length;
       if (mss > 0) this.#fixMss(slab, offsets[i]!, length, mss);
     }
+    if (this.#inner) for (let i = first; i < end; i++) if (lengths[i] !== 0) this.#inner.outgoing(batch, i);
+    this.#payload.compress(batch, first, end, nowMs);
     const packets = this.#sealRun(batch, first, end, nowMs);
     this.#timers.noteActivity(this.#run.linkWriteBytes, nowMs);
     this.#flush();
     return packets;
+  }
+
+  sealSplit(batch: PacketBatch, first: number, end: number, out: PacketBatch, nowMs: number): number {
+    this.#followParams();
+    const { offsets, lengths, slab } = batch;
+    const start = out.count;
+    let slot = first;
+    for (; slot < end; slot++) {
+      const length = lengths[slot]!;
+      if (length === 0) continue;
+      if (!this.#payload.hasRoom(length, out)) break;
+      this.#run.tunReadBytes += length;
+      if (this.#mss > 0) this.#fixMss(slab, offsets[slot]!, length, this.#mss);
+      this.#inner?.outgoing(batch, slot);
+      if (lengths[slot] === 0) continue;
+      const piece = out.count;
+      if (!this.#payload.split(batch, slot, out, nowMs)) this.#run.dropFrame++;
+      out.tos.fill(batch.tos[slot]!, piece, out.count);
+    }
+    this.#sealRun(out, start, out.count, nowMs);
+    this.#timers.noteActivity(this.#run.linkWriteBytes, nowMs);
+    this.#flush();
+    return slot;
   }
 
   open(batch: PacketBatch, first: number, end: number, nowMs: number): void {
@@ -130,7 +169,20 @@ class PeerDataChannel implements DataChannel {
 
   setFrame(frame: FrameOptions): void {
     this.#frame = frame;
-    this.#mss = this.#params ? mssfixTarget(frame, this.#crypto) : 0;
+    this.#measure();
+    if (this.#innerOptions) this.setInner(this.#innerOptions);
+  }
+
+  setCompressor(compressor: Compressor | undefined): void {
+    this.#payload.compressor = compressor;
+  }
+
+  setInner(inner: InnerOptions): void {
+    const { dev, tunMtu } = this.#frame;
+    this.#innerOptions = inner;
+    this.#inner = innerRulesEmpty(inner)
+      ? undefined
+      : new InnerRules(inner, dev === 'tap' ? 'tap' : 'tun', tunMtu, this.#config.log);
   }
 
   handleRemote(nowMs: number): void {
@@ -155,20 +207,38 @@ class PeerDataChannel implements DataChannel {
   }
 
   pollTransmit(batch: PacketBatch, nowMs: number): number {
-    if (!this.#timers.pingDue && !this.#occ.waiting) return 0;
+    const answers = this.#inner?.toPeer;
+    if (!this.#timers.pingDue && !this.#occ.waiting && !answers?.count) return 0;
     this.#followParams();
     const first = batch.count;
     if (this.#timers.pingDue && first < batch.capacity) {
-      this.#timers.clearPing(batch.push(PING_PAYLOAD) >= 0 && this.#config.keys.params !== undefined);
+      const sent = this.#payload.push(PING_PAYLOAD, batch, nowMs);
+      this.#timers.clearPing(sent && this.#config.keys.params !== undefined);
     }
     while (this.#occ.waiting && batch.count < batch.capacity) {
-      const message = this.#occ.next(this.#occSizes(batch));
-      if (message) batch.push(message);
+      const sizes = this.#occSizes(batch);
+      if (batch.count > first && !this.#payload.hasRoom(sizes.maxPayload, batch)) break;
+      const message = this.#occ.next(sizes);
+      if (message) this.#payload.push(message, batch, nowMs);
+    }
+    while (answers && answers.count > 0 && this.#payload.hasRoom(answers.maxPacketBytes, batch)) {
+      if (batch.count === batch.capacity) break;
+      this.#payload.push(answers.packet(--answers.count), batch, nowMs);
     }
     const packets = this.#sealRun(batch, first, batch.count, nowMs);
     this.#flush();
     if (packets === 0) batch.count = first;
     return packets;
+  }
+
+  pollTun(batch: PacketBatch): number {
+    const answers = this.#inner?.toTun;
+    if (!answers || answers.count === 0) return 0;
+    const first = batch.count;
+    for (let slot = 0; slot < answers.count && batch.count < batch.capacity; slot++)
+      batch.pushFrom(answers, slot);
+    answers.clear();
+    return batch.count - first;
   }
 
   pollEvent(): DataChannelEvent | undefined {
@@ -232,16 +302,18 @@ class PeerDataChannel implements DataChannel {
   /** One authenticated packet; its length becomes 0 unless it goes to tun. */
   #acceptOpened(batch: PacketBatch, slot: number, keys: DataKeys, nowMs: number): void {
     const { slab } = batch;
-    const offset = batch.offsets[slot]!;
-    const length = batch.lengths[slot]!;
+    const sealedLength = batch.lengths[slot]!;
     if (keys.replay.check(batch.packetIds[slot]!, nowMs) !== 0) {
       this.#dropReplay(batch, slot);
       return;
     }
     this.#authenticated++;
-    this.#run.authReadBytes += length;
-    const linkBytes = length + keys.seal.headBytes;
+    this.#run.authReadBytes += sealedLength;
+    const linkBytes = sealedLength + keys.seal.headBytes;
     if (linkBytes > this.#occ.maxReceived) this.#occ.maxReceived = linkBytes;
+    if (!this.#payload.bare && !this.#readFrame(batch, slot, nowMs)) return;
+    const offset = batch.offsets[slot]!;
+    const length = batch.lengths[slot]!;
     if (this.#consume(slab, offset, length)) {
       batch.lengths[slot] = 0;
       return;
@@ -252,7 +324,15 @@ class PeerDataChannel implements DataChannel {
       return;
     }
     if (this.#mss > 0) this.#fixMss(slab, offset, length, this.#mss);
-    this.#run.tunWriteBytes += length;
+    this.#inner?.incoming(batch, slot);
+    this.#run.tunWriteBytes += batch.lengths[slot]!;
+  }
+
+  /** False when a packet is not complete yet or malformed. */
+  #readFrame(batch: PacketBatch, slot: number, nowMs: number): boolean {
+    const verdict = this.#payload.read(batch, slot, nowMs);
+    if (verdict === 'malformed') this.#run.dropFrame++;
+    return verdict === 'packet';
   }
 
   /** Takes pings and OCC messages; false = a packet for tun. */
@@ -337,13 +417,20 @@ class PeerDataChannel implements DataChannel {
     if (params === this.#params) return;
     this.#params = params;
     if (!params) {
-      this.#mss = 0;
+      this.#measure();
       return;
     }
     const header = params.peerId >= 0 ? 'v2' : 'v1';
     this.#crypto = { cipher: params.cipher, digest: params.digest, header };
-    this.#mss = mssfixTarget(this.#frame, this.#crypto);
+    this.#measure();
     this.#logFrame();
+  }
+
+  /** What depends on frame and cipher. */
+  #measure(): void {
+    this.#mss = this.#params ? mssfixTarget(this.#frame, this.#crypto) : 0;
+    this.#payload.maxPiece =
+      this.#params && this.#frame.fragment ? fragmentSize(this.#frame, this.#crypto) : -1;
   }
 
   #logFrame(): void {
@@ -352,7 +439,9 @@ class PeerDataChannel implements DataChannel {
     const tunMtuMax = Math.max(this.#frame.tunMtu, TUN_MTU_MAX_MIN);
     const payload = linkMtu({ ...this.#frame, tunMtu: tunMtuMax }, this.#crypto, false);
     const buffer = { tunMtuMax, headroom: PACKET_HEADROOM, payload, tailroom: PACKET_TAILROOM };
-    log.log(D_MTU_INFO, `Data Channel MTU parms ${frameText(this.#frame, this.#crypto, buffer)}`);
+    const text = frameText(this.#frame, this.#crypto, buffer);
+    log.log(D_MTU_INFO, `Data Channel MTU parms ${text}`);
+    if (this.#frame.fragment) log.log(D_MTU_INFO, `Fragmentation MTU parms ${text}`);
   }
 
   #occSizes(batch: PacketBatch): { linkMtu: number; overhead: number; maxPayload: number } {

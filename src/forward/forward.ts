@@ -2,14 +2,18 @@
  * Header of forward/ (2.x forward.h, ping.h, occ.h, mss.h, mtu.h, proto.h, sig.h): one peer's packet
  * pipeline between tun and link, in place on a PacketBatch.
  *
- *   seal: tun packet -> mssfix -> AEAD -> P_DATA_V1/V2      open: P_DATA -> AEAD -> replay -> ping, OCC -> mssfix
+ *   seal: tun packet -> mssfix, inner rules -> compression frame -> [pieces] -> AEAD -> P_DATA_V1/V2
+ *   open: P_DATA -> AEAD -> replay -> [pieces joined] -> compression frame -> ping, OCC -> mssfix, inner rules
  *
  * How to drive a DataChannel: seal() and open() per batch; after each open(), at nextTimeout() and after
- * handleTimeout() call pollTransmit() until 0 and pollEvent() until undefined.
+ * handleTimeout() call pollTransmit() until 0 and pollEvent() until undefined. With --fragment `splits` is
+ * true, and sealSplit() takes the place of seal(). With block-ipv6 call pollTun() after sealing.
  */
 import type { Logger, PacketBatch } from '../base/base.ts';
+import type { Compressor } from '../comp/comp.ts';
 import type { CipherInfo, DigestInfo } from '../crypto/crypto.ts';
 import type { DataChannelParams, DataKeys } from '../ssl/ssl.ts';
+import type { InnerOptions } from './inner-rules.ts';
 
 /** Where the pipeline finds its keys; a TlsMulti is one. */
 export interface DataKeySource {
@@ -76,6 +80,8 @@ export interface LinkCounters {
   dropNotIp: number;
   /** Dropped: packet ids of the key used up. */
   dropIdsUsedUp: number;
+  /** Dropped: malformed compression frame or fragment, or too many pieces. */
+  dropFrame: number;
 }
 
 /** Timers of --ping, --ping-restart, --ping-exit, --inactive, --session-timeout. Seconds; 0 = off. */
@@ -104,6 +110,9 @@ export interface OccOptions {
 export interface DataChannelConfig {
   readonly keys: DataKeySource;
   readonly frame: FrameOptions;
+  /** Undefined: packets go without compression frame. */
+  readonly compressor?: Compressor | undefined;
+  readonly inner?: InnerOptions | undefined;
   readonly timers: TimerOptions;
   readonly occ: OccOptions;
   /** Already with the peer's prefix, as all lines of this peer. */
@@ -133,6 +142,8 @@ export interface DataChannel {
   readonly counters: LinkCounters;
   /** Largest MSS let through for IPv4 inside; 0 = not changed. Follows keys.params and setFrame(). */
   readonly mss: number;
+  /** Packets may become several: sealSplit() has to be used instead of seal(). */
+  readonly splits: boolean;
   /** Packets of the last open() that authenticated and were no replay: > 0 allows floating. */
   readonly authenticated: number;
   /**
@@ -140,6 +151,11 @@ export interface DataChannel {
    * get length 0 and are counted. Returns the packets left to send.
    */
   seal(batch: PacketBatch, first: number, end: number, nowMs: number): number;
+  /**
+   * As seal(), but into free slots of `out`, in pieces where packets are too long for one. Returns the slot
+   * it stopped at for want of room: send and clear `out`, then go on from there. `out` should hold MAX_FRAGS.
+   */
+  sealSplit(batch: PacketBatch, first: number, end: number, out: PacketBatch, nowMs: number): number;
   /**
    * Opens slots first..end-1, which hold P_DATA_V1/V2 packets of this peer. What remains for tun keeps its
    * slot; all else (bad, replayed, ping, OCC, empty) gets length 0.
@@ -153,6 +169,10 @@ export interface DataChannel {
   setTimers(timers: TimerOptions, nowMs: number): void;
   /** Replaces the frame (pushed tun-mtu, floated to another family). */
   setFrame(frame: FrameOptions): void;
+  /** Replaces the compression framing (after a pull, by client options). */
+  setCompressor(compressor: Compressor | undefined): void;
+  /** Replaces what is done to packets inside (after a pull, floated). */
+  setInner(inner: InnerOptions): void;
   /** --ping-timer-rem: the remote address is known from here on. */
   handleRemote(nowMs: number): void;
   /** Queues OCC_EXIT for pollTransmit(). */
@@ -165,9 +185,15 @@ export interface DataChannel {
    * many: link addresses of the new slots are the caller's to fill in. Call until 0.
    */
   pollTransmit(batch: PacketBatch, nowMs: number): number;
+  /**
+   * Copies packets made here for tun (--block-ipv6) into free slots of `batch`. Returns how many; 0 at once
+   * when there are none, which is all but always.
+   */
+  pollTun(batch: PacketBatch): number;
   pollEvent(): DataChannelEvent | undefined;
 }
 
+export type { ClientNatRule } from './client-nat.ts';
 /** createDataChannel(config, nowMs): DataChannel; timers start at nowMs. newLinkCounters(): all zero. */
 export { createDataChannel, newLinkCounters } from './data-channel.ts';
 /**
@@ -183,6 +209,9 @@ export {
   restartMessage,
   SHUTDOWN_DELAY_MS,
 } from './exit-notify.ts';
+/** MAX_FRAGS: pieces of one packet at most. */
+export { MAX_FRAGS } from './fragment.ts';
+export type { InnerOptions } from './inner-rules.ts';
 /** mssfix(slab, offset, length, mss): true when it lowered an MSS. IP packet at offset. */
 export { mssfix } from './mss.ts';
 /** defaultMssfix(tunMtu, fragment): what 2.6 uses when --mssfix has no number or isn't given. */

@@ -82,7 +82,11 @@ export class Fragmenter {
       const own = out.pushBytes(from.slab, start + at, Math.min(size, length - at));
       const id = (this.#seqId << SEQ_ID_SHIFT) | (piece << FRAG_ID_SHIFT);
       const last = piece === pieces - 1;
-      prepend(out, own, last ? FRAG_YES_LAST | id | ((size >>> 2) << FRAG_SIZE_SHIFT) : FRAG_YES_NOTLAST | id);
+      prepend(
+        out,
+        own,
+        last ? FRAG_YES_LAST | id | ((size >>> 2) << FRAG_SIZE_SHIFT) : FRAG_YES_NOTLAST | id,
+      );
     }
     from.lengths[slot] = 0;
     return pieces;
@@ -139,7 +143,8 @@ export class Reassembler {
     offsets[slot] = at + FRAGMENT_HEADER_BYTES;
     lengths[slot] = length;
     const type = flags & 3;
-    if (type === FRAG_WHOLE) return (flags & WHOLE_MUST_BE_ZERO) !== 0 ? 'spurious FRAG_WHOLE flags' : 'packet';
+    if (type === FRAG_WHOLE)
+      return (flags & WHOLE_MUST_BE_ZERO) !== 0 ? 'spurious FRAG_WHOLE flags' : 'packet';
     if (type > FRAG_YES_LAST) return 'FRAG_TEST not implemented';
     const last = type === FRAG_YES_LAST;
     const size = last ? ((flags >>> FRAG_SIZE_SHIFT) & FRAG_SIZE_MASK) << 2 : length;
@@ -160,7 +165,9 @@ export class Reassembler {
     if (end > batch.maxPacketBytes) return 'fragment buffer overflow';
     const stale = nowMs >= partial.atMs + FRAG_TTL_MS;
     // A second, different last piece would leave a gap: what came before belongs to another packet.
-    const contradicts = last ? partial.last >= 0 && partial.last !== piece : partial.last >= 0 && piece >= partial.last;
+    const contradicts = last
+      ? partial.last >= 0 && partial.last !== piece
+      : partial.last >= 0 && piece >= partial.last;
     if (!partial.defined || stale || partial.size !== size || contradicts) restart(partial, size);
     this.#reserve(batch.maxPacketBytes);
     const store = place * this.#packetBytes;

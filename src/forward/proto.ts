@@ -11,8 +11,9 @@
 export const IPV4_HEADER_BYTES = 20;
 export const IPV6_HEADER_BYTES = 40;
 const ETHERNET_HEADER_BYTES = 14;
-/** IP protocol number, and next header, of TCP. */
+/** IP protocol numbers, and next headers. */
 export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
 
 const VLAN_HEADER_BYTES = 18;
 const ETHERTYPE_IPV4 = 0x0800;
