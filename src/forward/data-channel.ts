@@ -76,6 +76,10 @@ class PeerDataChannel implements DataChannel {
     return this.#mss;
   }
 
+  get compressor(): Compressor | undefined {
+    return this.#payload.compressor;
+  }
+
   get splits(): boolean {
     this.#followParams();
     return this.#payload.splits;

@@ -142,6 +142,8 @@ export interface DataChannel {
   readonly counters: LinkCounters;
   /** Largest MSS let through for IPv4 inside; 0 = not changed. Follows keys.params and setFrame(). */
   readonly mss: number;
+  /** The compression framing in use. */
+  readonly compressor: Compressor | undefined;
   /** Packets may become several: sealSplit() has to be used instead of seal(). */
   readonly splits: boolean;
   /** Packets of the last open() that authenticated and were no replay: > 0 allows floating. */
@@ -232,5 +234,7 @@ export {
   isIpv6LinkLocalSource,
   readWord,
 } from './proto.ts';
+/** Shaper: when the next packet may be sent under --shaper. */
+export { Shaper } from './shaper.ts';
 /** timerOptions(options): TimerOptions. */
 export { timerOptions } from './timer-options.ts';

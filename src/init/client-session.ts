@@ -14,14 +14,18 @@ import {
   PacketBatch,
 } from '../base/base.ts';
 import { D_LINK_ERRORS, D_PUSH, D_PUSH_ERRORS, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
+import type { Compressor } from '../comp/comp.ts';
 import {
   createDataChannel,
   createExitNotifier,
   type DataChannel,
   type ExitNotifier,
   type FrameOptions,
+  type InnerOptions,
   type LinkCounters,
+  MAX_FRAGS,
   newLinkCounters,
+  Shaper,
   type TimerOptions,
 } from '../forward/forward.ts';
 import {
@@ -31,7 +35,7 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
-import type { Link } from '../socket/socket.ts';
+import { type Link, sendByTos } from '../socket/socket.ts';
 import { createTlsMulti, type TlsEvent, type TlsMulti, type TlsMultiConfig } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { SignalState } from './sig.ts';
@@ -44,6 +48,12 @@ export interface ClientSessionConfig {
   readonly remote: LinkAddress;
   readonly tls: Omit<TlsMultiConfig, 'log' | 'wake'>;
   readonly frame: FrameOptions;
+  readonly compressor: Compressor | undefined;
+  readonly inner: InnerOptions;
+  /** --shaper; 0 = off. */
+  readonly shaperBytes: number;
+  /** --mtu-test */
+  readonly mtuTest: boolean;
   readonly timers: TimerOptions;
   readonly localOptions: string | undefined;
   readonly maxPacketBytes: number;
@@ -72,13 +82,17 @@ export class ClientSession {
   readonly #config: ClientSessionConfig;
   readonly #host: ClientSessionHost;
   readonly #rx: PacketBatch;
-  readonly #tx: PacketBatch;
+  #tx: PacketBatch;
+  /** Pieces of packets, with --fragment. */
+  #pieces: PacketBatch | undefined;
+  #shaper: Shaper | undefined;
+  #shaperTimer: NodeJS.Timeout | undefined;
   readonly #service: PacketBatch;
   readonly #remoteWords = new Int32Array(ADDRESS_WORDS);
   #remote: LinkAddress;
   #tun: TunDevice | undefined;
-  /** Rest of a tun batch that the link would not take. */
-  #pending: { next: number; end: number } | undefined;
+  /** What the link would not take of `batch`, and of #tx what isn't split into #pieces yet. */
+  #pending: { batch: PacketBatch; next: number; end: number; rest: number } | undefined;
   #notifier: ExitNotifier | undefined;
   #heard = false;
   #pollDeadlineMs: number;
@@ -98,7 +112,7 @@ export class ClientSession {
     addressToWords(config.remote, this.#remoteWords, 0);
     this.#rx = new PacketBatch(link.batchSize, config.maxPacketBytes);
     this.#tx = new PacketBatch(link.batchSize, config.maxPacketBytes);
-    this.#service = new PacketBatch(4, config.maxPacketBytes);
+    this.#service = new PacketBatch(config.frame.fragment ? MAX_FRAGS : 4, config.maxPacketBytes);
     this.#pollDeadlineMs = config.serverPollMs > 0 ? nowMs + config.serverPollMs : Number.POSITIVE_INFINITY;
     this.requester = new PushRequester({ handWindowMs: tls.handWindowMs, renegMs: tls.renegMs, log });
     this.tls = createTlsMulti({ ...tls, log, wake: () => this.#wake() });
@@ -107,10 +121,12 @@ export class ClientSession {
       {
         keys: this.tls,
         frame: config.frame,
+        compressor: config.compressor,
+        inner: config.inner,
         timers: config.timers,
         occ: {
           localOptions: config.localOptions,
-          mtuTest: false,
+          mtuTest: config.mtuTest,
           randomBytes: (length: number) => tls.crypto.randomBytes(length),
         },
         log,
@@ -121,6 +137,7 @@ export class ClientSession {
       },
       nowMs,
     );
+    this.setShaper(config.shaperBytes);
     link.onReadable = () => this.#handleLink();
     link.onWritable = () => this.#handleWritable();
     link.onError = (error) => this.#handleLinkError(error);
@@ -143,6 +160,17 @@ export class ClientSession {
     this.#tun = tun;
     tun.onReadable = () => this.#handleTun();
     tun.resume();
+  }
+
+  /** --shaper, also when pushed; 0 changes nothing. */
+  setShaper(bytesPerSecond: number): void {
+    if (bytesPerSecond === 0 || bytesPerSecond === this.#shaper?.bytesPerSecond) return;
+    this.#shaper = new Shaper(bytesPerSecond);
+    const { link, maxPacketBytes, log } = this.#config;
+    // Less is read at once, so that what is sent at once stays a small part of a second.
+    if (!this.#pending)
+      this.#tx = new PacketBatch(Math.min(this.#shaper.burst, link.batchSize), maxPacketBytes);
+    log.log(M_INFO, `Output Traffic Shaping initialized at ${bytesPerSecond} bytes per second`);
   }
 
   /** Sends EXIT or OCC_EXIT; the session raises SIGTERM[soft,exit-with-notification] when that is done. */
@@ -186,6 +214,7 @@ export class ClientSession {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#shaperTimer);
     if (this.#tun) {
       this.#tun.pause();
       this.#tun.onReadable = () => undefined;
@@ -347,11 +376,17 @@ export class ClientSession {
     const tun = this.#tun;
     if (!tun || this.#pending) return;
     for (let turn = 0; turn < BATCHES_PER_TURN && !this.#closed; turn++) {
+      if (this.#shaper && this.#waitForShaper(this.#shaper, tun)) return;
       const count = tun.readBatch(this.#tx);
       if (count === 0) return;
-      if (this.data.seal(this.#tx, 0, count, this.#nowMs) === 0) continue;
-      this.#address(this.#tx, 0, count);
-      this.#send(0, count);
+      const { linkWriteBytes, linkWritePackets } = this.data.counters;
+      this.#forward(0, count);
+      this.#answer(tun);
+      if (this.#shaper) {
+        const packets = this.data.counters.linkWritePackets - linkWritePackets;
+        const bytes = this.data.counters.linkWriteBytes - linkWriteBytes;
+        this.#shaper.note(packets, bytes + packets * this.#config.tls.linkOverheadBytes, this.#nowMs);
+      }
       if (this.#pending) {
         tun.pause();
         return;
@@ -359,16 +394,67 @@ export class ClientSession {
     }
   }
 
-  #send(first: number, end: number): void {
-    const sent = this.#config.link.sendBatch(this.#tx, first, end);
-    if (sent < end - first) this.#pending = { next: first + sent, end };
+  /** True when nothing may be sent yet; tun is read again when it may. */
+  #waitForShaper(shaper: Shaper, tun: TunDevice): boolean {
+    const delayMs = shaper.delayMs(this.#nowMs);
+    if (delayMs === 0) return false;
+    tun.pause();
+    this.#shaperTimer ??= setTimeout(() => {
+      this.#shaperTimer = undefined;
+      if (this.#closed || this.#pending) return;
+      tun.resume();
+      this.#handleTun();
+    }, Math.ceil(delayMs));
+    return true;
+  }
+
+  /** Seals and sends slots first..end-1 of #tx. */
+  #forward(first: number, end: number): void {
+    if (this.data.splits) {
+      this.#forwardPieces(first, end);
+    } else if (this.data.seal(this.#tx, first, end, this.#nowMs) > 0) {
+      this.#address(this.#tx, first, end);
+      this.#send(this.#tx, first, end, end);
+    }
+  }
+
+  #forwardPieces(first: number, end: number): void {
+    this.#pieces ??= new PacketBatch(
+      Math.max(MAX_FRAGS, this.#config.link.batchSize),
+      this.#config.maxPacketBytes,
+    );
+    const out = this.#pieces;
+    let next = first;
+    while (next < end && !this.#pending) {
+      out.clear();
+      next = this.data.sealSplit(this.#tx, next, end, out, this.#nowMs);
+      this.#address(out, 0, out.count);
+      this.#send(out, 0, out.count, next);
+    }
+  }
+
+  /** Packets that the data channel has for tun (--block-ipv6). */
+  #answer(tun: TunDevice): void {
+    this.#service.clear();
+    while (this.data.pollTun(this.#service) > 0) {
+      tun.writeBatch(this.#service, 0, this.#service.count);
+      this.#service.clear();
+    }
+  }
+
+  /** `rest`: first slot of #tx that comes after this batch. */
+  #send(batch: PacketBatch, first: number, end: number, rest: number): void {
+    const { link, inner } = this.#config;
+    const sent = inner.passtos ? sendByTos(link, batch, first, end) : link.sendBatch(batch, first, end);
+    if (sent < end - first) this.#pending = { batch, next: first + sent, end, rest };
   }
 
   #handleWritable(): void {
     const pending = this.#pending;
     if (!pending || this.#closed) return;
     this.#pending = undefined;
-    this.#send(pending.next, pending.end);
+    this.#send(pending.batch, pending.next, pending.end, pending.rest);
+    if (!this.#pending && pending.rest < this.#tx.count) this.#forward(pending.rest, this.#tx.count);
     if (!this.#pending) this.#tun?.resume();
   }
 

@@ -3,7 +3,7 @@
  * init.c): the next profile, link, session, PUSH_REPLY, device and routes, "Initialization Sequence
  * Completed"; and after a signal either the end or the next attempt.
  */
-import { LinkError, type Logger, OpenVpnError } from '../base/base.ts';
+import { LinkError, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import {
   D_HANDSHAKE,
   D_LINK_ERRORS,
@@ -13,6 +13,7 @@ import {
   D_TLS_ERRORS,
   M_INFO,
 } from '../base/errlevel.ts';
+import { type CompressionFraming, compressionProblem, compressorFor } from '../comp/comp.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
@@ -38,7 +39,7 @@ import { openClientLink, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
-import { frameOptions, maxPacketBytes } from './frame-setup.ts';
+import { frameOptions, frameWarnings, innerOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setForeignOptions } from './script-setup.ts';
@@ -60,6 +61,16 @@ export interface ClientRun {
 export interface ClientStatistics {
   readonly counters: LinkCounters;
 }
+
+/** How 2.x names framings. */
+const COMPRESSION_NAMES: Record<CompressionFraming, string> = {
+  'lzo-stub': 'stub',
+  stub: 'stub',
+  'stub-v2': 'stubv2',
+  lzo: 'lzo',
+  lz4: 'lz4',
+  'lz4-v2': 'lz4v2',
+};
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runClient(
@@ -146,6 +157,7 @@ class Client implements ClientSessionHost {
     this.#ce = ce;
     this.#collector = new PushCollector();
     this.#ssl ??= createSslContext(this.#options, providers);
+    this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
     const parts = {
       options: this.#options,
@@ -221,6 +233,8 @@ class Client implements ClientSessionHost {
   ): ClientSession {
     const { providers, signals } = this.#run;
     const options = this.#options;
+    const refused = compressionProblem(options.compress, providers.comp);
+    if (refused !== undefined) throw new OptionsError(refused);
     const tls = tlsMultiConfig({
       options,
       ce,
@@ -236,6 +250,10 @@ class Client implements ClientSessionHost {
         ...opened,
         tls,
         frame: frameOptions(options, ce, opened.remote.family),
+        compressor: compressorFor(options.compress, providers.comp, this.#log),
+        inner: innerOptions(options, opened.remote),
+        shaperBytes: options.shaper,
+        mtuTest: options.mtuTest,
         timers: timerOptions(options),
         localOptions: options.occ ? tls.localOptions : undefined,
         maxPacketBytes: maxPacketBytes(ce),
@@ -361,7 +379,7 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'soft', result.restart);
       return;
     }
-    const finished = finishPull(options, result.imports);
+    const finished = finishPull(options, result.imports, providers.comp);
     this.#logLines(finished.messages);
     setForeignOptions(this.#run.env, options);
     if (!finished.ok) {
@@ -378,9 +396,12 @@ class Client implements ClientSessionHost {
     if (signals.pending || this.#session !== session) return;
     const nowMs = providers.clock.nowMs();
     session.data.setFrame(frameOptions(options, ce, session.remote.family));
+    session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
+    session.data.setInner(innerOptions(options, session.remote));
+    session.setShaper(options.shaper);
     session.data.setTimers(timerOptions(options), nowMs);
     session.tls.generateDataKeys(params, nowMs);
-    this.#logTunnel(params);
+    this.#logTunnel(params, session);
     session.attach(device);
     session.drive();
     await this.#finish(session);
@@ -458,11 +479,13 @@ class Client implements ClientSessionHost {
     };
   }
 
-  #logTunnel(params: DataChannelParams): void {
+  #logTunnel(params: DataChannelParams, session: ClientSession): void {
     const { log } = this.#run.providers;
     const options = this.#options;
     const id = params.peerId >= 0 ? `, peer-id: ${params.peerId}` : '';
-    log.log(D_HANDSHAKE, `Data Channel: cipher '${params.cipher.name}'${id}`);
+    const framing = session.data.compressor?.framing;
+    const compression = framing === undefined ? '' : `, compression: '${COMPRESSION_NAMES[framing]}'`;
+    log.log(D_HANDSHAKE, `Data Channel: cipher '${params.cipher.name}'${id}${compression}`);
     const timers = [
       options.ping > 0 && `ping ${options.ping}`,
       options.pingRecAction !== 'none' && `ping-${options.pingRecAction} ${options.pingRecTimeout}`,

@@ -1,13 +1,14 @@
 /**
  * Frame and buffer sizes from options (2.x do_init_frame(), frame_finalize_options() of init.c).
  */
-import type { FrameOptions } from '../forward/forward.ts';
-import { type ConnectionEntry, devTypeOf, isTcp, type Options } from '../options/options.ts';
+import type { LinkAddress } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
+import { headerBytes } from '../comp/comp.ts';
+import type { FrameOptions, InnerOptions } from '../forward/forward.ts';
+import { type ConnectionEntry, devTypeOf, isTcp, type LogLine, type Options } from '../options/options.ts';
 
 /** Bytes that a link packet may have on top of tun-mtu: headers, tag, padding, TCP length. */
 const LINK_SLACK = 192;
-/** tun-mtu-max of 2.6: a pushed tun-mtu may be this large. */
-const TUN_MTU_MAX_DEFAULT = 1600;
 
 export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 6): FrameOptions {
   return {
@@ -22,11 +23,38 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
         ? { bytes: ce.mssfix.value, mode: ce.mssfix.mode === 'payload' ? undefined : ce.mssfix.mode }
         : undefined,
     fragment: ce.fragment > 0 ? { bytes: ce.fragment, encap: ce.fragmentMtu } : undefined,
-    compBytes: 0,
+    compBytes: headerBytes(options.compress.algorithm),
   };
 }
 
 /** Largest packet that buffers have to hold. */
 export function maxPacketBytes(ce: ConnectionEntry): number {
-  return Math.max(ce.tunMtu, ce.tunMtuMax, TUN_MTU_MAX_DEFAULT) + LINK_SLACK;
+  return Math.max(ce.tunMtu, ce.tunMtuMax) + ce.tunMtuExtra + LINK_SLACK;
+}
+
+/** What a client or P2P peer does to the packets inside. `remote` is the other end of the link. */
+export function innerOptions(options: Options, remote: LinkAddress): InnerOptions {
+  return {
+    clientNat: options.clientNat,
+    blockIpv6: options.blockIpv6 ? 'sent' : 'off',
+    remoteIpv6: options.ifconfigIpv6?.remote,
+    passtos: options.passtos,
+    linkRemote: options.allowRecursiveRouting ? undefined : remote,
+  };
+}
+
+/** 2.x's advice about a profile's frame, for the start of a connection (init.c do_init_frame()). */
+export function frameWarnings(options: Options, ce: ConnectionEntry): LogLine[] {
+  if (ce.fragment === 0) return [];
+  const mssfixEncap = ce.mssfix.mode === 'mtu';
+  const texts: (string | false)[] = [
+    options.mtuTest &&
+      'WARNING: using --fragment and --mtu-test together may produce an inaccurate MTU test result',
+    ce.mssfix.value > ce.fragment &&
+      `WARNING: if you use --mssfix and --fragment, you should set --fragment (${ce.fragment}) larger or equal than --mssfix (${ce.mssfix.value})`,
+    ce.mssfix.value > 0 &&
+      ce.fragmentMtu !== mssfixEncap &&
+      'WARNING: if you use --mssfix and --fragment, you should use the "mtu" flag for both or none of of them.',
+  ];
+  return texts.filter((text) => text !== false).map((text) => ({ level: M_WARN, text }));
 }

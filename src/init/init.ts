@@ -4,6 +4,7 @@
  * through Providers.
  */
 import type { Clock, Logger } from '../base/base.ts';
+import type { CompressionLibrary } from '../comp/comp.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import type { NetworkConfig } from '../route/route.ts';
 import type { ScriptRunner } from '../script/script.ts';
@@ -15,6 +16,7 @@ import type { TunFactory } from '../tun/tun.ts';
 export interface Providers {
   readonly crypto: CryptoBackend;
   readonly ssl: SslBackend;
+  readonly comp: CompressionLibrary;
   readonly tun: TunFactory;
   readonly socket: SocketFactory;
   readonly network: NetworkConfig;

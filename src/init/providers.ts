@@ -4,6 +4,7 @@
 
 import type { Logger } from '../base/base.ts';
 import { createClock } from '../base/clock-node.ts';
+import { createNodeCompression } from '../comp/comp-node.ts';
 import { createNativeCrypto } from '../crypto/crypto-native.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { loadNative } from '../native/native.ts';
@@ -33,6 +34,7 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
   return {
     crypto: addon ? createNativeCrypto(addon, nodeCrypto) : nodeCrypto,
     ssl: createNodeSsl(),
+    comp: createNodeCompression(),
     tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) })),
     socket: addon ? createNativeSockets(addon, nodeSockets) : nodeSockets,
     network: createIproute2({ log: choice.log }),

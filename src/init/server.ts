@@ -5,8 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { compressionProblem } from '../comp/comp.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import {
   formatPoolPersist,
@@ -21,7 +22,7 @@ import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '.
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
-import { frameOptions, maxPacketBytes } from './frame-setup.ts';
+import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { type Attach, bindServerLink, createPortShare, serverFamily } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
@@ -111,6 +112,9 @@ class Server implements ServerHandle {
     const { options, providers, signals } = this.#run;
     const ce = options.connectionList[0];
     if (!ce) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
+    for (const { level, text } of frameWarnings(options, ce)) this.#log.log(level, text);
+    const refused = compressionProblem(options.compress, providers.comp);
+    if (refused !== undefined) throw new OptionsError(refused);
     const ssl = createSslContext(options, providers);
     this.#closers.push(() => ssl.close());
     const links = {
@@ -133,6 +137,7 @@ class Server implements ServerHandle {
         options,
         tun,
         crypto: providers.crypto,
+        comp: providers.comp,
         clock: providers.clock,
         log: this.#log,
         hooks: this.#run.hooks,

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { CryptoError, OpenVpnError, OptionsError } from '../base/base.ts';
+import { type CompressionLibrary, compressionPeerInfo } from '../comp/comp.ts';
 import {
   BF_CBC,
   cipherInfo,
@@ -42,8 +43,6 @@ import {
 } from '../ssl/ssl.ts';
 import type { Providers } from './init.ts';
 
-/** IV_MTU without --tun-mtu-max (2.x TUN_MTU_MAX_MIN). */
-const TUN_MTU_MAX_DEFAULT = 1600;
 /** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
 const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
 
@@ -227,8 +226,9 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     verify: verifyPolicy(options),
     localOptions: optionsString({ options, ce, remote: false }),
     remoteOptions: optionsString({ options, ce, remote: true }),
+    compressMigrate: server && options.compress.migrate,
     occ: options.occ,
-    peerInfo: server ? () => '' : () => peerInfoText(options, ce, setup.env ?? []),
+    peerInfo: server ? () => '' : () => peerInfoText(options, ce, providers.comp, setup.env ?? []),
     ...(credentials && { credentials }),
     needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
     deferAuth: options.authUserPassVerify !== undefined,
@@ -251,14 +251,19 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
   };
 }
 
-function peerInfoText(options: Options, ce: ConnectionEntry, env: readonly string[]): string {
+function peerInfoText(
+  options: Options,
+  ce: ConnectionEntry,
+  comp: CompressionLibrary,
+  env: readonly string[],
+): string {
   return defaultPeerInfo({
     version: OPENVPN_VERSION,
     platform: 'linux',
     pull: options.pull,
     ciphers: options.ncpCiphers.split(':'),
-    tunMtuMax: ce.tunMtuMax || TUN_MTU_MAX_DEFAULT,
-    compression: [],
+    tunMtuMax: ce.tunMtuMax,
+    compression: compressionPeerInfo(options.compress, comp),
     env,
     ...(options.pushPeerInfo && {
       push: { ssl: `OpenSSL ${process.versions.openssl}`, platformVersion: release() },

@@ -16,6 +16,7 @@ import {
   M_INFO,
   M_WARN,
 } from '../base/errlevel.ts';
+import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
@@ -31,6 +32,7 @@ import {
   negotiateServerCipher,
   parsePeerInfo,
   type TlsEvent,
+  usesCompression,
 } from '../ssl/ssl.ts';
 import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import type { AddressLearner } from './learn.ts';
@@ -176,6 +178,7 @@ export class ClientSetup {
     if (!instance.open) return;
 
     instance.options = cloneOptions(config.options);
+    this.#migrateCompression(instance);
     this.#assign(instance);
     if (!(await this.#readClientConfig(instance)) || !(await this.#runClientConnect(instance))) {
       this.#reject(instance, undefined);
@@ -202,10 +205,34 @@ export class ClientSetup {
     if (!params) return;
     instance.tls.generateDataKeys(params, nowMs);
     instance.state = 'connected';
+    this.#setFraming(instance);
     instance.data.setTimers(timerOptions(instance.options), nowMs);
     if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) instance.responder.setRequestPush();
     if (instance.responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
     this.#host.drive(instance, nowMs);
+  }
+
+  /** The client's compression framing, which client options may have set. */
+  #setFraming(instance: MultiInstance): void {
+    const { compress } = instance.options;
+    const problem = compressionProblem(compress, this.#host.config.comp);
+    if (problem !== undefined) instance.log.log(D_PUSH_ERRORS, problem);
+    else instance.data.setCompressor(compressorFor(compress, this.#host.config.comp, instance.log));
+    const compBytes = headerBytes(compress.algorithm);
+    const { frame } = instance.bound.profile;
+    if (compBytes !== frame.compBytes) instance.data.setFrame({ ...frame, compBytes });
+  }
+
+  /** --compress migrate: a client with compression is pushed to a framing without. */
+  #migrateCompression(instance: MultiInstance): void {
+    const { options } = instance;
+    if (!options.compress.migrate || !usesCompression(instance.identity?.options ?? '')) return;
+    if (this.#peerInfo(instance).values.get('IV_COMP_STUBv2') === '1') {
+      options.push.push('compress stub-v2');
+    } else {
+      options.push.push('comp-lzo no');
+      options.compress.algorithm = 'lzo-stub';
+    }
   }
 
   #negotiate(instance: MultiInstance, nowMs: number): DataChannelParams | undefined {

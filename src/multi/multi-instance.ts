@@ -8,6 +8,7 @@ import { ADDRESS_WORDS, addressToWords, type LinkAddress, type Logger } from '..
 import {
   createDataChannel,
   type DataChannel,
+  type InnerOptions,
   type LinkCounters,
   newLinkCounters,
   timerOptions,
@@ -107,6 +108,7 @@ export class MultiInstance implements Scheduled {
       {
         keys: this.tls,
         frame: bound.profile.frame,
+        inner: innerOptions(config.options),
         timers: timerOptions(config.options),
         occ: {
           localOptions: config.options.occ ? bound.profile.tls.localOptions : undefined,
@@ -158,4 +160,15 @@ function spreadReneg({ options, random }: MultiConfig): number {
   const { renegSec, renegSecMin } = options;
   const spread = renegSecMin === undefined ? Math.floor(renegSec / 10) : Math.max(0, renegSec - renegSecMin);
   return (renegSec - Math.floor(random() * Math.max(1, spread))) * 1000;
+}
+
+/** What the server does to the packets inside of a client's tunnel. */
+function innerOptions({ clientNat, blockIpv6, passtos, ifconfigIpv6 }: Options): InnerOptions {
+  return {
+    clientNat,
+    blockIpv6: blockIpv6 ? 'both' : 'off',
+    remoteIpv6: ifconfigIpv6?.remote,
+    passtos,
+    linkRemote: undefined,
+  };
 }

@@ -11,7 +11,8 @@
 
 import { ADDRESS_WORDS, type Logger, PacketBatch } from '../base/base.ts';
 import { D_MULTI_DROPPED } from '../base/errlevel.ts';
-import type { Link } from '../socket/socket.ts';
+import { MAX_FRAGS } from '../forward/forward.ts';
+import { type Link, sendByTos } from '../socket/socket.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { MultiInstance } from './multi-instance.ts';
 import { DROPPED, type MultiIoDrops, type PacketRouter, TO_ALL, TO_DEVICE } from './router.ts';
@@ -24,6 +25,8 @@ export interface MultiIoConfig {
   readonly router: PacketRouter<MultiInstance>;
   readonly drops: MultiIoDrops;
   readonly clients: () => Iterable<MultiInstance>;
+  readonly passtos: boolean;
+  readonly blockIpv6: boolean;
   readonly maxPacketBytes: number;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -37,8 +40,12 @@ export class MultiIo {
   /** Packets from client to client, and copies of those to all. */
   readonly #copies: PacketBatch;
   readonly #copyOwners: (MultiInstance | undefined)[] = [];
-  /** Rest of a tun batch that a UDP link would not take. */
-  #pending: { link: Link; next: number; end: number } | undefined;
+  /** Pieces of packets with --fragment: those from tun, which may wait, and those of copies, which may not. */
+  #pieces: PacketBatch | undefined;
+  #copyPieces: PacketBatch | undefined;
+  #answers: PacketBatch | undefined;
+  /** What a UDP link would not take of `batch`; `rest` is the first slot of the tun batch that isn't sealed yet. */
+  #pending: { link: Link; batch: PacketBatch; next: number; end: number; rest: number } | undefined;
 
   constructor(config: MultiIoConfig) {
     this.#config = config;
@@ -67,15 +74,16 @@ export class MultiIo {
     const pending = this.#pending;
     if (pending?.link !== link) return;
     this.#pending = undefined;
-    this.#sendRange(link, this.#tunBatch, pending.next, pending.end);
-    if (this.#pending === undefined) this.#config.tun.resume();
+    const { batch, next, end, rest } = pending;
+    if (this.#sendRange(link, batch, next, end, rest, true)) this.#continue(rest);
   }
 
   /** A link closed: nothing waits for it any more. */
   handleLinkClosed(link: Link): void {
-    if (this.#pending?.link !== link) return;
+    const pending = this.#pending;
+    if (pending?.link !== link) return;
     this.#pending = undefined;
-    this.#config.tun.resume();
+    this.#continue(pending.rest);
   }
 
   /**
@@ -119,7 +127,7 @@ export class MultiIo {
   /** Sends what handleRun() copied for other clients. */
   flush(): void {
     if (this.#copies.count === 0) return;
-    this.#sealAndSend(this.#copies, this.#copies.count, this.#copyOwners, false);
+    this.#sealAndSend(this.#copies, 0, this.#copyOwners, false);
     this.#copies.clear();
   }
 
@@ -138,8 +146,14 @@ export class MultiIo {
       if (to === TO_ALL) this.#copyToAll(batch, slot, undefined);
       batch.lengths[slot] = 0;
     }
-    this.#sealAndSend(batch, count, owners, true);
+    this.#sealAndSend(batch, 0, owners, true);
     this.flush();
+  }
+
+  /** The link has room again: the rest of the tun batch, then tun. */
+  #continue(rest: number): void {
+    this.#sealAndSend(this.#tunBatch, rest, this.#tunOwners, true);
+    if (this.#pending === undefined) this.#config.tun.resume();
   }
 
   /** What isn't for the device gets length 0. */
@@ -170,43 +184,100 @@ export class MultiIo {
     else this.#config.drops.saturation++;
   }
 
-  /** Seals runs of one owner and sends neighbouring runs of one link in one call. */
+  /**
+   * From slot `from` on seals runs of one owner and sends neighbouring runs of one link in one call. Stops
+   * where a link is full and `mayWait`; #pending then says where to go on.
+   */
   #sealAndSend(
     batch: PacketBatch,
-    count: number,
+    from: number,
     owners: (MultiInstance | undefined)[],
     mayWait: boolean,
   ): void {
     const nowMs = this.#config.nowMs();
     let link: Link | undefined;
-    let linkFirst = 0;
-    for (let first = 0, end = 0; first < count; first = end) {
+    let linkFirst = from;
+    for (let first = from, end = 0; first < batch.count; first = end) {
       const owner = owners[first];
       end = first + 1;
-      while (end < count && owners[end] === owner) end++;
+      while (end < batch.count && owners[end] === owner) end++;
       if (!owner) continue;
-      if (owner.bound.link !== link) {
-        if (link) this.#sendRange(link, batch, linkFirst, first, mayWait);
-        link = owner.bound.link;
+      if (!owner.forwarding) batch.lengths.fill(0, first, end);
+      const next = owner.data.splits ? undefined : owner.bound.link;
+      if (next !== link) {
+        if (link && !this.#sendRange(link, batch, linkFirst, first, first, mayWait)) return;
+        link = next;
         linkFirst = first;
       }
-      if (owner.data.seal(batch, first, end, nowMs) > 0) addressRun(batch, first, end, owner.remoteWords);
+      if (!link) {
+        if (!this.#sendPieces(owner, batch, first, end, mayWait)) return;
+      } else if (owner.data.seal(batch, first, end, nowMs) > 0) {
+        addressRun(batch, first, end, owner.remoteWords);
+      }
+      this.#answer(owner);
     }
-    if (link) this.#sendRange(link, batch, linkFirst, count, mayWait);
+    if (link) this.#sendRange(link, batch, linkFirst, batch.count, batch.count, mayWait);
   }
 
-  #sendRange(link: Link, batch: PacketBatch, first: number, end: number, mayWait = true): void {
-    const sent = link.sendBatch(batch, first, end);
-    if (sent >= end - first) return;
-    if (mayWait && link.transport === 'udp' && end === batch.count && !this.#pending) {
-      this.#pending = { link, next: first + sent, end };
-      return;
+  /** Seals a run of one owner in pieces and sends them. False when the link is full: see #sealAndSend(). */
+  #sendPieces(
+    owner: MultiInstance,
+    batch: PacketBatch,
+    first: number,
+    end: number,
+    mayWait: boolean,
+  ): boolean {
+    const out = this.#piecesFor(mayWait);
+    for (let next = first; next < end; ) {
+      out.clear();
+      next = owner.data.sealSplit(batch, next, end, out, this.#config.nowMs());
+      addressRun(out, 0, out.count, owner.remoteWords);
+      if (!this.#sendRange(owner.bound.link, out, 0, out.count, next, mayWait)) return false;
+    }
+    return true;
+  }
+
+  #piecesFor(mayWait: boolean): PacketBatch {
+    const { tun, maxPacketBytes } = this.#config;
+    const create = (): PacketBatch => new PacketBatch(Math.max(MAX_FRAGS, tun.batchSize), maxPacketBytes);
+    if (mayWait) this.#pieces ??= create();
+    else this.#copyPieces ??= create();
+    return (mayWait ? this.#pieces : this.#copyPieces)!;
+  }
+
+  /** Packets that the client's data channel has for tun (--block-ipv6). */
+  #answer(owner: MultiInstance): void {
+    const { tun, maxPacketBytes, blockIpv6 } = this.#config;
+    if (!blockIpv6) return;
+    this.#answers ??= new PacketBatch(8, maxPacketBytes);
+    this.#answers.clear();
+    const count = owner.data.pollTun(this.#answers);
+    if (count > 0) tun.writeBatch(this.#answers, 0, count);
+  }
+
+  /** False when the rest waits in #pending; what can't wait is dropped. */
+  #sendRange(
+    link: Link,
+    batch: PacketBatch,
+    first: number,
+    end: number,
+    rest: number,
+    mayWait: boolean,
+  ): boolean {
+    const sent = this.#config.passtos
+      ? sendByTos(link, batch, first, end)
+      : link.sendBatch(batch, first, end);
+    if (sent >= end - first) return true;
+    if (mayWait && link.transport === 'udp') {
+      this.#pending = { link, batch, next: first + sent, end, rest };
+      return false;
     }
     this.#config.drops.saturation += end - first - sent;
     this.#config.log.log(
       D_MULTI_DROPPED,
       'MULTI: packet dropped due to output saturation (multi_process_incoming_tun)',
     );
+    return true;
   }
 }
 

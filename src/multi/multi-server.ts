@@ -22,7 +22,13 @@ import {
   D_SCHED_EXIT,
   M_INFO,
 } from '../base/errlevel.ts';
-import { EXIT_DELAY_MS, type LinkCounters, newLinkCounters, restartMessage } from '../forward/forward.ts';
+import {
+  EXIT_DELAY_MS,
+  type LinkCounters,
+  MAX_FRAGS,
+  newLinkCounters,
+  restartMessage,
+} from '../forward/forward.ts';
 import { authFailedMessage, readControlMessage } from '../push/push.ts';
 import type { Link } from '../socket/socket.ts';
 import type { TlsEvent } from '../ssl/ssl.ts';
@@ -76,13 +82,16 @@ export class MultiServer implements InstanceHost {
     this.config = config;
     this.plan = new AddressPlan(config);
     this.#setup = new ClientSetup(this);
-    this.#service = new PacketBatch(SERVICE_BATCH, maxPacketBytes);
+    const fragment = config.options.connectionList[0]?.fragment ?? 0;
+    this.#service = new PacketBatch(fragment > 0 ? MAX_FRAGS : SERVICE_BATCH, maxPacketBytes);
     this.learner = this.#createLearner();
     this.io = new MultiIo({
       tun: config.tun,
       router: this.#createRouter(),
       drops: this.drops,
       clients: () => this.instances(),
+      passtos: config.options.passtos,
+      blockIpv6: config.options.blockIpv6,
       maxPacketBytes,
       nowMs: () => config.clock.nowMs(),
       log: config.log,

@@ -9,6 +9,7 @@
  * as an input to its instance; nothing here blocks another client.
  */
 import type { Clock, Logger } from '../base/base.ts';
+import type { CompressionLibrary } from '../comp/comp.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import type { FrameOptions } from '../forward/forward.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
@@ -39,6 +40,7 @@ export interface MultiConfig {
   readonly options: Options;
   readonly tun: TunDevice;
   readonly crypto: CryptoBackend;
+  readonly comp: CompressionLibrary;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hooks: ScriptHooks;

@@ -3,10 +3,17 @@
  * Route arguments stay text: keywords and host names are resolved when routes are made.
  */
 
-import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress, parseIpv6Prefix } from './addresses.ts';
+import {
+  ipv4ToNumber,
+  isDottedQuad,
+  isIpOrName,
+  isIpv6,
+  isSpecialAddress,
+  parseIpv6Prefix,
+} from './addresses.ts';
 import { logUnresolved } from './apply-address.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
-import type { DnsOptions, DnsServer, Options } from './option-types.ts';
+import type { ClientNatOption, DnsOptions, DnsServer, Options } from './option-types.ts';
 
 /** Most addresses of one DNS server; 2.x's limit. */
 const MAX_DNS_ADDRESSES = 8;
@@ -76,6 +83,29 @@ const REDIRECT_FLAGS = new Map([
 export const applyLinkMtu: Apply = ([mtu = ''], { ce }) => {
   ce.linkMtu = positiveAtoi(mtu);
   ce.linkMtuDefined = true;
+};
+
+/** 2.x's limit of rules. */
+const MAX_CLIENT_NAT = 64;
+
+export const applyClientNat: Apply = (
+  [type = '', network = '', netmask = '', foreign = ''],
+  options,
+  context,
+) => {
+  if (type !== 'snat' && type !== 'dnat') {
+    return context.fail("client-nat: type must be 'snat' or 'dnat'");
+  }
+  const number = (text: string, what: string): number =>
+    ipv4ToNumber(text) ?? context.fail(`client-nat: bad ${what}: ${text}`);
+  const rule: ClientNatOption = {
+    type,
+    network: number(network, 'network'),
+    netmask: number(netmask, 'netmask'),
+    foreign: number(foreign, 'foreign network'),
+  };
+  if (options.clientNat.length < MAX_CLIENT_NAT) options.clientNat.push(rule);
+  else context.warn(`WARNING: client-nat table overflow (max ${MAX_CLIENT_NAT} entries)`);
 };
 
 export const applyDns: Apply = (values, options, context) => {

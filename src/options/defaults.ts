@@ -189,6 +189,7 @@ function networkDefaults() {
     bindDev: undefined,
     tcpNodelay: false,
     fastIo: false,
+    clientNat: [],
     mtuTest: false,
     shaper: 0,
     passtos: false,

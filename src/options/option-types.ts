@@ -217,6 +217,13 @@ export interface GenkeyOptions {
   extra: string | undefined;
 }
 
+export interface ClientNatOption {
+  type: 'snat' | 'dnat';
+  network: number;
+  netmask: number;
+  foreign: number;
+}
+
 /** Address pair of --ifconfig; for topology subnet and tap the second is a netmask. */
 export interface IfconfigPair {
   local: string;
@@ -303,6 +310,8 @@ export interface Options {
   /** TCP_NODELAY by --socket-flags or --tcp-nodelay. */
   tcpNodelay: boolean;
   fastIo: boolean;
+  /** --client-nat rules, in order; addresses as unsigned numbers. */
+  clientNat: ClientNatOption[];
   mtuTest: boolean;
   shaper: number;
   passtos: boolean;
@@ -539,4 +548,6 @@ export type PrePull = Pick<
   | 'pingRecTimeout'
   | 'pingRecAction'
   | 'compress'
+  | 'clientNat'
+  | 'blockIpv6'
 >;

@@ -115,6 +115,8 @@ const PRE_PULL_KEYS = [
   'pingRecTimeout',
   'pingRecAction',
   'compress',
+  'clientNat',
+  'blockIpv6',
 ] as const satisfies readonly (keyof PrePull)[];
 
 const IMPORT_LINES: readonly { readonly kind: ImportKind; readonly level: number; readonly text: string }[] =

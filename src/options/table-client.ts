@@ -5,6 +5,7 @@
 
 import { D_PUSH } from '../base/errlevel.ts';
 import { applyConnectTimeout, applyPreresolve, applyRemote, decodeBase64 } from './apply-client.ts';
+import { applyClientNat } from './apply-network.ts';
 import { count, fileOrInline, flag, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { parseProto, protoKind } from './proto.ts';
 
@@ -94,9 +95,11 @@ export const clientOptions: readonly OptionRow[] = [
     max: 4,
     contexts: 'GR',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'snat|dnat NETWORK NETMASK ALIAS',
     help: 'One-to-one NAT: snat/dnat network netmask alias',
+    imports: 'route',
+    apply: applyClientNat,
   },
   {
     name: 'connect-retry',

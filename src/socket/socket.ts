@@ -35,6 +35,8 @@ export interface Link {
   sendBatch(batch: PacketBatch, first: number, end: number): number;
   /** Sends one control packet; false = dropped because the socket is full or unreachable. */
   send(packet: Uint8Array, to: LinkAddress): boolean;
+  /** --passtos: type of service of the IPv4 packets sent from here on; missing where it can't be set. */
+  setTos?(tos: number): void;
   /** Datagrams or frames dropped by the link itself (too long, zero length). */
   readonly dropped: number;
   close(): void;
@@ -119,3 +121,5 @@ export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
 export { PortShare } from './port-share.ts';
 export { ProxyError } from './proxy-stream.ts';
 export { withSocksProxy } from './socks-proxy.ts';
+/** sendByTos(link, batch, first, end): as Link.sendBatch(), each packet with the type of service in batch.tos. */
+export { sendByTos } from './send-by-tos.ts';

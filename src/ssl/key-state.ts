@@ -12,6 +12,7 @@
  */
 import {
   D_CRYPT_ERRORS,
+  D_PUSH,
   D_PUSH_ERRORS,
   D_SHOW_OCC,
   D_TLS_DEBUG_MED,
@@ -32,7 +33,7 @@ import {
   zeroKeySource,
 } from './key-method-2.ts';
 import { decideLogin } from './login.ts';
-import { compareOptions } from './options-compare.ts';
+import { compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
 import {
@@ -424,8 +425,23 @@ export class KeyState {
 
   #compareOptions(remote: string): void {
     const { log, remoteOptions } = this.#host.config;
+    const migrates = this.#migrates(remote);
+    if (migrates && remote !== remoteOptions) {
+      log.log(D_PUSH, "Note: 'compress migrate' detected remote peer with compression enabled.");
+    }
     if (!log.enabled(D_SHOW_OCC) || remoteOptions === '') return;
-    for (const line of compareOptions(remoteOptions, remote)) log.log(D_SHOW_OCC, line);
+    const expected = migrates ? withCompLzo(remoteOptions) : remoteOptions;
+    for (const line of compareOptions(expected, remote)) log.log(D_SHOW_OCC, line);
+  }
+
+  /** --compress migrate, and the peer has compression. */
+  #migrates(remote: string): boolean {
+    return this.#host.config.compressMigrate === true && usesCompression(remote);
+  }
+
+  #ownOptions(): string {
+    const { localOptions } = this.#host.config;
+    return this.#migrates(this.identity?.options ?? '') ? withCompLzo(localOptions) : localOptions;
   }
 
   #readMessages(chunk: Uint8Array): void {
@@ -444,7 +460,7 @@ export class KeyState {
     this.#ownSource = createKeySource(config.crypto, config.role);
     const bytes = writeKeyMessage({
       source: this.#ownSource,
-      options: config.occ ? config.localOptions : '',
+      options: config.occ ? this.#ownOptions() : '',
       credentials: this.#isClient ? config.credentials?.() : undefined,
       peerInfo: config.peerInfo(),
     });

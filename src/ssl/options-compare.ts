@@ -32,6 +32,19 @@ export function compareOptions(expected: string, remote: string): string[] {
   return warnings;
 }
 
+/** Whether the peer's options string has a compression framing of any kind. */
+export function usesCompression(options: string): boolean {
+  return options.includes(',comp-lzo,');
+}
+
+/** Our options string without compression as it would be with: for --compress migrate (2.x ssl_util.c options_string_compat_lzo()). */
+export function withCompLzo(options: string): string {
+  const found = /,link-mtu (\d+),/.exec(options);
+  const linkMtu = Number(found?.[1]);
+  if (!found || linkMtu < 100 || linkMtu > 9900) return options;
+  return `${options.replace(found[0], `,link-mtu ${linkMtu + 1},`)},comp-lzo`;
+}
+
 function items(options: string): string[] {
   const printable = options.replace(/[^\x20-\x7e]/g, '_');
   return printable

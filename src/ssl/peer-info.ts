@@ -31,16 +31,13 @@ export interface PeerInfoOptions {
   readonly ciphers: readonly string[];
   /** Largest tun-mtu that may be pushed, 1600 by default. */
   readonly tunMtuMax: number;
-  /** Lines about compression without newline, e.g. `IV_LZO_STUB=1`; see COMP_STUB_LINES. */
+  /** Lines about compression without newline, e.g. `IV_LZO_STUB=1`; see compressionPeerInfo(). */
   readonly compression: readonly string[];
   /** --push-peer-info: adds these, and UV_ lines of `env`. */
   readonly push?: { readonly hwaddr?: string; readonly ssl: string; readonly platformVersion: string };
   /** Environment lines `NAME=value`; IV_GUI_VER, IV_SSO and (with `push`) UV_*, IV_PLAT_VER are sent. */
   readonly env?: readonly string[];
 }
-
-/** What 2.6 says about compression by default: framing only. */
-export const COMP_STUB_LINES: readonly string[] = ['IV_LZO_STUB=1', 'IV_COMP_STUB=1', 'IV_COMP_STUBv2=1'];
 
 /** The peer info text of a pull client or P2P peer. P2MP servers send ''. */
 export function defaultPeerInfo(options: PeerInfoOptions): string {

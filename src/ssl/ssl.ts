@@ -59,6 +59,8 @@ export interface TlsMultiConfig {
   readonly verify: VerifyPolicy;
   readonly localOptions: string;
   readonly remoteOptions: string;
+  /** Server, --compress migrate: a peer with `comp-lzo` in its options string gets one with it back. */
+  readonly compressMigrate?: boolean;
   /** --disable-occ turns off sending and checking the options string. */
   readonly occ: boolean;
   /** IV_/UV_ lines for the key method 2 message; '' sends none. */
@@ -218,8 +220,9 @@ export interface TlsMulti {
   close(): void;
 }
 
+/** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
+export { usesCompression } from './options-compare.ts';
 export {
-  COMP_STUB_LINES,
   defaultPeerInfo,
   IV_PROTO_CC_EXIT_NOTIFY,
   IV_PROTO_DATA_V2,
