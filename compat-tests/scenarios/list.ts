@@ -1,6 +1,7 @@
 /** All scenarios, in the order of the table. */
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
 import { exitNotify } from './exit-notify.ts';
@@ -28,6 +29,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...proxies,
   ...sockets,
   ...routing,
+  ...compression,
   ...exitNotify,
   ...signals,
   ...hooks,

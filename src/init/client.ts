@@ -13,7 +13,12 @@ import {
   D_TLS_ERRORS,
   M_INFO,
 } from '../base/errlevel.ts';
-import { type CompressionFraming, compressionProblem, compressorFor } from '../comp/comp.ts';
+import {
+  type CompressionFraming,
+  type CompressionTotals,
+  compressionProblem,
+  compressorFor,
+} from '../comp/comp.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
@@ -60,6 +65,8 @@ export interface ClientRun {
 
 export interface ClientStatistics {
   readonly counters: LinkCounters;
+  /** Of the running session; undefined without compression framing. */
+  compression(): CompressionTotals | undefined;
 }
 
 /** How 2.x names framings. */
@@ -117,7 +124,10 @@ class Client implements ClientSessionHost {
 
   async run(statistics?: (current: ClientStatistics) => void): Promise<RunEnd> {
     const { signals } = this.#run;
-    statistics?.({ counters: this.#totals });
+    statistics?.({
+      counters: this.#totals,
+      compression: () => this.#session?.data.compressor?.totals,
+    });
     try {
       for (;;) {
         const entry = await this.#attempt();

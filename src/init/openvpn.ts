@@ -5,7 +5,7 @@
 import { OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
-import { type ClientStatus, clientStatusLines, openStatusFile } from '../manage/manage.ts';
+import { clientStatusLines, openStatusFile } from '../manage/manage.ts';
 import { createConfigFilesNode } from '../options/config-files-node.ts';
 import {
   type ConfigFileSystem,
@@ -23,7 +23,7 @@ import {
   type VersionInfo,
 } from '../options/options.ts';
 import { scriptSecurityNote } from '../script/script.ts';
-import { runClient } from './client.ts';
+import { type ClientStatistics, runClient } from './client.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { Privileges } from './privileges.ts';
 import { createProviders } from './providers.ts';
@@ -129,8 +129,8 @@ async function runOnce(
   }
   const status = new ClientStatusFile(options, providers, signals);
   try {
-    return await runClient({ ...common, onUp: () => privileges.drop(options) }, ({ counters }) =>
-      status.start(counters),
+    return await runClient({ ...common, onUp: () => privileges.drop(options) }, (current) =>
+      status.start(current),
     );
   } finally {
     status.stop();
@@ -150,9 +150,12 @@ class ClientStatusFile {
     this.#signals = signals;
   }
 
-  start(counters: ClientStatus): void {
+  start({ counters, compression }: ClientStatistics): void {
     const { log, clock } = this.#providers;
-    const lines = (): string[] => clientStatusLines(counters, clock.wallMs());
+    const lines = (): string[] => {
+      const totals = compression();
+      return clientStatusLines({ ...counters, ...(totals && { compression: totals }) }, clock.wallMs());
+    };
     this.#signals.onStatistics = () => {
       for (const line of lines()) log.log(M_INFO, line);
     };
