@@ -14,6 +14,7 @@ import { renegotiation } from './renegotiation.ts';
 import { restarts } from './restart.ts';
 import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
+import { shaping } from './shaping.ts';
 import { signals } from './signals.ts';
 import { sockets } from './sockets.ts';
 import { status } from './status.ts';
@@ -30,6 +31,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...sockets,
   ...routing,
   ...compression,
+  ...shaping,
   ...exitNotify,
   ...signals,
   ...hooks,

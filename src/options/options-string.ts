@@ -140,10 +140,16 @@ function linkMtu(options: Options, ce: ConnectionEntry): number {
   // 2.x computes with the default where --link-mtu took the place of --tun-mtu.
   const tunMtu = ce.linkMtuDefined ? TUN_MTU_DEFAULT : ce.tunMtu;
   const fragment = ce.fragment === 0 ? 0 : 4;
-  return tunMtu + ce.tunMtuExtra + compressionBytes(options) + fragment + linkHeaderBytes(options, ce);
+  const blowfish = hasKeys(options) && options.cipher === 'BF-CBC' ? 16 : 0;
+  return (
+    tunMtu + ce.tunMtuExtra + compressionBytes(options) + fragment + blowfish + linkHeaderBytes(options, ce)
+  );
 }
 
-/** Bytes around a packet as old versions reserved them: what --link-mtu leaves for --tun-mtu. */
+/**
+ * Bytes around a packet as old versions reserved them: what --link-mtu leaves for --tun-mtu. BF-CBC, which
+ * libraries lack, counts as no cipher.
+ */
 export function linkHeaderBytes(options: Options, ce: ConnectionEntry): number {
   if (!hasKeys(options)) return 0;
   const { cipher, digest } = keyTypes(options);
@@ -154,9 +160,8 @@ export function linkHeaderBytes(options: Options, ce: ConnectionEntry): number {
     (ce.socksProxy !== undefined && isUdp(ce.proto) ? SOCKS_UDP_BYTES : 0) +
     (isTcp(ce.proto) ? 2 : 0) +
     (tls ? 1 : 0);
-  const blowfish = options.cipher === 'BF-CBC' ? 16 : 0;
   const cryptoBytes = cipher.tagBytes + cipher.ivBytes + cipher.blockBytes + (digest?.bytes ?? 0);
-  return header + packetId + blowfish + cryptoBytes;
+  return header + packetId + cryptoBytes;
 }
 
 /** Differences in these are expected or negotiated. */

@@ -1,0 +1,148 @@
+/** Sizes and rates of packets: fragments, MTU options, traffic shaping; and what is done to packets inside. */
+import { Program, sleep } from '../../test-kit/process.ts';
+import { type Bed, check } from '../bed.ts';
+import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
+import type { Scenario } from './scenario.ts';
+
+const MIB = 1_048_576;
+/** More than one packet, so that each goes in pieces and is put together twice: by us and by the kernel. */
+const HUGE_PING = { count: 5, sizeBytes: 4_000 };
+const SHAPER_BYTES = 200_000;
+
+export const shaping: readonly Scenario[] = [
+  { name: 'fragment 1200', run: (bed) => fragment(bed, ['fragment 1200']) },
+  {
+    name: 'fragment 600 mtu with mssfix',
+    run: (bed) => fragment(bed, ['fragment 600 mtu', 'mssfix 600 mtu']),
+  },
+  { name: 'fragment 200 over IPv6', tunnel: { family: 6 }, run: (bed) => fragment(bed, ['fragment 200']) },
+  {
+    name: 'fragment 1000 without mssfix, with comp-lzo yes',
+    run: (bed) => fragment(bed, ['fragment 1000', 'mssfix 0', 'comp-lzo yes', 'allow-compression yes']),
+  },
+  { name: 'fragment 1200 with clients of client-to-client', clients: 2, run: fragmentBetweenClients },
+  { name: 'tun-mtu 1300 pushed to the client', run: pushedMtu },
+  { name: 'link-mtu 1400 on both sides', run: linkMtu },
+  { name: 'tun-mtu 9000 over a path of 1500', run: (bed) => jumbo(bed) },
+  { name: 'shaper keeps the client below its rate', pairings: ['ours-client', 'ours-both'], run: shaper },
+  { name: 'shaper pushed to the client', pairings: ['ours-client', 'ours-both'], run: pushedShaper },
+  { name: 'client-nat maps a network pushed by the server', run: clientNat },
+  { name: 'block-ipv6 pushed: IPv6 is refused, IPv4 works', run: blockIpv6 },
+  { name: 'recursive routing is noticed', pairings: ['ours-client', 'ours-both'], run: recursive },
+];
+
+async function fragment(bed: Bed, lines: readonly string[]): Promise<void> {
+  await bed.startServer(lines);
+  await bed.startClient(lines);
+  await bed.checkPing(INNER_SERVER4, { sizeBytes: 1_400 });
+  await bed.checkPing(INNER_SERVER4, HUGE_PING);
+  await bed.checkPing(INNER_SERVER6, HUGE_PING);
+  await bed.checkTraffic(4);
+}
+
+async function fragmentBetweenClients(bed: Bed): Promise<void> {
+  await bed.startServer(['client-to-client', 'fragment 1200', 'mssfix 0']);
+  await bed.startClient(['fragment 1200', 'mssfix 0']);
+  await bed.startClient(['fragment 1200', 'mssfix 0'], { index: 1, identity: 'client2' });
+  await bed.checkPing('10.8.0.3', { index: 0, ...HUGE_PING });
+  await bed.checkPing('10.8.0.2', { index: 1, ...HUGE_PING });
+  await bed.checkTransfer(INNER_SERVER4, MIB, 1);
+}
+
+async function pushedMtu(bed: Bed): Promise<void> {
+  await bed.startServer(['tun-mtu 1300']);
+  await bed.startClient();
+  check(
+    bed.ip(bed.client().ns, 'link', 'show', 'tun0').includes('mtu 1300'),
+    'the pushed tun-mtu is not set',
+  );
+  await bed.checkTraffic(2);
+}
+
+/** What 2.6.14 comes to without BF-CBC in its library. It pushes the default, not this. */
+const TUN_MTU_OF_LINK_MTU = '1375';
+
+async function linkMtu(bed: Bed): Promise<void> {
+  await bed.startServer(['link-mtu 1400']);
+  await bed.startClient(['link-mtu 1400']);
+  const mtu = /mtu (\d+)/.exec(bed.ip(bed.network.server, 'link', 'show', 'tun0'))?.[1];
+  check(mtu === TUN_MTU_OF_LINK_MTU, `the server's tun-mtu is ${mtu}`);
+  await bed.checkTraffic(2);
+}
+
+async function jumbo(bed: Bed): Promise<void> {
+  await bed.startServer(['tun-mtu 9000']);
+  await bed.startClient(['tun-mtu 9000']);
+  await bed.checkPing(INNER_SERVER4, { sizeBytes: 8_000 });
+  await bed.checkTraffic(4);
+}
+
+async function shaper(bed: Bed): Promise<void> {
+  await bed.startServer();
+  const client = await bed.startClient([`shaper ${SHAPER_BYTES}`]);
+  check(
+    client.has(new RegExp(`Output Traffic Shaping initialized at ${SHAPER_BYTES} bytes per second`)),
+    'the client does not speak of shaping',
+  );
+  await checkRate(bed);
+}
+
+async function pushedShaper(bed: Bed): Promise<void> {
+  await bed.startServer([`push "shaper ${SHAPER_BYTES}"`]);
+  const client = await bed.startClient();
+  check(client.has(/OPTIONS IMPORT: traffic shaper enabled/), 'the client does not import the shaper');
+  await checkRate(bed);
+}
+
+/** Half a megabyte each way may not be faster than the shaper, nor much slower. */
+async function checkRate(bed: Bed): Promise<void> {
+  const bytes = 2 * SHAPER_BYTES;
+  const startedMs = performance.now();
+  await bed.checkTransfer(INNER_SERVER4, bytes);
+  const rate = bytes / ((performance.now() - startedMs) / 1_000);
+  check(rate < SHAPER_BYTES * 1.05, `${Math.round(rate)} bytes/s at shaper ${SHAPER_BYTES}`);
+  check(rate > SHAPER_BYTES * 0.3, `only ${Math.round(rate)} bytes/s at shaper ${SHAPER_BYTES}`);
+}
+
+async function clientNat(bed: Bed): Promise<void> {
+  bed.ip(bed.network.server, 'addr', 'add', '192.168.50.7/32', 'dev', 'lo');
+  await bed.startServer([
+    'push "client-nat dnat 10.64.0.0 255.255.0.0 192.168.0.0"',
+    'push "route 10.64.0.0 255.255.0.0"',
+  ]);
+  await bed.startClient();
+  await bed.checkPing('10.64.50.7');
+  await bed.checkTransfer('10.64.50.7', MIB);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+async function blockIpv6(bed: Bed): Promise<void> {
+  await bed.startServer(['push "block-ipv6"']);
+  await bed.startClient();
+  const { ns } = bed.client();
+  const program = new Program({
+    name: 'ping',
+    argv: ['ping', '-n', '-c', '2', '-W', '1', INNER_SERVER6],
+    ns,
+  });
+  await program.waitFor(/Destination unreachable: No route/i, 8_000);
+  await program.stop();
+  await bed.checkPing(INNER_SERVER4);
+  await bed.checkTransfer(INNER_SERVER4, MIB);
+}
+
+/** The route to the server itself is turned into the tunnel: packets to it may not go round in circles. */
+async function recursive(bed: Bed): Promise<void> {
+  await bed.startServer();
+  const client = await bed.startClient(['verb 4']);
+  const { ns, server4 } = bed.client();
+  const probe = bed.ip(ns, 'route', 'show', 'table', 'main');
+  check(!probe.includes(`${server4} dev tun0`), 'the route is there already');
+  bed.ip(ns, 'route', 'add', `${server4}/32`, 'dev', 'tun0');
+  const program = new Program({ name: 'ping', argv: ['ping', '-n', '-c', '2', '-W', '1', server4], ns });
+  await client.waitFor(/Recursive routing detected, drop tun packet to \[AF_INET\]/);
+  bed.ip(ns, 'route', 'del', `${server4}/32`, 'dev', 'tun0');
+  await program.stop();
+  await sleep(200);
+  await bed.checkPing(INNER_SERVER4);
+}
