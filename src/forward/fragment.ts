@@ -113,8 +113,8 @@ export class Reassembler {
   readonly #partials: Partial[] = [];
   #store = Buffer.alloc(0);
   #packetBytes = 0;
-  /** Newest sequence id, and its place in the ring of partials. */
-  #seqId = 0;
+  /** Newest sequence id, -1 before the first, and its place in the ring of partials. */
+  #seqId = -1;
   #index = 0;
   /** Header of the last push(). */
   flags = 0;
@@ -189,6 +189,7 @@ export class Reassembler {
 
   /** The ring moves on with newer ids; an id far from the newest starts it over. */
   #placeOf(seqId: number): number {
+    if (this.#seqId < 0) this.#seqId = seqId;
     let ahead = (seqId - this.#seqId) & (N_SEQ_ID - 1);
     if (ahead >= N_SEQ_ID / 2) ahead -= N_SEQ_ID;
     if (Math.abs(ahead) >= N_FRAG_BUF) {
