@@ -30,7 +30,9 @@ const PROGRAMS = {
 
 /** Does the set-up. Returns what failed, one text each; an empty list is success. */
 export function setUp() {
-  return [npmPackages(), addon(), compiled(), ...systemPrograms()].filter((problem) => problem !== undefined);
+  return [npmPackages(), compression(), addon(), compiled(), ...systemPrograms()].filter(
+    (problem) => problem !== undefined,
+  );
 }
 
 /** Programs of PROGRAMS that are not there. */
@@ -44,6 +46,24 @@ function npmPackages() {
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return undefined;
   tell('installing npm packages');
   return run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci');
+}
+
+/** `npm ci` above runs no scripts of packages: lzo and lz4 are built here. Without them compression is refused. */
+function compression() {
+  const names = ['lzo', 'lz4'].filter((name) => {
+    const folder = join(root, 'node_modules', name);
+    return existsSync(folder) && !existsSync(join(folder, 'build', 'Release'));
+  });
+  if (names.length === 0) return undefined;
+  const nodeDir = dirname(dirname(process.execPath));
+  const headers = existsSync(join(nodeDir, 'include/node/node_api.h')) ? { npm_config_nodedir: nodeDir } : {};
+  const result = spawnSync('npm', ['rebuild', ...names], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...headers, ...process.env },
+  });
+  if (result.status !== 0) tell(`not built: ${names.join(' ')} (tests of compression will fail)`);
+  return undefined;
 }
 
 /** The addon's script knows by itself whether there is something to do. */

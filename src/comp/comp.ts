@@ -94,15 +94,11 @@ export interface CompressorConfig {
 
 /** createCompressor(config): Compressor. Throws ApiMisuseError when the backend is missing. */
 export { createCompressor } from './framing.ts';
+/** algorithmOf(framing): the library it needs, undefined for none. headerBytes(framing): what frame arithmetic counts. */
+export { algorithmOf, headerBytes } from './framings.ts';
 /**
- * algorithmOf(framing): library it needs. compressorFor(settings, library, log): the peer's Compressor, undefined
- * without framing. compressionProblem(settings, library): why settings can't be used, in 2.x's words.
- * compressionPeerInfo(settings, library): IV_ lines. headerBytes(framing): what frame arithmetic counts.
+ * compressorFor(settings, library, log): the peer's Compressor, undefined without framing.
+ * compressionProblem(settings, library): why settings can't be used, in 2.x's words.
+ * compressionPeerInfo(settings, library): IV_ lines.
  */
-export {
-  algorithmOf,
-  compressionPeerInfo,
-  compressionProblem,
-  compressorFor,
-  headerBytes,
-} from './settings.ts';
+export { compressionPeerInfo, compressionProblem, compressorFor } from './settings.ts';

@@ -13,7 +13,7 @@ import type {
   Compressor,
   CompressorConfig,
 } from './comp.ts';
-import { algorithmOf } from './settings.ts';
+import { algorithmOf } from './framings.ts';
 
 const LZO_COMPRESS_BYTE = 0x66;
 const LZ4_COMPRESS_BYTE = 0x69;

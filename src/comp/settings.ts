@@ -1,27 +1,11 @@
 /**
  * What settings of compression mean (2.x comp.c check_compression_settings_valid(),
- * comp_generate_peer_info_string(); mtu.c frame_calculate_payload_overhead()).
+ * comp_generate_peer_info_string()).
  */
 import type { Logger } from '../base/base.ts';
-import type {
-  CompressionAlgorithm,
-  CompressionFraming,
-  CompressionLibrary,
-  CompressionSettings,
-  Compressor,
-} from './comp.ts';
+import type { CompressionLibrary, CompressionSettings, Compressor } from './comp.ts';
 import { createCompressor } from './framing.ts';
-
-/** The algorithm that a framing may carry; undefined for framings without compression. */
-export function algorithmOf(framing: CompressionFraming | 'none'): CompressionAlgorithm | undefined {
-  if (framing === 'lzo') return 'lzo';
-  return framing === 'lz4' || framing === 'lz4-v2' ? 'lz4' : undefined;
-}
-
-/** Bytes that frame arithmetic counts for a framing: v2 framings only add some to rare packets. */
-export function headerBytes(framing: CompressionFraming | 'none'): 0 | 1 {
-  return framing === 'none' || framing === 'stub-v2' || framing === 'lz4-v2' ? 0 : 1;
-}
+import { algorithmOf } from './framings.ts';
 
 /** Why these settings can't be used; undefined when they can. */
 export function compressionProblem(

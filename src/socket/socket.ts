@@ -120,6 +120,6 @@ export type { ProxyCredentials } from './http-auth.ts';
 export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
 export { PortShare } from './port-share.ts';
 export { ProxyError } from './proxy-stream.ts';
-export { withSocksProxy } from './socks-proxy.ts';
 /** sendByTos(link, batch, first, end): as Link.sendBatch(), each packet with the type of service in batch.tos. */
 export { sendByTos } from './send-by-tos.ts';
+export { withSocksProxy } from './socks-proxy.ts';
