@@ -80,6 +80,11 @@ export function ip(ns: string, ...args: string[]): string {
   return run('ip', ['-n', ns, ...args]);
 }
 
+/** Says whether something in `ns` listens on a TCP port. */
+export function isListening(ns: string, port: number): boolean {
+  return run('ip', ['netns', 'exec', ns, 'ss', '-Hltn', `sport = :${port}`]).trim() !== '';
+}
+
 /** Drops a share of the UDP and TCP packets that arrive at `ns` (0 to 99 percent; 0 removes the rule). */
 export function setLoss(ns: string, percent: number): void {
   const drop = `numgen random mod 100 < ${percent} drop`;

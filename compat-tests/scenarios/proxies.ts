@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { isListening } from '../../test-kit/netns.ts';
 import { Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
@@ -246,8 +247,7 @@ async function start(bed: Bed, proxy: Proxy): Promise<Program> {
   const ns = bed.network.server;
   const program = new Program({ name, argv: proxy.argv, ns, cwd: bed.dir });
   for (let tries = 0; tries < 100; tries++) {
-    const listening = spawnSync('ip', ['netns', 'exec', ns, 'ss', '-Hltn', `sport = :${proxy.port}`]);
-    if (listening.stdout.length > 0) return program;
+    if (isListening(ns, proxy.port)) return program;
     if (program.ended) break;
     await sleep(100);
   }

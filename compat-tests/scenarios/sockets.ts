@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isListening } from '../../test-kit/netns.ts';
 import { Program, runProgram, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
@@ -171,8 +172,7 @@ async function startNginx(bed: Bed): Promise<Program> {
   const argv = ['nginx', '-c', bed.write('nginx.conf', config, 0o644)];
   const program = new Program({ name: 'nginx', argv, ns: bed.network.server, cwd: bed.dir });
   for (let tries = 0; tries < 50 && !program.ended; tries++) {
-    const args = ['netns', 'exec', bed.network.server, 'ss', '-Hltn', `sport = :${WEB_PORT}`];
-    if (spawnSync('ip', args).stdout.length > 0) return program;
+    if (isListening(bed.network.server, WEB_PORT)) return program;
     await sleep(100);
   }
   throw new Error(`nginx does not listen\n${program.tail()}`);
