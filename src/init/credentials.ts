@@ -14,6 +14,8 @@ export class UserPass {
   readonly #source: Options['authUserPass'];
   readonly #nocache: boolean;
   #given: Credentials | undefined;
+  /** Goes with tokens that have no name of their own; outlives the password. */
+  #username = '';
   #token: { readonly value: string; readonly username: string | undefined } | undefined;
 
   constructor(options: Options) {
@@ -33,18 +35,19 @@ export class UserPass {
   async prepare(): Promise<void> {
     if (this.#source === undefined || this.#given || this.#token) return;
     this.#given = await readLogin(this.#source, 'Auth');
+    this.#username = this.#given.username;
   }
 
   /** For the next key. */
   current(): Credentials | undefined {
     const token = this.#token;
-    if (token) return { username: token.username ?? this.#given?.username ?? '', password: token.value };
+    if (token) return { username: token.username ?? this.#username, password: token.value };
     return this.#given;
   }
 
-  /** A key was made: --auth-nocache forgets the password, but keeps a token. */
+  /** A key was made: --auth-nocache forgets the password as soon as a token does its work. */
   used(): void {
-    if (this.#nocache && this.#token) this.#given = this.#given && { ...this.#given, password: '' };
+    if (this.#nocache && this.#token) this.#given = undefined;
   }
 
   /** `auth-token` was pushed. */

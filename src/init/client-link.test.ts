@@ -1,0 +1,136 @@
+/** From a profile to an open link: look-ups, binding, connecting, and 2.x's lines about it. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MemoryInternet } from '../../test-kit/memory-sockets.ts';
+import { LinkError, MemoryLogger } from '../base/base.ts';
+import { parseConfig } from '../options/options.ts';
+import type { SocketFactory, UdpBind } from '../socket/socket.ts';
+import { type LinkParts, openClientLink, resolveRemote } from './client-link.ts';
+import { SignalState } from './sig.ts';
+
+const REMOTE = { family: 4, address: '192.0.2.1' } as const;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('resolveRemote', () => {
+  it('gives all addresses of the family that the protocol asks for', async () => {
+    const { parts, internet } = createParts('remote vpn.example 1194 udp4');
+    internet.names.set('vpn.example', ['192.0.2.1', '2001:db8::1', '192.0.2.2']);
+    expect(await resolveRemote(parts, true)).toEqual([REMOTE, { family: 4, address: '192.0.2.2' }]);
+  });
+
+  it('tries once when there are other profiles', async () => {
+    const { parts, log } = createParts('remote nowhere.example 1194');
+    expect(await resolveRemote(parts, false)).toEqual([]);
+    expect(log.lines).toEqual(['RESOLVE: Cannot resolve host address: nowhere.example:1194 (unknown)']);
+  });
+
+  it('tries again every five seconds for resolv-retry seconds when there is no other', async () => {
+    const { parts, log, internet } = createParts('remote late.example\nresolv-retry 60');
+    const looking = resolveRemote(parts, true);
+    await vi.advanceTimersByTimeAsync(12_000);
+    internet.names.set('late.example', ['192.0.2.1']);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await looking).toEqual([REMOTE]);
+    expect(log.lines).toHaveLength(3);
+    const never = createParts('remote never.example\nresolv-retry 10');
+    const trying = resolveRemote(never.parts, true);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await trying).toEqual([]);
+  });
+
+  it('ends at a signal', async () => {
+    const { parts } = createParts('remote nowhere.example');
+    const looking = resolveRemote(parts, true);
+    await vi.advanceTimersByTimeAsync(7_000);
+    parts.signals.raise('SIGTERM', 'hard');
+    expect(await looking).toEqual([]);
+  });
+});
+
+describe('openClientLink', () => {
+  it('opens UDP unbound with nobind, and says so', async () => {
+    const { parts, log } = createParts('remote 192.0.2.1 1194\nnobind');
+    const opened = await openClientLink(parts, REMOTE);
+    expect(opened?.remote).toEqual({ ...REMOTE, port: 1194 });
+    expect(opened?.link.transport).toBe('udp');
+    expect(log.lines).toEqual([
+      'TCP/UDP: Preserving recently used remote address: [AF_INET]192.0.2.1:1194',
+      'UDPv4 link local: (not bound)',
+      'UDPv4 link remote: [AF_INET]192.0.2.1:1194',
+    ]);
+  });
+
+  it('binds address, port and buffers as configured', async () => {
+    const binds: UdpBind[] = [];
+    const { parts, log } = createParts(
+      'remote 192.0.2.1 1194\nlocal 198.51.100.9\nlport 7000\nsndbuf 1000\nrcvbuf 2000',
+      binds,
+    );
+    await openClientLink(parts, REMOTE);
+    expect(binds).toEqual([
+      { family: 4, localAddress: '198.51.100.9', localPort: 7000, sndbuf: 1000, rcvbuf: 2000 },
+    ]);
+    expect(log.lines).toContain('UDPv4 link local (bound): [AF_INET]198.51.100.9:7000');
+  });
+
+  it('connects TCP', async () => {
+    const { parts, log, internet } = createParts('remote 192.0.2.1 443 tcp-client\nnobind');
+    internet.listen({ ...REMOTE, port: 443 });
+    const opened = await openClientLink(parts, REMOTE);
+    expect(opened?.link.transport).toBe('tcp');
+    expect(log.lines).toEqual([
+      'TCP/UDP: Preserving recently used remote address: [AF_INET]192.0.2.1:443',
+      'Attempting to establish TCP connection with [AF_INET]192.0.2.1:443',
+      'TCP connection established with [AF_INET]192.0.2.1:443',
+      'TCPv4_CLIENT link local: (not bound)',
+      'TCPv4_CLIENT link remote: [AF_INET]192.0.2.1:443',
+    ]);
+  });
+
+  it('rejects when nobody listens, with a line', async () => {
+    const { parts, log } = createParts('remote 192.0.2.1 443 tcp-client\nnobind');
+    await expect(openClientLink(parts, REMOTE)).rejects.toBeInstanceOf(LinkError);
+    expect(log.lines.at(-1)).toBe(
+      'TCP: connect to [AF_INET]192.0.2.1:443 failed: connect 192.0.2.1:443: ECONNREFUSED',
+    );
+  });
+
+  it('gives up a TCP connection at a signal', async () => {
+    const { parts } = createParts('remote 192.0.2.1 443 tcp-client\nnobind');
+    const socket: SocketFactory = {
+      ...parts.socket,
+      connectTcp: (_connect, signal) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(new LinkError('aborted')));
+        }),
+    };
+    const opening = openClientLink({ ...parts, socket }, REMOTE);
+    parts.signals.raise('SIGTERM', 'hard');
+    expect(await opening).toBeUndefined();
+  });
+});
+
+function createParts(config: string, binds: UdpBind[] = []) {
+  const { options } = parseConfig(`client\ndev tun\nca f\ncert f\nkey f\n${config}`);
+  const internet = new MemoryInternet();
+  const host = internet.host('198.51.100.9', '2001:db8:1::9');
+  const socket: SocketFactory = {
+    name: 'memory',
+    openUdp: (bind) => {
+      binds.push(bind);
+      return host.openUdp(bind);
+    },
+    connectTcp: (connect) => host.connectTcp(connect),
+    listenTcp: (listen) => host.listenTcp(listen),
+    resolve: (name, family) => host.resolve(name, family),
+  };
+  const log = new MemoryLogger();
+  const ce = options.connectionList[0]!;
+  const parts: LinkParts = { options, ce, socket, signals: new SignalState(), log };
+  return { parts, internet, log };
+}
