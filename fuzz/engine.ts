@@ -10,6 +10,8 @@ import { createPrng } from '../test-kit/prng.ts';
 /** What each file of this folder that tests something exports as `target`. */
 export interface FuzzTarget {
   readonly name: string;
+  /** Inputs that the common corpus lacks; half of all changed inputs start from them. */
+  readonly corpus?: readonly Uint8Array[];
   /** Throws when an invariant is broken; must be deterministic enough to fail again. */
   run(bytes: Uint8Array): void;
 }
@@ -49,15 +51,17 @@ export function readCorpus(vectorsFile: string): Uint8Array[] {
   return corpus;
 }
 
-/** Runs a target until a limit is reached or an input fails. The corpus itself comes first, unchanged. */
+/** Runs a target until a limit is reached or an input fails. The corpora themselves come first, unchanged. */
 export function fuzz(target: FuzzTarget, corpus: readonly Uint8Array[], limits: FuzzLimits): FuzzResult {
   const random = createPrng(limits.seed);
+  const own = target.corpus ?? corpus;
+  const all = target.corpus ? [...target.corpus, ...corpus] : corpus;
   const most = limits.executions ?? Number.POSITIVE_INFINITY;
   const deadline = performance.now() + (limits.milliseconds ?? Number.POSITIVE_INFINITY);
   let executions = 0;
   while (executions < most) {
     if (executions % CLOCK_STRIDE === 0 && performance.now() >= deadline) break;
-    const input = executions < corpus.length ? corpus[executions]! : mutate(corpus, random);
+    const input = all[executions] ?? mutate(random() < 0.5 ? own : corpus, random);
     executions++;
     const error = attempt(target, input);
     if (error !== undefined) return { executions, failure: shorten(target, input, error) };

@@ -47,7 +47,7 @@ import { UserPass } from './credentials.ts';
 import { frameOptions, frameWarnings, innerOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { ProxyLogins } from './proxy-setup.ts';
-import { setForeignOptions } from './script-setup.ts';
+import { setPulledVariables } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
@@ -391,7 +391,7 @@ class Client implements ClientSessionHost {
     }
     const finished = finishPull(options, result.imports, providers.comp);
     this.#logLines(finished.messages);
-    setForeignOptions(this.#run.env, options);
+    setPulledVariables(this.#run.env, options);
     if (!finished.ok) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;

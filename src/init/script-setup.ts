@@ -64,8 +64,13 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
   return env;
 }
 
-/** foreign_option_1 and so on: anew after every pull. */
-export function setForeignOptions(env: EnvSet, options: Options): void {
+/** What a pull brings for scripts: variables of setenv-safe, foreign_option_1 and so on. */
+export function setPulledVariables(env: EnvSet, options: Options): void {
+  for (const { name, value } of options.setenv) if (name.startsWith('OPENVPN_')) env.set(name, value);
+  setForeignOptions(env, options);
+}
+
+function setForeignOptions(env: EnvSet, options: Options): void {
   env.deletePrefix('foreign_option_');
   for (const [index, option] of options.dhcpOptions.entries()) {
     env.set(`foreign_option_${index + 1}`, `dhcp-option ${option}`);

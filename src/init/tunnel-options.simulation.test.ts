@@ -44,6 +44,17 @@ describe('pushing', () => {
     expect(server.count("SENT CONTROL [alice]: 'PUSH_REPLY,")).toBeGreaterThan(1);
   });
 
+  it('sets variables that scripts of the client see', async () => {
+    await world.serving(
+      'push "setenv-safe SITE one"\npush "dhcp-option DNS 10.8.0.1"\nexplicit-exit-notify 1',
+    );
+    const alice = await world.connected('alice', 'up /bin/up');
+    expect(alice.scripts.ofType('up')[0]!.env).toMatchObject({
+      OPENVPN_SITE: 'one',
+      foreign_option_1: 'dhcp-option DNS 10.8.0.1',
+    });
+  });
+
   it('can be filtered by the client', async () => {
     await world.serving('push "route 10.40.0.0 255.255.0.0"\npush "route 10.41.0.0 255.255.0.0"');
     const alice = await world.connected('alice', 'pull-filter ignore "route 10.40"');

@@ -3,7 +3,7 @@
  * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
  */
 
-import { applyAuthUserPassVerify, applySetenv, script } from './apply-script.ts';
+import { applyAuthUserPassVerify, applySetenv, script, setVariable } from './apply-script.ts';
 import { atoi, flag, MANY, type OptionRow, text } from './option-row.ts';
 
 export const scriptOptions: readonly OptionRow[] = [
@@ -181,7 +181,7 @@ export const scriptOptions: readonly OptionRow[] = [
     help: 'Set OPENVPN_name for scripts',
     imports: 'setenv',
     apply: ([name = '', value = ''], options) => {
-      options.setenv.push({ name: `OPENVPN_${name}`, value });
+      setVariable(options, `OPENVPN_${name}`, value);
     },
   },
   {
