@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test-kit/**/*.test.ts', 'fuzz/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: ['src', 'test-kit', 'fuzz', 'examples', 'scripts'].map((folder) => `${folder}/**/*.test.ts`),
     testTimeout: 20_000,
   },
 });

@@ -1,9 +1,9 @@
 /**
- * Runs the project's TypeScript tools (compat tests, bench, fuzz) on Node 20, which can't read TypeScript:
- * translates test-kit/, compat-tests/, bench/ and fuzz/ file by file into node_modules/.cache and starts
- * the asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
+ * Runs the project's TypeScript tools (compat tests, bench, fuzz, examples) on Node 20, which can't read
+ * TypeScript: translates their folders and test-kit/ file by file into node_modules/.cache and starts the
+ * asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
  * newer than their translation. The tools load no product code: they start the product as a program. Only
- * fuzz/ loads it, and has src/ translated along.
+ * fuzz/ and examples/ load it, and have src/ translated along.
  *
  *   node scripts/tools.mjs compat-tests/main.ts --filter udp
  */
@@ -15,14 +15,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
-const FUZZ_FOLDERS = [...FOLDERS, 'fuzz', 'src'];
+const FOLDERS_WITH_PRODUCT = [...FOLDERS, 'fuzz', 'examples', 'src'];
 /** Checkouts that share one node_modules have a folder each. */
 const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const outRoot = join(root, 'node_modules', '.cache', `openvpn-ts-tools-${checkout}`);
 
 /** Translates what is out of date and returns the path of the translated `entry`. */
 export async function buildTools(entry) {
-  const folders = entry.startsWith('fuzz/') ? FUZZ_FOLDERS : FOLDERS;
+  const folders = /^(fuzz|examples)\//.test(entry) ? FOLDERS_WITH_PRODUCT : FOLDERS;
   const sources = folders.flatMap((folder) => listSources(join(root, folder)));
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
   removeOrphans(folders, sources);

@@ -1,5 +1,6 @@
 /** The server's data path with plain-text clients: who gets a packet, and what happens when a way is full. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { RecordedScripts } from '../../test-kit/recorded-scripts.ts';
 import { ipPacket, readIpPacket, TunHost } from '../../test-kit/tun-host.ts';
 import {
   ADDRESS_WORDS,
@@ -9,11 +10,15 @@ import {
   PacketBatch,
   parseIpBytes,
 } from '../base/base.ts';
+import { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { Link } from '../socket/socket.ts';
 import { createTunPair } from '../tun/tun-memory.ts';
+import { AddressLearner } from './learn.ts';
 import { addressWords, VirtualTable } from './mroute.ts';
 import type { MultiInstance } from './multi-instance.ts';
 import { MultiIo } from './multi-io.ts';
+import type { MultiIoDrops } from './router.ts';
+import { TunRouter } from './router-tun.ts';
 
 let bench: Bench;
 beforeEach(() => {
@@ -39,13 +44,13 @@ describe('packets from tun', () => {
   });
 
   it('of nobody are counted and dropped, as is what is no IP packet', () => {
-    const { system, io } = bench;
+    const { system, drops } = bench;
     system.send('10.8.0.1', '10.8.0.9', 'lost');
     const junk = new PacketBatch(1);
     junk.push(Buffer.from('not an IP packet'));
     system.device.writeBatch(junk, 0, 1);
     expect(bench.udp.sent).toEqual([]);
-    expect(io.drops).toMatchObject({ unknownDestination: 2, badSource: 0, saturation: 0 });
+    expect(drops).toMatchObject({ unknownDestination: 2, badSource: 0, saturation: 0 });
   });
 
   it('to a multicast group are copied to all who are connected', () => {
@@ -76,7 +81,7 @@ describe('packets from tun', () => {
 
 describe('a full UDP link', () => {
   it('stops reading from tun, and goes on where it stopped', () => {
-    const { alice, system, io, udp } = bench;
+    const { alice, system, io, drops, udp } = bench;
     bench.own(alice, '10.8.0.2');
     udp.room = 3;
     bench.pause();
@@ -90,7 +95,7 @@ describe('a full UDP link', () => {
     udp.room = Number.POSITIVE_INFINITY;
     io.handleWritable(udp.link);
     expect(udp.sent.slice(5)).toEqual(['alice p5', 'alice p6', 'alice p7', 'alice later']);
-    expect(io.drops.saturation).toBe(0);
+    expect(drops.saturation).toBe(0);
   });
 
   it('that closes lets the others go on', () => {
@@ -118,7 +123,7 @@ describe('a full UDP link', () => {
     bench.own(bench.bob, '10.8.0.3');
     bench.udp.room = 0;
     bench.fromClient(bench.alice, ipPacket('10.8.0.2', '10.8.0.3', 'hello'));
-    expect(bench.io.drops.saturation).toBe(1);
+    expect(bench.drops.saturation).toBe(1);
     expect(bench.log.lines).toContain(
       'MULTI: packet dropped due to output saturation (multi_process_incoming_tun)',
     );
@@ -127,7 +132,7 @@ describe('a full UDP link', () => {
 
 describe('a full TCP connection', () => {
   it("loses its own client's packets and nobody else's", () => {
-    const { alice, bob, system, io, udp, tcp, log } = bench;
+    const { alice, bob, system, drops, udp, tcp, log } = bench;
     alice.bound.link = tcp.link;
     bench.own(alice, '10.8.0.2');
     bench.own(bob, '10.8.0.3');
@@ -139,7 +144,7 @@ describe('a full TCP connection', () => {
     system.send('10.8.0.1', '10.8.0.3', 'b2');
     expect(tcp.sent).toEqual(['alice a1']);
     expect(udp.sent).toEqual(['bob b1', 'bob b2']);
-    expect(io.drops.saturation).toBe(2);
+    expect(drops.saturation).toBe(2);
     expect(log.lines).toHaveLength(1);
   });
 });
@@ -159,7 +164,7 @@ describe('packets of a client', () => {
   });
 
   it('with the source of somebody else or of nobody are dropped with a line', () => {
-    const { alice, bob, io, log } = bench;
+    const { alice, bob, drops, log } = bench;
     bench.own(alice, '10.8.0.2');
     bench.own(bob, '10.8.0.3', 'fd00::3');
     const kept = bench.fromClient(
@@ -171,7 +176,7 @@ describe('packets of a client', () => {
       Buffer.from('no IP'),
     );
     expect(kept).toEqual([]);
-    expect(io.drops.badSource).toBe(3);
+    expect(drops.badSource).toBe(3);
     expect(log.lines).toEqual([
       'MULTI: bad source address from client [10.8.0.3], packet dropped',
       'MULTI: bad source address from client [172.16.0.1], packet dropped',
@@ -212,7 +217,7 @@ describe('packets of a client', () => {
     open.fromClient(open.alice, ipPacket('10.8.0.2', '224.0.0.1', 'x'));
     expect(open.udp.sent).toHaveLength(many.length + 2);
     expect(new Set(open.udp.sent).size).toBe(many.length + 2);
-    expect(open.io.drops.saturation).toBe(0);
+    expect(open.drops.saturation).toBe(0);
   });
 });
 
@@ -238,6 +243,7 @@ interface FakeLink {
 
 interface Bench {
   readonly io: MultiIo;
+  readonly drops: MultiIoDrops;
   readonly log: MemoryLogger;
   readonly alice: FakeClient;
   readonly bob: FakeClient;
@@ -262,11 +268,28 @@ function createBench({ clientToClient = false } = {}): Bench {
   const clients: FakeClient[] = [];
   const nameOf = (port: number): string => clients[port - 1000]!.name;
   const [udp, tcp] = [createLink('udp', nameOf), createLink('tcp', nameOf)];
+  const drops: MultiIoDrops = { badSource: 0, unknownDestination: 0, saturation: 0, badFrame: 0 };
+  const hooks = new ScriptHooks({
+    runner: new RecordedScripts(),
+    log,
+    scriptSecurity: 2,
+    tmpDir: '/tmp',
+    commands: {},
+  });
+  const learner = new AddressLearner<MultiInstance>({
+    routes,
+    hooks,
+    env: new EnvSet(),
+    log,
+    staleRoutesCheck: undefined,
+    local: undefined,
+    nowMs: () => 0,
+  });
   const io = new MultiIo({
     tun: device,
-    routes,
+    router: new TunRouter({ routes, learner, clientToClient, local4: 0, drops }),
+    drops,
     clients: () => clients.map(({ instance }) => instance),
-    clientToClient,
     maxPacketBytes: 1600,
     nowMs: () => 0,
     log,
@@ -279,6 +302,7 @@ function createBench({ clientToClient = false } = {}): Bench {
   };
   return {
     io,
+    drops,
     log,
     udp,
     tcp,
@@ -292,7 +316,8 @@ function createBench({ clientToClient = false } = {}): Bench {
         const [address = '', bits] = network.split('/');
         const bytes = parseIpBytes(address)!;
         const family = bytes.length === 4 ? 4 : 6;
-        routes.learn(family, addressWords(bytes), Number(bits ?? bytes.length * 8), instance);
+        const prefix = Number(bits ?? bytes.length * 8);
+        routes.learn({ family, words: addressWords(bytes), prefix }, instance);
       }
     },
     fromClient: ({ instance }, ...packets) => {
@@ -317,7 +342,14 @@ function createClient(name: string, peerId: number, link: Link, log: MemoryLogge
     open: () => 1,
     seal: (_batch: PacketBatch, first: number, end: number) => runs.push(end - first),
   };
-  const client = { name, peerId, forwarding: true, bound: { link }, runs, data, log, remoteWords };
+  const state = {
+    forwarding: true,
+    open: true,
+    prefix: name,
+    commonName: name,
+    options: { maxRoutesPerClient: 256 },
+  };
+  const client = { name, peerId, ...state, bound: { link }, runs, data, log, remoteWords };
   return Object.assign(client, { instance: client as unknown as MultiInstance });
 }
 

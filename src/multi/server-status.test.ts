@@ -1,5 +1,6 @@
 /** Snapshots of a server's clients and routes. */
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../base/base.ts';
 import { newLinkCounters } from '../forward/forward.ts';
 import { addressWords, VirtualTable } from './mroute.ts';
 import type { MultiInstance } from './multi-instance.ts';
@@ -42,7 +43,7 @@ describe('server status', () => {
     const alice = client({ commonName: 'alice' });
     const state = server([alice]);
     const learn = (family: 4 | 6, bytes: number[], prefix: number): void => {
-      state.routes.learn(family, addressWords(Uint8Array.from(bytes)), prefix, alice);
+      state.routes.learn({ family, words: addressWords(Uint8Array.from(bytes)), prefix }, alice);
     };
     learn(4, [10, 8, 0, 2], 32);
     learn(4, [192, 168, 7, 0], 24);
@@ -54,11 +55,16 @@ describe('server status', () => {
       'fd00:8::/64',
     ]);
     expect(routes[0]).toMatchObject({ commonName: 'alice', realAddress: '192.0.2.7:4000', cached: false });
+    expect(routes[0]?.lastRefMs).toBe(1_700_000_000_000);
   });
 });
 
 function server(instances: MultiInstance[]): MultiServer {
-  const fake = { instances: () => instances, routes: new VirtualTable<MultiInstance>() };
+  const fake = {
+    instances: () => instances,
+    routes: new VirtualTable<MultiInstance>(),
+    config: { clock: new ManualClock(0, 1_700_000_000_000) },
+  };
   return fake as unknown as MultiServer;
 }
 
