@@ -290,6 +290,8 @@ function createBench({ clientToClient = false } = {}): Bench {
     router: new TunRouter({ routes, learner, clientToClient, local4: 0, drops }),
     drops,
     clients: () => clients.map(({ instance }) => instance),
+    passtos: false,
+    blockIpv6: false,
     maxPacketBytes: 1600,
     nowMs: () => 0,
     log,
