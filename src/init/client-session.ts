@@ -173,6 +173,14 @@ export class ClientSession {
     log.log(M_INFO, `Output Traffic Shaping initialized at ${bytesPerSecond} bytes per second`);
   }
 
+  /** The device is about to close: packets for it are dropped until the next attach(). */
+  detach(): void {
+    if (!this.#tun) return;
+    this.#tun.pause();
+    this.#tun.onReadable = () => undefined;
+    this.#tun = undefined;
+  }
+
   /** Sends EXIT or OCC_EXIT; the session raises SIGTERM[soft,exit-with-notification] when that is done. */
   notifyExit(seconds: number): void {
     const ccExit = this.tls.params?.ccExit ?? false;
@@ -215,10 +223,7 @@ export class ClientSession {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#shaperTimer);
-    if (this.#tun) {
-      this.#tun.pause();
-      this.#tun.onReadable = () => undefined;
-    }
+    this.detach();
     this.tls.close();
     this.#config.link.close();
   }

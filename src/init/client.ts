@@ -23,6 +23,7 @@ import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
   applyPulledOptions,
+  applyPushUpdate,
   type ConnectionEntry,
   finishPull,
   isUdp,
@@ -51,6 +52,9 @@ import { setPulledVariables } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
+
+/** From closing the device to opening it anew, as 2.7 waits. */
+const UPDATE_PAUSE_MS = 1_000;
 
 export interface ClientRun {
   readonly options: Options;
@@ -100,6 +104,8 @@ class Client implements ClientSessionHost {
   #session: ClientSession | undefined;
   #ce: ConnectionEntry | undefined;
   #collector = new PushCollector();
+  /** Parts of a PUSH_UPDATE. */
+  #updates = new PushCollector();
   /** Digest of what the open device was configured with. */
   #digest: string | undefined;
   /** Work of the current session that has to end before the next begins. */
@@ -166,6 +172,7 @@ class Client implements ClientSessionHost {
     const { ce } = this.#options;
     this.#ce = ce;
     this.#collector = new PushCollector();
+    this.#updates = new PushCollector();
     this.#ssl ??= createSslContext(this.#options, providers);
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
@@ -333,10 +340,7 @@ class Client implements ClientSessionHost {
         signals.raise('SIGUSR1', 'soft', 'remote-exit');
         break;
       case 'push-update':
-        this.#log.log(
-          D_PUSH_ERRORS,
-          `WARNING: Received bad push/pull message: ${sanitizeControlMessage(text)}`,
-        );
+        this.#handlePushUpdate(message.items, text);
         break;
     }
   }
@@ -359,6 +363,60 @@ class Client implements ClientSessionHost {
     if (verdict === 'more') return;
     const session = this.#session!;
     this.#settling = this.#bringUp(session).catch((error: unknown) => this.#bringUpFailed(error));
+  }
+
+  /** The tunnel is set up anew with what changed (2.7 do_update()). */
+  #handlePushUpdate(items: readonly string[], text: string): void {
+    const shown = sanitizeControlMessage(text);
+    this.#log.log(D_PUSH, `PUSH: Received control message: '${shown}'`);
+    const verdict = this.#updates.add(items);
+    if (verdict === 'more') return;
+    const { options } = this.#updates;
+    this.#updates = new PushCollector();
+    if (verdict === 'bad') {
+      this.#log.log(D_PUSH_ERRORS, `WARNING: Received bad push/pull message: ${shown}`);
+      return;
+    }
+    const session = this.#session!;
+    this.#settling = this.#settling
+      .then(() => this.#update(session, options))
+      .catch((error: unknown) => this.#bringUpFailed(error));
+  }
+
+  async #update(session: ClientSession, items: readonly string[]): Promise<void> {
+    const { signals, providers, env } = this.#run;
+    const options = this.#options;
+    if (signals.pending || this.#session !== session) return;
+    const result = applyPushUpdate(options, items);
+    this.#logLines(result.messages);
+    if (result.restart !== undefined) {
+      signals.raise('SIGUSR1', 'soft', result.restart);
+      return;
+    }
+    const finished = finishPull(options, result.imports);
+    this.#logLines(finished.messages);
+    if (!finished.ok || !this.#tunnel.device) {
+      this.#log.log(D_PUSH_ERRORS, 'Failed to update options');
+      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
+      return;
+    }
+    if (result.imports.size === 0) {
+      this.#log.log(M_WARN, 'No updatable options found in incoming PUSH_UPDATE message');
+      return;
+    }
+    setForeignOptions(env, options);
+    session.detach();
+    await this.#tunnel.close('restart');
+    if (await signals.sleep(UPDATE_PAUSE_MS)) return;
+    const ce = this.#ce!;
+    const device = await this.#tunnel.open(options, ce, session.remote, 'init');
+    // The next reconnect compares with nothing: what is open isn't what PUSH_REPLY said.
+    this.#digest = undefined;
+    if (signals.pending || this.#session !== session) return;
+    session.data.setFrame(frameOptions(options, ce, session.remote.family));
+    session.data.setTimers(timerOptions(options), providers.clock.nowMs());
+    session.attach(device);
+    await this.#finish(session);
   }
 
   #takeToken(items: readonly string[]): void {

@@ -47,6 +47,8 @@ export interface ServerRun {
 /** What the outside may ask of a running server. */
 export interface ServerHandle {
   status(): ServerStatus;
+  /** Sends changed options to one client or all: MultiServer.pushUpdate(). */
+  pushUpdate(options: string, clientId?: number): number | undefined;
 }
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
@@ -166,6 +168,10 @@ class Server implements ServerHandle {
     await this.#multi?.close();
     await this.#tunnel.close(reason);
     if (this.#fatal) throw this.#fatal;
+  }
+
+  pushUpdate(options: string, clientId?: number): number | undefined {
+    return this.#multi?.pushUpdate(options, clientId);
   }
 
   status(): ServerStatus {

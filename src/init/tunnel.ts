@@ -32,6 +32,12 @@ export interface Tunnel extends EventEmitter<TunnelEventMap> {
   stop(): Promise<void>;
   /** Reconnects as SIGUSR1 does. */
   restart(): void;
+  /**
+   * Changes options of connected clients (PUSH_UPDATE of 2.7): comma-separated, `-option` takes back,
+   * `?option` may be ignored. Returns how many clients were told; undefined for a client, before start,
+   * or when the options can't be sent.
+   */
+  pushUpdate(options: string, clientId?: number): number | undefined;
   /** Clients and routes of a server; undefined for a client or before start. */
   status(): ServerStatus | undefined;
 }
@@ -85,6 +91,10 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
 
   restart(): void {
     this.#signals.raise('SIGUSR1', 'soft', 'restart');
+  }
+
+  pushUpdate(options: string, clientId?: number): number | undefined {
+    return this.#handle?.pushUpdate(options, clientId);
   }
 
   status(): ServerStatus | undefined {

@@ -6,6 +6,7 @@ import { formatIp, parseIpBytes } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
 import { devTypeOf, type Options } from '../options/options.ts';
+import type { AddressChange } from '../push/push.ts';
 import { addressWords } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
 import type { ClientAddresses, MultiInstance } from './multi-instance.ts';
@@ -155,6 +156,38 @@ export function constraintViolation(instance: MultiInstance): string | undefined
   if ((ipWord(local4) & ipWord(constraint.netmask)) >>> 0 === ipWord(constraint.network)) return undefined;
   const { network, netmask } = constraint;
   return `MULTI ERROR: primary virtual IP for ${instance.prefix} (${local4}) violates tunnel network/netmask constraint (${network}/${netmask})`;
+}
+
+/** A client's addresses after a PUSH_UPDATE; what can't be read changes nothing. */
+export function changedAddresses(
+  addresses: ClientAddresses,
+  v4: AddressChange,
+  v6: AddressChange,
+): ClientAddresses {
+  const { local4, remoteNetmask4, local6, netbits6, remote6 } = addresses;
+  let four: ClientAddresses = {
+    ...(local4 !== undefined && { local4 }),
+    ...(remoteNetmask4 !== undefined && { remoteNetmask4 }),
+  };
+  let six: ClientAddresses = {
+    ...(local6 !== undefined && { local6 }),
+    ...(netbits6 !== undefined && { netbits6 }),
+    ...(remote6 !== undefined && { remote6 }),
+  };
+  if (v4?.type === 'removed') four = {};
+  if (v4?.type === 'set') {
+    const [local = '', netmask = ''] = v4.words;
+    if (parseIpBytes(local)?.length === 4) four = { local4: local, remoteNetmask4: netmask };
+  }
+  if (v6?.type === 'removed') six = {};
+  if (v6?.type === 'set') {
+    const [pair = '', remote = '::'] = v6.words;
+    const [local = '', bits] = pair.split('/');
+    if (parseIpBytes(local)?.length === 16) {
+      six = { local6: local, netbits6: bits === undefined ? 64 : Number(bits), remote6: remote };
+    }
+  }
+  return { ...four, ...six };
 }
 
 export function numberToIp(address: number): string {

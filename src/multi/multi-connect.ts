@@ -20,7 +20,7 @@ import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts'
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
-import { buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
+import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import { EnvSet } from '../script/script.ts';
 import {
   type DataChannelParams,
@@ -37,7 +37,7 @@ import {
 import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
-import { type AddressPlan, constraintViolation, logPrimary } from './multi-addresses.ts';
+import { type AddressPlan, changedAddresses, constraintViolation, logPrimary } from './multi-addresses.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 const NO_EKM =
@@ -124,6 +124,11 @@ export class ClientSetup {
 
   handlePushRequest(instance: MultiInstance, nowMs: number): void {
     if (instance.open && instance.responder.handleRequest(nowMs)) this.#sendPushReply(instance, nowMs);
+  }
+
+  /** PUSH_UPDATE told the client of other tunnel addresses: from here on it owns those. */
+  handleAddressChanges(instance: MultiInstance, changes: ReturnType<typeof addressChanges>): void {
+    this.#run(instance, () => this.#changeAddresses(instance, changes));
   }
 
   /** The instance is gone: frees what it had and runs the scripts of the end. */
@@ -388,6 +393,21 @@ export class ClientSetup {
       if (route.primary) logPrimary(instance, route);
     }
     if (iroutes.length > 0 || iroutesIpv6.length > 0) learner.dropCache();
+  }
+
+  async #changeAddresses(
+    instance: MultiInstance,
+    { v4, v6 }: ReturnType<typeof addressChanges>,
+  ): Promise<void> {
+    const { plan, learner } = this.#host;
+    const before = plan.routesOf(instance).filter((route) => route.primary);
+    instance.addresses = changedAddresses(instance.addresses, v4, v6);
+    const after = plan.routesOf(instance).filter((route) => route.primary);
+    if (this.#isTap) return;
+    for (const route of before) {
+      if (!after.some((other) => other.text === route.text)) await learner.unlearn(instance, route);
+    }
+    for (const route of after) if (instance.open) await learner.learn(instance, route);
   }
 
   get #isTap(): boolean {

@@ -21,6 +21,7 @@ import {
   D_PUSH_ERRORS,
   D_SCHED_EXIT,
   M_INFO,
+  M_WARN,
 } from '../base/errlevel.ts';
 import {
   EXIT_DELAY_MS,
@@ -29,9 +30,9 @@ import {
   newLinkCounters,
   restartMessage,
 } from '../forward/forward.ts';
-import { authFailedMessage, readControlMessage } from '../push/push.ts';
+import { addressChanges, authFailedMessage, buildPushUpdates, readControlMessage } from '../push/push.ts';
 import type { Link } from '../socket/socket.ts';
-import type { TlsEvent } from '../ssl/ssl.ts';
+import { IV_PROTO_PUSH_UPDATE, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
 import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
@@ -254,6 +255,27 @@ export class MultiServer implements InstanceHost {
     }
   }
 
+  /**
+   * Sends options (comma-separated, with 2.7's `-` and `?` flags) to one client or all that know
+   * PUSH_UPDATE. Returns how many were told; undefined when the options can't be sent.
+   */
+  pushUpdate(options: string, clientId?: number): number | undefined {
+    const messages = buildPushUpdates(options);
+    if (!messages) return undefined;
+    const nowMs = this.config.clock.nowMs();
+    const changes = addressChanges(options);
+    let told = 0;
+    for (const instance of this.instances()) {
+      if (clientId !== undefined && instance.clientId !== clientId) continue;
+      if (!this.#takesUpdates(instance, clientId !== undefined)) continue;
+      if (!messages.every((message) => this.sendMessage(instance, message, nowMs))) continue;
+      told++;
+      if (changes.v4 || changes.v6) this.#setup.handleAddressChanges(instance, changes);
+      this.drive(instance, nowMs);
+    }
+    return told;
+  }
+
   /** Tells UDP clients to reconnect (--explicit-exit-notify on a server). Returns how many were told. */
   notifyRestart(advance: boolean): number {
     const nowMs = this.config.clock.nowMs();
@@ -299,6 +321,15 @@ export class MultiServer implements InstanceHost {
       return new TapRouter({ ...common, vlan });
     }
     return new TunRouter({ ...common, local4: localKey(ifconfig?.local)?.words[0] ?? 0 });
+  }
+
+  #takesUpdates(instance: MultiInstance, asked: boolean): boolean {
+    if (instance.state !== 'connected') return false;
+    const { proto } = parsePeerInfo(instance.identity?.peerInfo ?? '');
+    if (proto & IV_PROTO_PUSH_UPDATE) return true;
+    const text = `PUSH_UPDATE: not sending message to unsupported peer with ID: ${instance.peerId}`;
+    if (asked) this.config.log.log(M_WARN, text);
+    return false;
   }
 
   #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {

@@ -77,6 +77,8 @@ export {
 export { applyPulledOptions, finishPull, type PullResult, restorePrePull } from './pull.ts';
 /** pushRemove(options, prefix), pushReset(options): what push-remove and push-reset do to a client's list. */
 export { pushRemove, pushReset } from './push-list.ts';
+/** applyPushUpdate(options, items): PullResult of a whole PUSH_UPDATE; finishPull() follows. */
+export { applyPushUpdate } from './update.ts';
 /** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */
 export {
   type ErrorOutput,

@@ -169,8 +169,12 @@ function exitNotifyLine({ ce }: Options, usual: LogLine): LogLine {
   };
 }
 
-/** The first filter whose prefix fits decides. */
-function filterPulled(options: Options, piece: string, messages: LogLine[]): 'accept' | 'ignore' | 'reject' {
+/** The first filter whose prefix fits decides. `piece` is encoded text. */
+export function filterPulled(
+  options: Options,
+  piece: string,
+  messages: LogLine[],
+): 'accept' | 'ignore' | 'reject' {
   if (options.pullFilters.length === 0) return 'accept';
   let start = 0;
   while (start < piece.length && isSpace(piece[start]!)) start++;

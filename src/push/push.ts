@@ -36,5 +36,7 @@ export {
 export { PushRequester, type PushRequesterConfig, type PushRequesterEvent } from './push-requester.ts';
 /** Server: when to answer PUSH_REQUEST. */
 export { PushResponder } from './push-responder.ts';
+/** Server: buildPushUpdates(options, limit?): messages or undefined; addressChanges(options): what they do to ifconfig. */
+export { type AddressChange, addressChanges, buildPushUpdates } from './push-update.ts';
 /** Server: AUTH_FAILED, AUTH_PENDING texts. */
 export { authFailedMessage, authPendingMessages } from './server-messages.ts';

@@ -14,6 +14,8 @@ export const IV_PROTO_DNS_OPTION = 1 << 6;
 export const IV_PROTO_CC_EXIT_NOTIFY = 1 << 7;
 export const IV_PROTO_AUTH_FAIL_TEMP = 1 << 8;
 export const IV_PROTO_DYN_TLS_CRYPT = 1 << 9;
+/** Since 2.7. */
+export const IV_PROTO_PUSH_UPDATE = 1 << 12;
 
 /** Most bytes of peer info that we write; 2.x's buffer for it. */
 export const PEER_INFO_MAX_BYTES = 512 * 3 - 1;
@@ -61,7 +63,7 @@ export function defaultPeerInfo(options: PeerInfoOptions): string {
   return joinLines(lines);
 }
 
-/** The IV_PROTO value we announce: 990 for a pull client, 746 for a P2P peer. */
+/** The IV_PROTO value we announce: 2.6's 990 and PUSH_UPDATE for a pull client, 746 for a P2P peer. */
 export function ivProto(pull: boolean): number {
   const common =
     IV_PROTO_DATA_V2 |
@@ -70,7 +72,8 @@ export function ivProto(pull: boolean): number {
     IV_PROTO_CC_EXIT_NOTIFY |
     IV_PROTO_DYN_TLS_CRYPT;
   if (!pull) return common | IV_PROTO_NCP_P2P;
-  return common | IV_PROTO_REQUEST_PUSH | IV_PROTO_AUTH_PENDING_KW | IV_PROTO_AUTH_FAIL_TEMP;
+  const pulling = IV_PROTO_REQUEST_PUSH | IV_PROTO_AUTH_PENDING_KW | IV_PROTO_AUTH_FAIL_TEMP;
+  return common | pulling | IV_PROTO_PUSH_UPDATE;
 }
 
 /** Peer info read by name. */

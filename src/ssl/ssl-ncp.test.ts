@@ -40,7 +40,7 @@ describe('peer info', () => {
     expect(defaultPeerInfo({ ...base, pull: false })).toBe(
       'IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=746\n',
     );
-    expect([ivProto(true), ivProto(false)]).toEqual([990, 746]);
+    expect([ivProto(true), ivProto(false)]).toEqual([990 + 4096, 746]);
   });
 
   it('takes only the variables from the environment that it may', () => {
