@@ -6,7 +6,7 @@
  * is server and which client is the test's pairing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type ClientSide, createNetwork, ip, snapshot, type TestNetwork } from '../test-kit/netns.ts';
 import type { Pki } from '../test-kit/pki.ts';
 import { describeExit, type ExitStatus, Program, sleep } from '../test-kit/process.ts';
@@ -145,6 +145,14 @@ export class Bed {
     const program = this.launch('server', this.network.server, lines);
     await program.waitFor(UP);
     return program;
+  }
+
+  /** Starts our server by the library, in the helper process of the server's namespace. */
+  async startLibraryServer(extra: readonly string[] = []): Promise<Agent> {
+    const config = [...serverLines(this.tunnel, this.#files, this.pki), ...extra].join('\n');
+    const agent = await this.serverAgent();
+    await agent.ask({ do: 'library-server', options: { dist: resolve('dist'), config } });
+    return agent;
   }
 
   launchClient(extra: readonly string[] = [], options: StartOptions = {}): Program {

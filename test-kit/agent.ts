@@ -9,6 +9,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
+import { type LibraryServerOptions, startLibraryServer } from './library-server.ts';
 import { createPrng } from './prng.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
 import { createUdpRelay, type RelayOptions, type UdpRelay } from './udp-relay.ts';
@@ -20,11 +21,14 @@ export type AgentRequest =
   | { readonly do: 'transfer'; readonly host: string; readonly port: number; readonly bytes: number }
   | { readonly do: 'relay'; readonly options: RelayOptions }
   | { readonly do: 'vlans'; readonly options: VlanSwitchOptions }
+  | { readonly do: 'library-server'; readonly options: LibraryServerOptions }
+  | { readonly do: 'push-update'; readonly options: string }
   | { readonly do: 'rebind' }
   | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
   | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
 
 let relay: UdpRelay | undefined;
+let libraryServer: Awaited<ReturnType<typeof startLibraryServer>> | undefined;
 
 if (process.argv[1]?.includes('agent')) listen();
 
@@ -57,6 +61,11 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return undefined;
     case 'vlans':
       return createVlanSwitch(request.options);
+    case 'library-server':
+      libraryServer = await startLibraryServer(request.options);
+      return undefined;
+    case 'push-update':
+      return libraryServer?.pushUpdate(request.options);
     case 'rebind':
       return relay?.rebind();
     case 'replay':

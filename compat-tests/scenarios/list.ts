@@ -9,6 +9,7 @@ import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { links } from './links.ts';
 import { proxies } from './proxies.ts';
+import { pushUpdate } from './push-update.ts';
 import { refusals } from './refusals.ts';
 import { renegotiation } from './renegotiation.ts';
 import { restarts } from './restart.ts';
@@ -38,6 +39,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...status,
   ...tap,
   ...vlan,
+  ...pushUpdate,
   ...refusals,
   ...tlsCryptV2,
   ...hostile,

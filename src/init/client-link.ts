@@ -2,8 +2,9 @@
  * From a connection profile to an open link (2.x link_socket_init_phase1() and 2, openvpn_getaddrinfo()
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
-import { formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
-import { D_RESOLVE_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { isIP } from 'node:net';
+import { formatAddress, type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { D_RESOLVE_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
 import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
 import type { ResolvedAddress } from './connection-list.ts';
@@ -21,14 +22,25 @@ export interface LinkParts {
   readonly logins: ProxyLogins;
   readonly signals: SignalState;
   readonly log: Logger;
+  /** What --preresolve found; kept as long as the process. */
+  readonly names: NameCache;
+  readonly randomBytes: (length: number) => Uint8Array;
 }
+
+/** Addresses by family and name. */
+export type NameCache = Map<string, readonly ResolvedAddress[]>;
+
+/** Bytes of the label that --remote-random-hostname puts before a name. */
+const RANDOM_LABEL_BYTES = 6;
 
 /** Addresses of the profile's proxy or remote; [] when a signal came or the name can't be resolved. */
 export async function resolveRemote(
   parts: LinkParts,
   onlyProfile: boolean,
 ): Promise<readonly ResolvedAddress[]> {
-  const { ce, options, signals } = parts;
+  const { ce, options, signals, names } = parts;
+  const known = names.get(cacheKey(ce, dialledHost(ce).host));
+  if (known) return known;
   const endMs = onlyProfile ? options.resolvRetry * 1000 : 0;
   for (let waitedMs = 0; ; waitedMs += RESOLVE_RETRY_MS) {
     const found = await lookUp(parts, dialledHost(ce));
@@ -37,18 +49,53 @@ export async function resolveRemote(
   }
 }
 
+/**
+ * --preresolve: looks up the names of all profiles, or the hint in their place, before the first
+ * connection. Throws OpenVpnError when one can't be resolved within resolv-retry.
+ */
+export async function preresolve(parts: LinkParts, entries: readonly ConnectionEntry[]): Promise<void> {
+  const { options, signals, names } = parts;
+  for (const ce of entries) {
+    const target = dialledHost(ce);
+    const host = options.ipRemoteHint ?? target.host;
+    const key = cacheKey(ce, host);
+    if (names.has(key)) continue;
+    const found = await resolveRemote({ ...parts, ce: { ...ce, remote: host } }, true);
+    if (signals.pending) return;
+    if (found.length === 0)
+      throw new OpenVpnError(
+        `RESOLVE: Cannot resolve host address: ${host}:${target.port}`,
+        'ERR_OVPN_RESOLVE',
+      );
+    names.set(key, found);
+  }
+}
+
+function cacheKey(ce: ConnectionEntry, host: string): string {
+  return `${protoFamily(ce.proto)} ${host}`;
+}
+
 /** One look-up; [] when it fails, with 2.x's line. */
 async function lookUp(
-  { ce, socket, log }: LinkParts,
+  parts: LinkParts,
   { host, port }: { readonly host: string; readonly port: string },
 ): Promise<readonly ResolvedAddress[]> {
+  const { ce, socket, log } = parts;
   try {
-    return await socket.resolve(host, protoFamily(ce.proto));
+    return await socket.resolve(lookUpName(parts, host), protoFamily(ce.proto));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     log.log(D_RESOLVE_ERRORS, text.replace(`: ${host} (`, `: ${host}:${port} (`));
     return [];
   }
+}
+
+/** --remote-random-hostname: `a1b2c3d4e5f6.NAME`, which no resolver on the way has cached. */
+function lookUpName({ options, log, randomBytes }: LinkParts, host: string): string {
+  if (!options.remoteRandomHostname) return host;
+  if (isIP(host) === 0) return `${Buffer.from(randomBytes(RANDOM_LABEL_BYTES)).toString('hex')}.${host}`;
+  log.log(M_WARN, 'WARNING: ignoring --remote-random-hostname because the hostname is an IP address');
+  return host;
 }
 
 /**

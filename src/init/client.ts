@@ -10,8 +10,10 @@ import {
   D_PUSH,
   D_PUSH_ERRORS,
   D_RESTART,
+  D_STREAM_ERRORS,
   D_TLS_ERRORS,
   M_INFO,
+  M_WARN,
 } from '../base/errlevel.ts';
 import {
   type CompressionFraming,
@@ -41,7 +43,7 @@ import {
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import { type Link, ProxyError } from '../socket/socket.ts';
 import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
-import { openClientLink, resolveRemote } from './client-link.ts';
+import { type LinkParts, type NameCache, openClientLink, preresolve, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
@@ -100,6 +102,7 @@ class Client implements ClientSessionHost {
   readonly #userPass: UserPass;
   readonly #proxyLogins: ProxyLogins;
   readonly #totals = newLinkCounters();
+  readonly #names: NameCache = new Map();
   #ssl: SslContext | undefined;
   #session: ClientSession | undefined;
   #ce: ConnectionEntry | undefined;
@@ -176,14 +179,8 @@ class Client implements ClientSessionHost {
     this.#ssl ??= createSslContext(this.#options, providers);
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
-    const parts = {
-      options: this.#options,
-      ce,
-      socket: providers.socket,
-      logins: this.#proxyLogins,
-      signals,
-      log: this.#log,
-    };
+    const parts = this.#linkParts(ce);
+    if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
     let address = next.address;
     if (!address) {
       this.#state('RESOLVE');
@@ -207,6 +204,20 @@ class Client implements ClientSessionHost {
     this.#session.start();
     await this.#serve(this.#session, ce);
     return ce;
+  }
+
+  #linkParts(ce: ConnectionEntry): LinkParts {
+    const { signals, providers } = this.#run;
+    return {
+      options: this.#options,
+      ce,
+      socket: providers.socket,
+      logins: this.#proxyLogins,
+      signals,
+      log: this.#log,
+      names: this.#names,
+      randomBytes: (length) => providers.crypto.randomBytes(length),
+    };
   }
 
   /** Waits for the signal that ends the session; SIGTERM is held back for the exit notification. */
@@ -323,12 +334,13 @@ class Client implements ClientSessionHost {
         this.#handleAuthFailed(message);
         break;
       case 'restart':
-        this.#log.log(D_PUSH_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
+        this.#log.log(D_STREAM_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
         if (message.nextRemote) this.#list.move();
+        if (!message.keepPasswords) this.#userPass.forget();
         signals.raise('SIGUSR1', 'soft', 'server-pushed-connection-reset');
         break;
       case 'halt':
-        this.#log.log(D_PUSH_ERRORS, `Halt command was pushed by server ('${message.text}')`);
+        this.#log.log(D_STREAM_ERRORS, `Halt command was pushed by server ('${message.text}')`);
         signals.raise('SIGTERM', 'soft', 'server-pushed-halt');
         break;
       case 'info':

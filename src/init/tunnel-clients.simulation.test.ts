@@ -40,6 +40,15 @@ describe('client-config-dir', () => {
     ]);
   });
 
+  it('may give an address outside of the constraint, which is told', async () => {
+    const server = await world.serving(ccd('alice', 'ifconfig-push 10.9.0.5 255.255.255.0'));
+    const alice = await world.connected('alice');
+    expect(alice.address).toBe('10.9.0.5');
+    const told =
+      / \(10\.9\.0\.5\) violates tunnel network\/netmask constraint \(10\.8\.0\.0\/255\.255\.255\.0\)$/;
+    expect(server.count(told)).toBe(1);
+  });
+
   it('tells learn-address of an update when a client comes back at once', async () => {
     const scripts = new RecordedScripts();
     await world.serving('learn-address /bin/la', { scripts });

@@ -20,6 +20,8 @@ export class UdpReceiver {
   readonly #cookies: CookieHandshake;
   /** --connect-freq: completed handshakes of the running period. */
   readonly #newPeriod = { startMs: Number.NEGATIVE_INFINITY, count: 0 };
+  /** Whose first packets are being looked at. */
+  #stranger: LinkAddress | undefined;
   /** Packets that belong to nobody, by what they were. */
   readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
 
@@ -144,6 +146,7 @@ export class UdpReceiver {
       return;
     }
     const nowMs = clock.nowMs();
+    this.#stranger = from;
     const verdict = this.#cookies.handle(packet, from, Math.floor(clock.wallMs() / 1000), nowMs);
     if (verdict.type === 'reply') {
       this.#bound.link.send(verdict.packet, from);
@@ -174,9 +177,10 @@ export class UdpReceiver {
       this.#newPeriod.count = 0;
     }
     if (this.#newPeriod.count++ < max) return true;
+    const who = this.#stranger ? realAddressText(this.#stranger) : '';
     this.#server.config.log.log(
       D_MULTI_ERRORS,
-      'MULTI: Connection from a new address would exceed new connection frequency limit as controlled by --connect-freq',
+      `MULTI: Connection from ${who} would exceed new connection frequency limit as controlled by --connect-freq`,
     );
     return false;
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaultPeerInfo, ivProto, parsePeerInfo } from './peer-info.ts';
+import { defaultPeerInfo, IV_PROTO_PUSH_UPDATE, ivProto, parsePeerInfo } from './peer-info.ts';
 import {
   negotiateP2p,
   negotiateServerCipher,
@@ -28,19 +28,22 @@ describe('peer info', () => {
     compression: ['IV_LZO_STUB=1', 'IV_COMP_STUB=1', 'IV_COMP_STUBv2=1'],
   };
 
-  it('is what a 2.6.14 client with --push-peer-info sends', () => {
+  it('is what a 2.6.14 client with --push-peer-info sends, and PUSH_UPDATE of 2.7', () => {
     const push = { ssl: 'OpenSSL_3.0.22_25_Aug_2026', platformVersion: '<kernel>' };
     const lines = defaultPeerInfo({ ...base, push })
       .split('\n')
       .slice(0, -1);
-    expect(lines).toEqual(vectors.peer_info['2.6.14 --push-peer-info']);
+    const recorded = vectors.peer_info['2.6.14 --push-peer-info'].map((line) =>
+      line === 'IV_PROTO=990' ? `IV_PROTO=${990 + IV_PROTO_PUSH_UPDATE}` : line,
+    );
+    expect(lines).toEqual(recorded);
   });
 
   it('of a P2P peer is short', () => {
     expect(defaultPeerInfo({ ...base, pull: false })).toBe(
       'IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=746\n',
     );
-    expect([ivProto(true), ivProto(false)]).toEqual([990 + 4096, 746]);
+    expect([ivProto(true), ivProto(false)]).toEqual([990 + IV_PROTO_PUSH_UPDATE, 746]);
   });
 
   it('takes only the variables from the environment that it may', () => {
