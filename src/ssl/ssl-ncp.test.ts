@@ -33,7 +33,7 @@ describe('peer info', () => {
     const lines = defaultPeerInfo({ ...base, push })
       .split('\n')
       .slice(0, -1);
-    const recorded = vectors.peer_info['2.6.14 --push-peer-info'].map((line) =>
+    const recorded = vectors.peer_info['2.6.14 --push-peer-info']?.map((line) =>
       line === 'IV_PROTO=990' ? `IV_PROTO=${990 + IV_PROTO_PUSH_UPDATE}` : line,
     );
     expect(lines).toEqual(recorded);
