@@ -137,6 +137,8 @@ function createParts(config: string, binds: UdpBind[] = []) {
     logins: new ProxyLogins(options),
     signals: new SignalState(),
     log,
+    names: new Map(),
+    randomBytes: (length) => new Uint8Array(length),
   };
   return { parts, internet, log };
 }

@@ -405,7 +405,7 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'soft', result.restart);
       return;
     }
-    const finished = finishPull(options, result.imports);
+    const finished = finishPull(options, result.imports, providers.comp);
     this.#logLines(finished.messages);
     if (!finished.ok || !this.#tunnel.device) {
       this.#log.log(D_PUSH_ERRORS, 'Failed to update options');
@@ -416,7 +416,7 @@ class Client implements ClientSessionHost {
       this.#log.log(M_WARN, 'No updatable options found in incoming PUSH_UPDATE message');
       return;
     }
-    setForeignOptions(env, options);
+    setPulledVariables(env, options);
     session.detach();
     await this.#tunnel.close('restart');
     if (await signals.sleep(UPDATE_PAUSE_MS)) return;
