@@ -12,6 +12,8 @@
         "native/process.cc",
         "native/segment.cc",
         "native/split.cc",
+        "native/tls.cc",
+        "native/tls_session.cc",
         "native/tun.cc",
         "native/udp.cc"
       ],

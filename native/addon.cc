@@ -6,13 +6,15 @@ namespace ovpn {
 bool InitAead(napi_env env, napi_value exports);
 bool InitProcess(napi_env env, napi_value exports);
 bool InitSegment(napi_env env, napi_value exports);
+bool InitTls(napi_env env, napi_value exports);
 bool InitTun(napi_env env, napi_value exports);
 bool InitUdp(napi_env env, napi_value exports);
 }  // namespace ovpn
 
 NAPI_MODULE_INIT() {
   if (!ovpn::InitAead(env, exports) || !ovpn::InitProcess(env, exports) ||
-      !ovpn::InitSegment(env, exports) || !ovpn::InitTun(env, exports) || !ovpn::InitUdp(env, exports)) {
+      !ovpn::InitSegment(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||
+      !ovpn::InitUdp(env, exports)) {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }

@@ -71,6 +71,7 @@ class Args {
 // of another class from reading foreign memory. A class that can be unwrapped has a `kKinds` mask.
 struct Wrapped {
   static constexpr uint32_t kTun = 1, kUdp = 2, kSealer = 4, kOpener = 8;
+  static constexpr uint32_t kTlsContext = 16, kTlsSession = 32;
 
   explicit Wrapped(uint32_t kind_bit) : kind(kind_bit) {}
   Wrapped(const Wrapped&) = delete;

@@ -130,6 +130,66 @@ export interface NativeAeadOpener {
   destroy(): void;
 }
 
+/** Bits of the state that NativeTlsSession's calls give. */
+export const NATIVE_TLS_OUTPUT = 1;
+export const NATIVE_TLS_PLAINTEXT = 2;
+export const NATIVE_TLS_DONE = 4;
+export const NATIVE_TLS_FAILED = 8;
+
+/**
+ * TLS settings of many sessions. A setter gives undefined, or OpenSSL's text when it refuses. Texts are
+ * PEM unless said otherwise; call setSecurityLevel() first, it bears on everything loaded later.
+ */
+export interface NativeTlsContext {
+  /** Protocol numbers as on the wire, e.g. 0x0303 for TLS 1.2. */
+  setVersions(least: number, most: number): string | undefined;
+  setSecurityLevel(level: number): void;
+  setCiphers(list: string): string | undefined;
+  setCiphersuites(list: string): string | undefined;
+  setGroups(list: string): string | undefined;
+  /** Certificates, and CRLs among them. */
+  addAuthorities(pem: string): string | undefined;
+  /** From the first call on every certificate of a chain is looked up. */
+  addCrls(pem: string): string | undefined;
+  /** Our own certificate, its chain behind it. */
+  useCertificate(pem: string): string | undefined;
+  addExtraCertificates(pem: string): string | undefined;
+  /** '' is no password. */
+  usePrivateKey(pem: string, password: string): string | undefined;
+  /** Whether certificate and private key belong together. */
+  privateKeyFits(): boolean;
+  /** `authorities`: whether certificates beside our own are trusted, or only sent along. */
+  usePkcs12(der: Uint8Array, password: string, authorities: boolean): string | undefined;
+  /** DH parameters, or `auto`. */
+  setDh(pem: string): string | undefined;
+  /** Sessions live on. Throws when used afterwards. */
+  close(): void;
+}
+
+/** One TLS session over memory. Synchronous; `write`, `send` and `state` give NATIVE_TLS_* bits. */
+export interface NativeTlsSession {
+  readonly state: number;
+  /** Bytes from the peer; ignored after a failure. */
+  write(ciphertext: Uint8Array): number;
+  /** One record up to 16 KiB; throws before the handshake is over. */
+  send(plaintext: Uint8Array): number;
+  /** All bytes for the peer that wait, an alert after a failure among them. */
+  output(): Buffer | undefined;
+  /** The next record from the peer. */
+  plaintext(): Buffer | undefined;
+  /** Why the session ended, in OpenSSL's words. */
+  failure(): string | undefined;
+  /** DER of the peer's chain as verified, leaf first, 17 at most; empty without certificate. */
+  chain(): Buffer[];
+  /** OpenSSL's text and the depth of the first problem with the chain. */
+  problem(): [string, number] | undefined;
+  /** RFC 5705 without context, 1 to 16384 bytes; false when OpenSSL can't. */
+  exportKey(label: string, into: Uint8Array): boolean;
+  describe(): string;
+  /** Frees everything; calls afterwards do nothing. */
+  close(): void;
+}
+
 export interface NativeAddon {
   /** Opens `node` and attaches to `dev`; `tun` and `tap` alone let the kernel take the lowest free unit. `offload` is dropped where it can't be had. */
   readonly Tun: new (
@@ -163,6 +223,15 @@ export interface NativeAddon {
     firstPacketId: number,
   ) => NativeAeadSealer;
   readonly AeadOpener: new (cipher: string, key: Uint8Array, implicitIv: Uint8Array) => NativeAeadOpener;
+  /** `requestCert`: whether a server asks for a certificate; a client always sees one. */
+  readonly TlsContext: new (
+    server: boolean,
+    requestCert: boolean,
+  ) => NativeTlsContext;
+  /** A client's first flight waits in output() at once. */
+  readonly TlsSession: new (
+    context: NativeTlsContext,
+  ) => NativeTlsSession;
   /** Whether AeadSealer and AeadOpener take this cipher name. */
   supportsAead(cipher: string): boolean;
   /**

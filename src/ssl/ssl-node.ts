@@ -7,10 +7,11 @@
  * read after the handshake, so that 2.x's checks and texts apply. Without a readable verdict the
  * chain counts as bad. No tickets, resumption, renegotiation, SNI or ALPN.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { TlsError } from '../base/base.ts';
+import { describeChain } from './peer-certificates-node.ts';
 import type {
   ChainProblem,
   PeerCertificate,
@@ -20,7 +21,7 @@ import type {
   TlsEngineConfig,
 } from './ssl-backend.ts';
 import { createSecureContext } from './ssl-node-context.ts';
-import { nameField, nameText, readCertificate, signatureName } from './x509-der.ts';
+import { readCertificate, signatureName } from './x509-der.ts';
 
 /** Certificates of one chain that are looked at (2.x MAX_CERT_DEPTH). */
 const MAX_CHAIN = 16;
@@ -284,27 +285,6 @@ function lastIndex(
   matches: (certificate: PeerCertificate) => boolean,
 ): number {
   return chain.findLastIndex(matches);
-}
-
-function describeChain(ders: readonly Buffer[]): PeerCertificate[] {
-  return ders.map((der, depth) => {
-    const fields = readCertificate(der);
-    if (!fields) throw new TlsError(`certificate at depth ${depth} can't be parsed`);
-    return {
-      depth,
-      der,
-      subject: nameText(fields.subject),
-      issuer: nameText(fields.issuer),
-      commonName: nameField(fields.subject, 'CN'),
-      serial: fields.serial.toString(),
-      notBefore: fields.notBefore,
-      notAfter: fields.notAfter,
-      sha1: createHash('sha1').update(der).digest('hex'),
-      sha256: createHash('sha256').update(der).digest('hex'),
-      keyUsage: fields.keyUsage,
-      extendedKeyUsage: fields.extendedKeyUsage,
-    };
-  });
 }
 
 /** `2048 bits RSA, signature: RSA-SHA256`, as 2.x print_cert_details() has it. */

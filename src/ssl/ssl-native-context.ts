@@ -1,0 +1,91 @@
+/**
+ * From TlsEngineConfig to a TlsContext of the addon (2.x ssl.c init_ssl(), ssl_openssl.c tls_ctx_*()), in
+ * 2.x's order: the security level bears on the keys loaded after it, an own certificate must be there
+ * before its key. What OpenSSL refuses becomes a TlsError in 2.x's words with OpenSSL's own as its cause.
+ */
+import { TlsError } from '../base/base.ts';
+import type { NativeAddon, NativeTlsContext } from '../native/native.ts';
+import type { TlsEngineConfig } from './ssl-backend.ts';
+import {
+  DEFAULT_TLS_CIPHERS,
+  DEFAULT_TLS_CIPHERSUITES,
+  opensslCipherList,
+  opensslCiphersuites,
+} from './tls-ciphers.ts';
+
+const VERSION = { '1.0': 0x0301, '1.1': 0x0302, '1.2': 0x0303, '1.3': 0x0304 } as const;
+/** Security level of OpenSSL per --tls-cert-profile (2.x tls_ctx_set_cert_profile()). */
+const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 3 } as const;
+/** Set before the list in use, it stays in force for that list too. */
+const SUITEB_CIPHERS = 'SUITEB128';
+
+/** Throws TlsError when a certificate, key, list or version can't be used. */
+export function createNativeContext(addon: NativeAddon, config: TlsEngineConfig): NativeTlsContext {
+  const context = new addon.TlsContext(config.role === 'server', config.requestCert);
+  try {
+    setLimits(context, config);
+    loadOwn(context, config);
+    loadTrust(context, config);
+    return context;
+  } catch (error) {
+    context.close();
+    throw error;
+  }
+}
+
+function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {
+  const { certProfile = 'legacy', ciphers, ciphersuites, dh, groups } = config;
+  context.setSecurityLevel(SECURITY_LEVEL[certProfile]);
+  if (certProfile === 'suiteb')
+    demand(context.setCiphers(SUITEB_CIPHERS), 'Failed to set default TLS cipher list.');
+  demand(
+    context.setCiphers(ciphers ? opensslCipherList(ciphers) : DEFAULT_TLS_CIPHERS),
+    ciphers
+      ? `Failed to set restricted TLS cipher list: ${ciphers}`
+      : 'Failed to set default TLS cipher list.',
+  );
+  demand(
+    context.setCiphersuites(ciphersuites ? opensslCiphersuites(ciphersuites) : DEFAULT_TLS_CIPHERSUITES),
+    `Failed to set restricted TLS 1.3 cipher list: ${ciphersuites}`,
+  );
+  const least = VERSION[config.minVersion ?? '1.2'];
+  const most = VERSION[config.maxVersion ?? '1.3'];
+  demand(context.setVersions(least, most), 'failed to set minimum TLS version');
+  if (dh !== undefined) demand(context.setDh(dh), 'Cannot load DH parameters from inline file');
+  if (groups !== undefined)
+    demand(context.setGroups(groups), `Failed to set allowed TLS group list: ${groups}`);
+}
+
+function loadOwn(context: NativeTlsContext, config: TlsEngineConfig): void {
+  const { cert, key, keyPassphrase = '', pkcs12, extraCerts } = config;
+  if (pkcs12) {
+    const problem = context.usePkcs12(pkcs12, keyPassphrase, !config.ca?.length);
+    demand(problem, pkcs12Problem(problem));
+  }
+  if (cert !== undefined) demand(context.useCertificate(cert), 'Cannot load inline certificate file');
+  if (key !== undefined) {
+    const problem = context.usePrivateKey(key, keyPassphrase);
+    const fits = problem === undefined ? context.privateKeyFits() : !problem.endsWith(':key values mismatch');
+    if (cert !== undefined && !fits) throw new TlsError('Private key does not match the certificate');
+    demand(problem, 'Cannot load inline private key file');
+  }
+  if (extraCerts !== undefined)
+    demand(context.addExtraCertificates(extraCerts), 'Cannot load inline extra certificate file');
+}
+
+/** A wrong password shows as a MAC failure, an algorithm of old files as unsupported. */
+function pkcs12Problem(openssl = ''): string {
+  return /:(mac verify failure|unsupported)$/.test(openssl)
+    ? 'Decoding PKCS12 failed. Probably wrong password or unsupported/legacy encryption'
+    : 'Error reading inline PKCS#12 file';
+}
+
+function loadTrust(context: NativeTlsContext, config: TlsEngineConfig): void {
+  for (const pem of config.ca ?? [])
+    demand(context.addAuthorities(pem), 'Cannot load inline CA certificate file');
+  for (const pem of config.crl ?? []) demand(context.addCrls(pem), 'CRL: cannot read CRL from inline file');
+}
+
+function demand(problem: string | undefined, text: string): void {
+  if (problem !== undefined) throw new TlsError(text, { cause: new TlsError(problem) });
+}
