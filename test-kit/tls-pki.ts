@@ -22,6 +22,8 @@ export interface IssueOptions {
   readonly extensions?: readonly string[];
   readonly expired?: boolean;
   readonly serial?: number;
+  /** Who signs; the authority itself when left out. */
+  readonly issuer?: TestCertificate;
 }
 
 const KEY_ARGS: Record<KeyKind, readonly string[]> = {
@@ -74,7 +76,10 @@ export class TestPki {
       `${base}.csr`,
     );
     const serial = ['-set_serial', String(options.serial ?? this.#count + 100)];
-    const ca = ['-CA', join(this.#dir, 'ca.crt'), '-CAkey', join(this.#dir, 'ca.key')];
+    const issuer = options.issuer ?? this.ca;
+    writeFileSync(`${base}.ca.crt`, issuer.cert);
+    writeFileSync(`${base}.ca.key`, issuer.key);
+    const ca = ['-CA', `${base}.ca.crt`, '-CAkey', `${base}.ca.key`];
     this.#openssl(
       'x509',
       '-req',
@@ -89,6 +94,56 @@ export class TestPki {
       `${base}.crt`,
     );
     return { cert: readFileSync(`${base}.crt`, 'utf8'), key: readFileSync(`${base}.key`, 'utf8') };
+  }
+
+  /** A PKCS#12 file of a certificate, its key, and the authority's certificate. */
+  pkcs12(own: TestCertificate, password: string): Uint8Array {
+    const base = join(this.#dir, `p${++this.#count}`);
+    writeFileSync(`${base}.pem`, `${own.key}${own.cert}`);
+    const extra = ['-certfile', join(this.#dir, 'ca.crt'), '-passout', `pass:${password}`];
+    this.#openssl('pkcs12', '-export', '-in', `${base}.pem`, ...extra, '-out', `${base}.p12`);
+    return readFileSync(`${base}.p12`);
+  }
+
+  /** The key, encrypted. */
+  encryptedKey(own: TestCertificate, password: string): string {
+    const base = join(this.#dir, `k${++this.#count}`);
+    writeFileSync(`${base}.key`, own.key);
+    this.#openssl(
+      'pkey',
+      '-in',
+      `${base}.key`,
+      '-aes256',
+      '-passout',
+      `pass:${password}`,
+      '-out',
+      `${base}.enc`,
+    );
+    return readFileSync(`${base}.enc`, 'utf8');
+  }
+
+  /** A list of revoked certificates, signed by the authority. */
+  crl(revoked: readonly TestCertificate[]): string {
+    const base = join(this.#dir, `r${++this.#count}`);
+    writeFileSync(`${base}.index`, '');
+    writeFileSync(
+      `${base}.conf`,
+      `[ca]\ndefault_ca=x\n[x]\ndatabase=${base}.index\ndefault_md=sha256\ndefault_crl_days=30\n`,
+    );
+    const ca = [
+      '-config',
+      `${base}.conf`,
+      '-cert',
+      join(this.#dir, 'ca.crt'),
+      '-keyfile',
+      join(this.#dir, 'ca.key'),
+    ];
+    for (const [i, { cert }] of revoked.entries()) {
+      writeFileSync(`${base}.${i}.crt`, cert);
+      this.#openssl('ca', ...ca, '-revoke', `${base}.${i}.crt`);
+    }
+    this.#openssl('ca', ...ca, '-gencrl', '-out', `${base}.crl`);
+    return readFileSync(`${base}.crl`, 'utf8');
   }
 
   close(): void {

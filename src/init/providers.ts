@@ -2,16 +2,18 @@
  * The default backends: the native addon where it loads, Node's own modules elsewhere.
  */
 
-import type { Logger } from '../base/base.ts';
+import { type Logger, TlsError } from '../base/base.ts';
 import { createClock } from '../base/clock-node.ts';
 import { createNodeCompression } from '../comp/comp-node.ts';
 import { createNativeCrypto } from '../crypto/crypto-native.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { loadNative } from '../native/native.ts';
+import { loadNative, type NativeAddon, nativeMissingReason } from '../native/native.ts';
 import { createIproute2 } from '../route/networking-iproute2.ts';
 import { createScriptRunner } from '../script/script-runner-node.ts';
 import { createNodeSockets } from '../socket/socket-factory-node.ts';
 import { createNativeSockets } from '../socket/udp-native.ts';
+import type { SslBackend } from '../ssl/ssl.ts';
+import { createNativeSsl } from '../ssl/ssl-native.ts';
 import { createNodeSsl } from '../ssl/ssl-node.ts';
 import type { TunFactory } from '../tun/tun.ts';
 import { createTunLinux } from '../tun/tun-linux.ts';
@@ -24,7 +26,12 @@ export interface ProviderChoice {
   readonly outputFd?: () => number | undefined;
   /** false keeps to Node's modules even where the addon loads. */
   readonly native?: boolean;
+  /** The TLS engine; undefined = OPENVPN_TS_SSL, and without that the addon's where it loads. */
+  readonly ssl?: TlsEngineName;
 }
+
+/** `node` is node:tls, `native` the addon on the same OpenSSL. */
+export type TlsEngineName = 'node' | 'native';
 
 /** Real providers; any of them may be replaced by the caller. */
 export function createProviders(choice: ProviderChoice, replace: Partial<Providers> = {}): Providers {
@@ -33,7 +40,7 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
   const nodeSockets = createNodeSockets();
   return {
     crypto: addon ? createNativeCrypto(addon, nodeCrypto) : nodeCrypto,
-    ssl: createNodeSsl(),
+    ssl: replace.ssl ?? createSsl(choice.ssl ?? process.env.OPENVPN_TS_SSL, addon),
     comp: createNodeCompression(),
     tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) })),
     socket: addon ? createNativeSockets(addon, nodeSockets) : nodeSockets,
@@ -44,6 +51,17 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
     random: Math.random,
     ...replace,
   };
+}
+
+/** The TLS engine asked for by name. Throws TlsError rather than to take the other one. */
+function createSsl(name: string | undefined, addon: NativeAddon | undefined): SslBackend {
+  if (name !== undefined && name !== '' && name !== 'node' && name !== 'native') {
+    throw new TlsError(`OPENVPN_TS_SSL must be node or native, not '${name}'`);
+  }
+  if (name === 'native' && !addon) {
+    throw new TlsError(`the native TLS engine can't be used: ${nativeMissingReason() ?? 'turned off'}`);
+  }
+  return addon && name !== 'node' ? createNativeSsl(addon) : createNodeSsl();
 }
 
 /** `--dev null` needs no kernel device, whatever else the factory opens. */

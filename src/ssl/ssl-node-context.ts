@@ -3,7 +3,7 @@
  * cipher lists, profiles, keys. What can't be used is reported as TlsError in 2.x's words; which part
  * was at fault is found by loading the parts one by one.
  */
-import { constants } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { TlsError } from '../base/base.ts';
 import type { TlsEngineConfig } from './ssl-backend.ts';
@@ -19,10 +19,30 @@ const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 2 } as co
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
 export function createSecureContext(config: TlsEngineConfig): tls.SecureContext {
+  checkTexts(config);
   try {
     return tls.createSecureContext(contextOptions(config));
   } catch (cause) {
     throw new TlsError(contextProblem(config, cause), { cause });
+  }
+}
+
+/** node:tls passes over texts without what they are for; 2.x doesn't. */
+function checkTexts({ ca = [], extraCerts, dh = 'auto' }: TlsEngineConfig): void {
+  if (!ca.every(holdsCertificate)) throw new TlsError('Cannot load inline CA certificate file');
+  if (extraCerts !== undefined && !holdsCertificate(extraCerts)) {
+    throw new TlsError('Cannot load inline extra certificate file');
+  }
+  if (dh !== 'auto' && !/-----BEGIN (X9\.42 )?DH PARAMETERS-----/.test(dh)) {
+    throw new TlsError('Cannot load DH parameters from inline file');
+  }
+}
+
+function holdsCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -72,7 +92,7 @@ function contextProblem(config: TlsEngineConfig, cause: unknown): string {
   if (pkcs12 && !loads({ pfx: Buffer.from(pkcs12), ...phrase, ...level }))
     return 'Error reading inline PKCS#12 file';
   if (cert !== undefined && !loads({ cert, ...level })) return 'Cannot load inline certificate file';
-  if (config.extraCerts && !loads({ cert: config.extraCerts, ...level })) {
+  if (config.extraCerts !== undefined && !loads({ cert: config.extraCerts, ...level })) {
     return 'Cannot load inline extra certificate file';
   }
   if (key !== undefined && !loads({ key, ...phrase, ...level })) return 'Cannot load inline private key file';

@@ -10,6 +10,17 @@ import type { SslBackend, SslContext, SslSession, TlsEngineConfig } from './ssl-
 
 const SERVER_EXTENSIONS = ['keyUsage=digitalSignature,keyEncipherment', 'extendedKeyUsage=serverAuth'];
 const CLIENT_EXTENSIONS = ['keyUsage=digitalSignature', 'extendedKeyUsage=clientAuth'];
+const AUTHORITY_EXTENSIONS = ['basicConstraints=critical,CA:true', 'keyUsage=keyCertSign,cRLSign'];
+/** RFC 7919 ffdhe2048 as PEM. */
+const FFDHE2048 = `-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+`;
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Runs the suite for one backend; `create` is called for every test. */
@@ -134,6 +145,74 @@ export function sslConformance(name: string, create: () => SslBackend): void {
       expect(link.client.chainProblem()?.reason).toBe('unable to get local issuer certificate');
     });
 
+    it('names a revoked certificate', async () => {
+      const link = connect({ crl: [pki.crl([client])] });
+      await link.handshake();
+      expect(link.server.chainProblem()).toEqual({ reason: 'certificate revoked', depth: 0 });
+    });
+
+    it('lets certificates pass that no list revokes', async () => {
+      const link = connect({ crl: [pki.crl([server])] });
+      await link.handshake();
+      expect(link.server.chainProblem()).toBeUndefined();
+    });
+
+    it('sends the certificates between its own and the authority', async () => {
+      const middle = pki.issue({ subject: '/CN=Middle', extensions: AUTHORITY_EXTENSIONS });
+      const own = pki.issue({ subject: '/CN=below', issuer: middle, extensions: CLIENT_EXTENSIONS });
+      for (const clientConfig of [
+        { ...own, cert: own.cert + middle.cert },
+        { ...own, extraCerts: middle.cert },
+      ]) {
+        const link = connect({}, clientConfig);
+        await link.handshake();
+        expect(link.server.peerChain().map((c) => c.commonName)).toEqual(['below', 'Middle', 'Test CA']);
+        expect(link.server.chainProblem()).toBeUndefined();
+      }
+    });
+
+    it('names the depth of an expired certificate in the middle', async () => {
+      const middle = pki.issue({ subject: '/CN=Middle', extensions: AUTHORITY_EXTENSIONS, expired: true });
+      const own = pki.issue({ subject: '/CN=below', issuer: middle, extensions: CLIENT_EXTENSIONS });
+      const link = connect({}, { ...own, extraCerts: middle.cert });
+      await link.handshake();
+      expect(link.server.chainProblem()).toEqual({ reason: 'certificate has expired', depth: 1 });
+    });
+
+    it('takes a PKCS#12 file, whose authorities count where there are no others', async () => {
+      const pkcs12 = pki.pkcs12(server, 'secret');
+      const nothing = { cert: undefined, key: undefined, ca: undefined };
+      const config = { ...nothing, pkcs12, keyPassphrase: 'secret' } as unknown as Partial<TlsEngineConfig>;
+      const link = connect(config);
+      await link.handshake();
+      expect(link.client.peerChain()[0]!.commonName).toBe('server');
+      expect(link.server.chainProblem()).toBeUndefined();
+    });
+
+    it('takes an encrypted key with its passphrase only', async () => {
+      const key = pki.encryptedKey(client, 'secret');
+      const link = connect({}, { ...client, key, keyPassphrase: 'secret' });
+      await link.handshake();
+      for (const keyPassphrase of ['wrong', '', undefined] as const) {
+        const wrong = { ...client, key, ...(keyPassphrase !== undefined && { keyPassphrase }) };
+        expect(() => connect({}, wrong)).toThrow('Cannot load inline private key file');
+      }
+    });
+
+    it('agrees on a key by finite-field Diffie-Hellman where there are parameters', async () => {
+      const rsa = pki.issue({ subject: '/CN=rsa', kind: 'rsa', extensions: SERVER_EXTENSIONS });
+      const only = { maxVersion: '1.2', ciphers: 'TLS-DHE-RSA-WITH-AES-256-GCM-SHA384' } as const;
+      for (const dh of [FFDHE2048, 'auto']) {
+        const link = connect({ ...rsa, ...only, dh }, only);
+        await link.handshake();
+        expect(link.client.describe()).toContain('cipher TLSv1.2 DHE-RSA-AES256-GCM-SHA384');
+        expect(link.client.describe()).toContain('peer temporary key: 2048 bits DH');
+      }
+      const link = connect({ ...rsa, ...only }, only);
+      await link.until(() => link.server.failure() !== undefined);
+      expect(link.server.failure()).toBe('error:0A0000C1:SSL routines::no shared cipher');
+    });
+
     it('trusts nobody without authorities', async () => {
       const link = connect({ ca: [] }, {});
       await link.handshake();
@@ -241,6 +320,11 @@ export function sslConformance(name: string, create: () => SslBackend): void {
         });
       expect(make({ cert: 'nonsense' })).toThrow('Cannot load inline certificate file');
       expect(make({ key: 'nonsense' })).toThrow('Cannot load inline private key file');
+      expect(make({ ca: ['nonsense'] })).toThrow('Cannot load inline CA certificate file');
+      expect(make({ extraCerts: 'nonsense' })).toThrow('Cannot load inline extra certificate file');
+      expect(make({ crl: ['nonsense'] })).toThrow('CRL: cannot read CRL from inline file');
+      expect(make({ dh: 'nonsense' })).toThrow('Cannot load DH parameters from inline file');
+      expect(make({ pkcs12: encode('nonsense') })).toThrow('Error reading inline PKCS#12 file');
       expect(make({ key: client.key })).toThrow('Private key does not match the certificate');
       expect(make({ ciphers: 'NO-SUCH-CIPHER' })).toThrow(
         'Failed to set restricted TLS cipher list: NO-SUCH-CIPHER',
