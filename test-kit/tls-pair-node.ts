@@ -13,12 +13,19 @@ import {
   type TlsMulti,
   type TlsMultiConfig,
 } from '../src/ssl/ssl.ts';
-import type { TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
+import type { SslBackend, TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
 import { createNodeSsl } from '../src/ssl/ssl-node.ts';
 import type { TestCertificate, TestPki } from './tls-pki.ts';
 
 export const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
 export const SERVER: LinkAddress = { family: 4, address: '192.0.2.1', port: 1194 };
+
+let engine = createNodeSsl();
+
+/** The TLS engine of all pairs made from here on; node:tls without a call. */
+export function usePairEngine(backend: SslBackend): void {
+  engine = backend;
+}
 
 /** Turns of the event loop without any packet after which the pair counts as quiet. */
 const QUIET_TURNS = 6;
@@ -183,7 +190,7 @@ export class Pair {
       role,
       p2mp: true,
       crypto: this.#crypto,
-      ssl: createNodeSsl().createContext(tls),
+      ssl: engine.createContext(tls),
       wrap: createNoWrap(),
       verify: { chain: true, clientCert: 'require' },
       localOptions: `V4,dev-type tun,key-method 2,tls-${role}`,

@@ -248,7 +248,7 @@ export class KeyState {
   #step(nowMs: number): boolean {
     let changed = this.#moveState(nowMs);
     if (this.#feedTls()) changed = true;
-    if (this.#checkPeer()) changed = true;
+    this.#checkPeer();
     if (this.#readPlaintext()) changed = true;
     if (this.#sendKey()) changed = true;
     if (this.#queueCiphertext(nowMs)) changed = true;
@@ -324,12 +324,14 @@ export class KeyState {
   }
 
   /** Judges the peer's chain once the handshake is over. */
-  #checkPeer(): boolean {
-    if (!this.#ssl.handshakeDone || this.state === S_ERROR) return false;
-    if (this.#check) {
-      if (this.#check.state === 'failed') this.#failTls(VERIFY_FAILED);
-      return false;
-    }
+  #checkPeer(): void {
+    if (!this.#ssl.handshakeDone || this.state === S_ERROR) return;
+    this.#check ??= this.#startCheck();
+    if (this.#check?.state === 'failed') this.#failTls(VERIFY_FAILED);
+  }
+
+  /** Undefined when the handshake can't go on. */
+  #startCheck(): ChainCheck | undefined {
     const { verify, role, crypto, log, deferVerify } = this.#host.config;
     let problem: ReturnType<SslSession['chainProblem']>;
     try {
@@ -337,13 +339,13 @@ export class KeyState {
       problem = this.#ssl.chainProblem();
     } catch (error) {
       this.fail(`TLS Error: ${error instanceof Error ? error.message : 'peer certificate unreadable'}`);
-      return false;
+      return undefined;
     }
     if (this.#chain.length === 0 && (role === 'client' || verify.clientCert === 'require')) {
       this.#failTls(NO_PEER_CERTIFICATE);
-      return false;
+      return undefined;
     }
-    this.#check = new ChainCheck({
+    return new ChainCheck({
       chain: this.#chain,
       problem,
       policy: verify,
@@ -351,7 +353,6 @@ export class KeyState {
       equal: (a, b) => crypto.equal(a, b),
       ask: deferVerify ? (certificate) => this.#host.askVerify(this, certificate) : undefined,
     });
-    return true;
   }
 
   #readPlaintext(): boolean {
@@ -483,6 +484,8 @@ export class KeyState {
   /** TLS output into the send window, in packets as full as they may be. */
   #queueCiphertext(nowMs: number): boolean {
     if (this.state < S_START) return false;
+    // Our last flight, a client's certificate in it, waits for the verdict on the peer.
+    if (this.#ssl.handshakeDone && this.#check?.state !== 'passed') return false;
     let changed = this.#output.has(this.#ssl) && this.queueClientKey(nowMs);
     while (this.send.available > 0) {
       const chunk = this.#output.take(this.#ssl, this.#host.payloadBytes(this));

@@ -324,6 +324,17 @@ describe('certificates', () => {
     expect(types(pair.server)).toEqual(['session']);
   });
 
+  it('keeps its certificate from a server that it refuses', async () => {
+    const sent = async (clientTls: PairOptions['clientTls']): Promise<number> => {
+      const pair = create({ clientTls: { minVersion: '1.3', ...clientTls } });
+      await pair.connect();
+      return pair.seen.filter(({ packet, to }) => to === pair.server && packet[0]! >> 3 === op.P_CONTROL_V1)
+        .length;
+    };
+    expect(await sent({ ca: [other.ca.cert] })).toBe(1);
+    expect(await sent({})).toBeGreaterThan(2);
+  });
+
   it('refuses an expired client', async () => {
     const old = pki.issue({
       subject: '/CN=old',
