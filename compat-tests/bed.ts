@@ -67,6 +67,8 @@ export class Bed {
   readonly tunnel: TunnelOptions;
   /** Scratch folder, removed at the end. */
   readonly dir: string;
+  /** Added to the environment of our programs. */
+  env: Readonly<Record<string, string>> = {};
   #files: TunnelFiles;
   #programs: Programs;
   #started: { program: Program; role: Role }[] = [];
@@ -174,6 +176,7 @@ export class Bed {
       argv,
       ns,
       cwd: this.dir,
+      ...(this.isOurs(role) && { env: this.env }),
     });
     this.#started.push({ program, role });
     return program;

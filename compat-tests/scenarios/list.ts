@@ -21,6 +21,7 @@ import { sockets } from './sockets.ts';
 import { status } from './status.ts';
 import { tap } from './tap.ts';
 import { tlsCryptV2 } from './tls-crypt-v2.ts';
+import { tlsEngines } from './tls-engines.ts';
 import { vlan } from './vlan.ts';
 
 const SCENARIOS: readonly Scenario[] = [
@@ -41,6 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...vlan,
   ...pushUpdate,
   ...refusals,
+  ...tlsEngines,
   ...tlsCryptV2,
   ...hostile,
   ...configErrors,
