@@ -11,7 +11,13 @@ import { replaceMarked } from '../test-kit/marked-text.ts';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
 import { measureManyClients } from './many-clients.ts';
-import { type BenchResults, benchTables, type ThroughputSeries } from './report.ts';
+import {
+  type BenchResults,
+  benchTables,
+  type ClientsPair,
+  type StartUps,
+  type ThroughputSeries,
+} from './report.ts';
 import type { Contender } from './setting.ts';
 import { measureStartUp } from './start-up.ts';
 import { measureThroughput, type ThroughputOptions } from './throughput.ts';
@@ -27,6 +33,7 @@ const USAGE = `usage: npm run bench -- [options]
   --tcp            also over TCP
   --only-native    leave out the pairs without the C++ data path (OPENVPN_TS_NATIVE=0)
   --write-docs     writes the tables into docs/performance.md
+  --tls-engines    clients and start also with node:tls against the addon's TLS engine
   --clients N      clients at once (default 100)
   --starts N       starts measured (default 10)
 `;
@@ -42,6 +49,7 @@ const OPTIONS = {
   tcp: { type: 'boolean', default: false },
   'only-native': { type: 'boolean', default: false },
   'write-docs': { type: 'boolean', default: false },
+  'tls-engines': { type: 'boolean', default: false },
   clients: { type: 'string', default: '100' },
   starts: { type: 'string', default: '10' },
   help: { type: 'boolean', default: false },
@@ -95,19 +103,48 @@ async function measure(options: Options): Promise<BenchResults> {
   const ours: Contender = { name: 'ours', path: resolve(options.ours) };
   const wants = (part: string) => options.only === undefined || options.only.includes(part);
   const throughput = wants('throughput') ? await measureAllThroughput(peer, ours, options) : [];
-  const manyClients: BenchResults['manyClients'][number][] = [];
-  for (let i = 0; wants('clients') && i < Math.min(options.pairs, 3); i++) {
-    const byPeer = await measureManyClients(peer, peer, options.clients);
-    const byOurs = await measureManyClients(ours, peer, options.clients);
-    tell(
-      `clients: all up after ${byPeer.seconds.toFixed(1)} s (peer), ${byOurs.seconds.toFixed(1)} s (ours)`,
-    );
-    manyClients.push({ peer: byPeer, ours: byOurs });
+  const versus: (readonly [Contender, Contender])[] = [[peer, ours]];
+  if (options['tls-engines']) versus.push([withTls(ours, 'node'), withTls(ours, 'native')]);
+  const servers: BenchResults['servers'][number][] = [];
+  for (const [first, second] of versus) {
+    servers.push({
+      manyClients: wants('clients') ? await compareClients(first, second, peer, options) : [],
+      startUp: wants('start') ? await compareStartUp(first, second, options.starts) : undefined,
+    });
   }
-  const startUp = wants('start')
-    ? { peer: await measureStartUp(peer, options.starts), ours: await measureStartUp(ours, options.starts) }
-    : undefined;
-  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, manyClients, startUp };
+  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers };
+}
+
+function withTls(ours: Contender, engine: 'node' | 'native'): Contender {
+  return { ...ours, name: `ours, TLS engine ${engine}`, env: { OPENVPN_TS_SSL: engine } };
+}
+
+/** Two servers in turn, with the same clients. */
+async function compareClients(first: Contender, second: Contender, client: Contender, options: Options) {
+  const pairs: ClientsPair[] = [];
+  for (let i = 0; i < Math.min(options.pairs, 3); i++) {
+    const pair = [
+      await measureManyClients(first, client, options.clients),
+      await measureManyClients(second, client, options.clients),
+    ] as const;
+    tell(
+      `clients: ${pair.map((run) => `all up after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
+    );
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** One start of each at a time, for the machine's speed drifts. */
+async function compareStartUp(first: Contender, second: Contender, starts: number): Promise<StartUps> {
+  const ms: [number[], number[]] = [[], []];
+  for (let i = 0; i < starts; i++) {
+    for (const [at, server] of [first, second].entries()) ms[at]!.push(...(await measureStartUp(server, 1)));
+  }
+  return [
+    { server: first.name, ms: ms[0] },
+    { server: second.name, ms: ms[1] },
+  ];
 }
 
 async function measureAllThroughput(

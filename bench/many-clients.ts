@@ -3,7 +3,7 @@
  * until the last one is up and the server's memory per client are taken. The client program is the same
  * for both servers, so only the server differs.
  */
-import { residentKib, sleep } from '../test-kit/process.ts';
+import { cpuSeconds, residentKib, sleep } from '../test-kit/process.ts';
 import { type Contender, Setting } from './setting.ts';
 
 export interface ManyClientsRun {
@@ -11,6 +11,8 @@ export interface ManyClientsRun {
   readonly clients: number;
   /** From the first start of a client until the last one says that it is up. */
   readonly seconds: number;
+  /** CPU time of the server meanwhile. */
+  readonly cpuSeconds: number;
   readonly rssBeforeKib: number;
   readonly rssAfterKib: number;
   readonly kibPerClient: number;
@@ -32,15 +34,25 @@ export async function measureManyClients(
     const program = await setting.startServer(server, extra);
     await sleep(SETTLE_MS);
     const rssBeforeKib = residentKib(program.pid);
+    const cpuBefore = cpuSeconds(program.pid);
     const startedMs = performance.now();
     const lines = ['dev null', 'ifconfig-noexec', 'route-noexec'];
     const started = Array.from({ length: clients }, () => setting.launchClient(client, lines));
     await Promise.all(started.map((one) => one.waitFor(/Initialization Sequence Completed/, LIMIT_MS)));
     const seconds = (performance.now() - startedMs) / 1_000;
+    const cpu = cpuSeconds(program.pid) - cpuBefore;
     await sleep(SETTLE_MS);
     const rssAfterKib = residentKib(program.pid);
     const kibPerClient = (rssAfterKib - rssBeforeKib) / clients;
-    return { server: server.name, clients, seconds, rssBeforeKib, rssAfterKib, kibPerClient };
+    return {
+      server: server.name,
+      clients,
+      seconds,
+      cpuSeconds: cpu,
+      rssBeforeKib,
+      rssAfterKib,
+      kibPerClient,
+    };
   } finally {
     await setting.close();
   }

@@ -8,8 +8,21 @@ export interface BenchResults {
   readonly machine: string;
   readonly peerVersion: string;
   readonly throughput: readonly ThroughputSeries[];
-  readonly manyClients: readonly { readonly peer: ManyClientsRun; readonly ours: ManyClientsRun }[];
-  readonly startUp: { readonly peer: readonly number[]; readonly ours: readonly number[] } | undefined;
+  /** What was measured of two servers in turn: peer and ours, then others. */
+  readonly servers: readonly {
+    readonly manyClients: readonly ClientsPair[];
+    readonly startUp: StartUps | undefined;
+  }[];
+}
+
+export type ClientsPair = readonly [ManyClientsRun, ManyClientsRun];
+
+/** Milliseconds of each start of two servers. */
+export type StartUps = readonly [StartUp, StartUp];
+
+interface StartUp {
+  readonly server: string;
+  readonly ms: readonly number[];
 }
 
 export interface ThroughputSeries {
@@ -20,8 +33,10 @@ export interface ThroughputSeries {
 export function benchTables(results: BenchResults): string {
   const parts = [`Machine: ${results.machine}. Peer: ${results.peerVersion}.`];
   for (const series of results.throughput) parts.push(throughputTable(series));
-  if (results.manyClients.length > 0) parts.push(manyClientsTable(results.manyClients));
-  if (results.startUp) parts.push(startUpTable(results.startUp.peer, results.startUp.ours));
+  for (const { manyClients, startUp } of results.servers) {
+    if (manyClients.length > 0) parts.push(manyClientsTable(manyClients));
+    if (startUp) parts.push(startUpTable(startUp));
+  }
   return parts.join('\n\n');
 }
 
@@ -58,35 +73,35 @@ function throughputTable({ title, pairs }: ThroughputSeries): string {
   );
 }
 
-function manyClientsTable(runs: BenchResults['manyClients']): string {
-  const rows = (['peer', 'ours'] as const).map((which) => {
+function manyClientsTable(runs: readonly ClientsPair[]): string {
+  const rows = ([0, 1] as const).map((which) => {
     const mine = runs.map((run) => run[which]);
     const of = (value: (run: ManyClientsRun) => number) => median(mine.map(value)).toFixed(1);
     const mib = (kib: number) => kib / 1_024;
     return row([
-      which,
+      mine[0]!.server,
       of((r) => r.seconds),
+      of((r) => r.cpuSeconds),
       of((r) => r.kibPerClient),
       of((r) => mib(r.rssBeforeKib)),
       of((r) => mib(r.rssAfterKib)),
     ]);
   });
-  const head = ['server', 'all up after s', 'KiB per client', 'RSS before MiB', 'RSS after MiB'];
-  const title = `${runs[0]!.peer.clients} clients at once (medians of ${runs.length})`;
+  const head = ['server', 'all up after s', 'CPU s', 'KiB per client', 'RSS before MiB', 'RSS after MiB'];
+  const title = `${runs[0]![0].clients} clients at once (medians of ${runs.length})`;
   return [title, '', row(head), rule(head.length), ...rows].join('\n');
 }
 
-function startUpTable(peer: readonly number[], ours: readonly number[]): string {
+function startUpTable(servers: StartUps): string {
   const head = ['server', 'exec to open port, ms (median)', 'least', 'most'];
   const line = (name: string, ms: readonly number[]) =>
     row([name, median(ms).toFixed(0), Math.min(...ms).toFixed(0), Math.max(...ms).toFixed(0)]);
   return [
-    `Start-up (${peer.length} starts each)`,
+    `Start-up (${servers[0].ms.length} starts each)`,
     '',
     row(head),
     rule(4),
-    line('peer', peer),
-    line('ours', ours),
+    ...servers.map(({ server, ms }) => line(server, ms)),
   ].join('\n');
 }
 
