@@ -12,6 +12,8 @@ export interface FuzzTarget {
   readonly name: string;
   /** Inputs that the common corpus lacks; half of all changed inputs start from them. */
   readonly corpus?: readonly Uint8Array[];
+  /** Changed inputs in the short run of the tests, where the usual number takes too long. */
+  readonly executions?: number;
   /** Throws when an invariant is broken; must be deterministic enough to fail again. */
   run(bytes: Uint8Array): void;
 }

@@ -20,7 +20,8 @@ const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 3 } as co
 const SUITEB_CIPHERS = 'SUITEB128';
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
-export function createNativeContext(addon: NativeAddon, config: TlsEngineConfig): NativeTlsContext {
+export function createNativeContext(addon: NativeAddon, given: TlsEngineConfig): NativeTlsContext {
+  const config = withoutNul(given);
   const context = new addon.TlsContext(config.role === 'server', config.requestCert);
   try {
     setLimits(context, config);
@@ -31,6 +32,16 @@ export function createNativeContext(addon: NativeAddon, config: TlsEngineConfig)
     context.close();
     throw error;
   }
+}
+
+/** The addon takes no NUL in a text; no PEM file or list that is any good has one. */
+function withoutNul(config: TlsEngineConfig): TlsEngineConfig {
+  const clean = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(clean);
+    return typeof value === 'string' ? value.replaceAll('\0', ' ') : value;
+  };
+  const entries = Object.entries(config).map(([name, value]) => [name, clean(value)]);
+  return Object.fromEntries(entries) as TlsEngineConfig;
 }
 
 function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {

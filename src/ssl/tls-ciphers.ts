@@ -22,7 +22,7 @@ export function opensslCiphersuites(list: string): string {
 }
 
 function opensslCipherName(item: string): string {
-  const [, sign, name] = /^([!+-]?)(.*)$/.exec(item) as unknown as [string, string, string];
+  const [, sign, name] = /^([!+-]?)(.*)$/s.exec(item) as unknown as [string, string, string];
   const match = /^TLS-(?:(.+)-)?WITH-(.+)$/.exec(name.replaceAll('_', '-'));
   if (!match) return item;
   const exchange = match[1] === undefined || match[1] === 'RSA' ? '' : `${match[1]}-`;

@@ -1,0 +1,139 @@
+/**
+ * Fuzz entry of the addon's TLS engine, through its interface: bytes as certificates, keys, lists and
+ * parameters; as first flight of either side; over a good flight, certificates in clear among it; and as
+ * records after a handshake. Nothing but a TlsError may be thrown, nothing forged may come out as plaintext.
+ */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { TlsError } from '../src/base/base.ts';
+import type { NativeAddon } from '../src/native/native.ts';
+import type { SslContext, SslSession, TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
+import { createNativeSsl } from '../src/ssl/ssl-native.ts';
+import { TestPki } from '../test-kit/tls-pki.ts';
+
+const LABELS = [
+  'CERTIFICATE',
+  'X509 CRL',
+  'PRIVATE KEY',
+  'ENCRYPTED PRIVATE KEY',
+  'DH PARAMETERS',
+  'RSA PRIVATE KEY',
+];
+/** A flight changed here goes on for so many turns at most. */
+const TURNS = 8;
+
+// The fuzzer runs from a translation elsewhere, so the loader's own path doesn't lead to the addon.
+const addon: NativeAddon = createRequire(join(process.cwd(), 'package.json'))(
+  './build/Release/openvpn_native.node',
+);
+const backend = createNativeSsl(addon);
+const pki = new TestPki();
+const own = pki.issue({ subject: '/CN=both', extensions: ['extendedKeyUsage=serverAuth,clientAuth'] });
+const revoked = pki.crl([]);
+pki.close();
+const base = { ca: [pki.ca.cert], ...own } as const;
+const contexts = (['1.2', '1.3'] as const).map((maxVersion) => ({
+  server: backend.createContext({ role: 'server', requestCert: true, ...base, maxVersion, crl: [revoked] }),
+  client: backend.createContext({ role: 'client', requestCert: false, ...base, maxVersion }),
+}));
+
+export const target = {
+  name: 'tls-engine',
+  // A handshake takes a millisecond.
+  executions: 200,
+  run(bytes: Uint8Array): void {
+    const [kind = 0, choice = 0] = bytes;
+    const rest = bytes.subarray(2);
+    const { server, client } = contexts[choice & 1]!;
+    if (kind % 4 === 0) loadFiles(rest, choice);
+    else if (kind % 4 === 1) firstFlight(choice & 2 ? server : client, rest);
+    else if (kind % 4 === 2) changedFlight(server, client, choice, rest);
+    else recordsAfter(server, client, rest);
+  },
+};
+
+/** As it is, as the DER inside of PEM, or that behind a good certificate; in one of the places it can stand. */
+function loadFiles(bytes: Uint8Array, choice: number): void {
+  const label = LABELS[choice % LABELS.length]!;
+  const pem = `-----BEGIN ${label}-----\n${Buffer.from(bytes).toString('base64')}\n-----END ${label}-----\n`;
+  const text = [pem, own.cert + pem, Buffer.from(bytes).toString('latin1')][choice % 3]!;
+  const parts: Partial<TlsEngineConfig>[] = [
+    { ca: [text] },
+    { cert: text },
+    { key: text, keyPassphrase: 'x' },
+    { cert: own.cert, key: text, extraCerts: text },
+    { crl: [text] },
+    { dh: text },
+    { ciphers: text, ciphersuites: text },
+    { groups: text },
+    { pkcs12: bytes, keyPassphrase: 'x' },
+  ];
+  try {
+    const part = parts[choice % parts.length]!;
+    backend.createContext({ role: 'server', requestCert: true, ...part }).close();
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+  }
+}
+
+function firstFlight(context: SslContext, bytes: Uint8Array): void {
+  const session = context.createSession(() => undefined);
+  for (let at = 0; at < bytes.length; at += 700) session.writeCiphertext(bytes.subarray(at, at + 700));
+  if (session.handshakeDone) throw new Error('a handshake with nobody');
+  look(session);
+}
+
+/** A whole handshake in which one flight is changed by the input, byte for byte. */
+function changedFlight(server: SslContext, client: SslContext, choice: number, mask: Uint8Array): void {
+  const ends = [server.createSession(() => undefined), client.createSession(() => undefined)] as const;
+  for (let turn = 0; turn < TURNS; turn++) {
+    const from = ends[(turn + 1) & 1]!;
+    const to = ends[turn & 1]!;
+    for (let out = from.readCiphertext(); out; out = from.readCiphertext()) {
+      if (turn === (choice >> 1) % 5) change(out, choice, mask);
+      to.writeCiphertext(out);
+    }
+  }
+  for (const end of ends) look(end);
+}
+
+function change(flight: Uint8Array, choice: number, mask: Uint8Array): void {
+  const start = ((choice * 977) >> 2) % flight.length;
+  for (let i = 0; i < mask.length; i++) {
+    const at = (start + i) % flight.length;
+    flight[at] = flight[at]! ^ mask[i]!;
+  }
+}
+
+function recordsAfter(server: SslContext, client: SslContext, bytes: Uint8Array): void {
+  const ends = [server.createSession(() => undefined), client.createSession(() => undefined)] as const;
+  for (let turn = 0; turn < TURNS; turn++) {
+    const out = ends[(turn + 1) & 1]!.readCiphertext();
+    if (out) ends[turn & 1]!.writeCiphertext(out);
+  }
+  for (const end of ends) {
+    if (!end.handshakeDone) throw new Error(`no handshake: ${end.failure()}`);
+    const record = Buffer.concat([Uint8Array.of(23, 3, 3, bytes.length >> 8, bytes.length & 0xff), bytes]);
+    end.writeCiphertext(record);
+    end.writeCiphertext(bytes);
+    if (end.readPlaintext()) throw new Error('forged plaintext');
+    look(end);
+  }
+}
+
+/** Everything that may be asked, then the end. */
+function look(session: SslSession): void {
+  try {
+    session.peerChain();
+    session.chainProblem();
+    session.describe();
+    session.exportKeyingMaterial('EXPORTER-fuzz', 32);
+  } catch (error) {
+    if (!(error instanceof TlsError)) throw error;
+  }
+  session.writePlaintext(Uint8Array.of(1));
+  session.readCiphertext();
+  session.close();
+  session.writeCiphertext(Uint8Array.of(1));
+  if (session.readCiphertext() ?? session.readPlaintext()) throw new Error('a closed session speaks');
+}
