@@ -26,6 +26,26 @@ export interface TlsEngineConfig {
   readonly certProfile?: 'insecure' | 'legacy' | 'preferred' | 'suiteb';
   /** Server: ask for a client certificate. */
   readonly requestCert: boolean;
+  /** In place of `key`. An engine that can't ask refuses it with a TlsError in createContext(). */
+  readonly externalKey?: ExternalKey;
+}
+
+/** A private key that lives elsewhere, e.g. behind --management-external-key; `cert` is its certificate. */
+export interface ExternalKey {
+  /**
+   * Asks for one signature; `answer` is called once, later or at once, with undefined for a refusal. The
+   * session waits for it, others don't. Not asked again for a session that was closed meanwhile.
+   */
+  sign(request: SignRequest, answer: (signature: Uint8Array | undefined) => void): void;
+}
+
+/** What 2.x's `>PK_SIGN:` tells: data and how it is to be signed. */
+export interface SignRequest {
+  /** A digest, or padded by TLS already where `padding` is RSA_NO_PADDING; copied, the callee may keep it. */
+  readonly data: Uint8Array;
+  readonly padding: 'RSA_PKCS1_PADDING' | 'RSA_NO_PADDING' | 'RSA_PKCS1_PSS_PADDING' | 'ECDSA' | 'EDDSA';
+  /** Digest behind `data`, OpenSSL's name; undefined where the padding implies none. */
+  readonly digest?: string;
 }
 
 /** One certificate of the peer's chain, leaf first. */

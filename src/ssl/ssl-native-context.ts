@@ -21,6 +21,8 @@ const SUITEB_CIPHERS = 'SUITEB128';
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
 export function createNativeContext(addon: NativeAddon, given: TlsEngineConfig): NativeTlsContext {
+  if (given.externalKey)
+    throw new TlsError('the native TLS engine takes no private key that lives elsewhere');
   const config = withoutNul(given);
   const context = new addon.TlsContext(config.role === 'server', config.requestCert);
   try {

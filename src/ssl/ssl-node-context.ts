@@ -19,6 +19,7 @@ const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 2 } as co
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
 export function createSecureContext(config: TlsEngineConfig): tls.SecureContext {
+  if (config.externalKey) throw new TlsError('node:tls takes no private key that lives elsewhere');
   checkTexts(config);
   try {
     return tls.createSecureContext(contextOptions(config));
