@@ -37,10 +37,29 @@ const contexts = (['1.2', '1.3'] as const).map((maxVersion) => ({
   client: backend.createContext({ role: 'client', requestCert: false, ...base, maxVersion }),
 }));
 
+/** What a peer or file really looks like, behind the two bytes that choose what becomes of it. */
+function realInputs(): Uint8Array[] {
+  const der = (pem: string) => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+  const files = [der(own.cert), der(own.key), der(revoked), Buffer.from(own.cert), Buffer.from(own.key)];
+  const loads = files.flatMap((file) =>
+    [0, 1, 2, 3, 4].map((i) => Buffer.concat([Uint8Array.of(0, i * 7), file])),
+  );
+  const [old] = contexts;
+  const server = old!.server.createSession(() => undefined);
+  const client = old!.client.createSession(() => undefined);
+  const hello = client.readCiphertext()!;
+  server.writeCiphertext(hello);
+  const flights = [Buffer.concat([Uint8Array.of(1, 2), hello])];
+  flights.push(Buffer.concat([Uint8Array.of(1, 0), server.readCiphertext()!]));
+  for (const session of [server, client]) session.close();
+  return [...loads, ...flights];
+}
+
 export const target = {
   name: 'tls-engine',
   // A handshake takes a millisecond.
   executions: 200,
+  corpus: realInputs(),
   run(bytes: Uint8Array): void {
     const [kind = 0, choice = 0] = bytes;
     const rest = bytes.subarray(2);

@@ -1,8 +1,8 @@
 /**
  * The TLS engine interface (2.x ssl_backend.h). An engine works on bytes: ciphertext in and out,
- * plaintext in and out. It may answer later (node:tls does): whenever anything became readable, the
- * handshake ended or failed, it calls `wake()` once, outside of any call into it, and the owner
- * drains it with the poll methods.
+ * plaintext in and out. It may answer within the call (ssl-native.ts) or later (ssl-node.ts): whenever
+ * anything became readable, the handshake ended or failed, it calls `wake()` once, outside of any call
+ * into it, and the owner drains it with the poll methods.
  */
 export interface TlsEngineConfig {
   readonly role: 'client' | 'server';
@@ -91,7 +91,10 @@ export interface SslSession {
   readonly handshakeDone: boolean;
   /** Whether all plaintext given has become ciphertext. Becoming idle wakes. */
   readonly idle: boolean;
-  /** Why the engine gave up, in OpenSSL's words; undefined while it is fine. */
+  /**
+   * Why the engine gave up, in OpenSSL's words; undefined while it is fine. An alert for the peer may still
+   * be in readCiphertext(); 2.6 doesn't send it.
+   */
   failure(): string | undefined;
   /** Leaf first; empty when the peer sent none. Valid once handshakeDone. */
   peerChain(): readonly PeerCertificate[];
