@@ -11,6 +11,7 @@
         "native/poll.cc",
         "native/process.cc",
         "native/segment.cc",
+        "native/socket.cc",
         "native/split.cc",
         "native/tls.cc",
         "native/tls_session.cc",

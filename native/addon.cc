@@ -6,6 +6,7 @@ namespace ovpn {
 bool InitAead(napi_env env, napi_value exports);
 bool InitProcess(napi_env env, napi_value exports);
 bool InitSegment(napi_env env, napi_value exports);
+bool InitSocket(napi_env env, napi_value exports);
 bool InitTls(napi_env env, napi_value exports);
 bool InitTun(napi_env env, napi_value exports);
 bool InitUdp(napi_env env, napi_value exports);
@@ -13,8 +14,8 @@ bool InitUdp(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
   if (!ovpn::InitAead(env, exports) || !ovpn::InitProcess(env, exports) ||
-      !ovpn::InitSegment(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||
-      !ovpn::InitUdp(env, exports)) {
+      !ovpn::InitSegment(env, exports) || !ovpn::InitSocket(env, exports) ||
+      !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) || !ovpn::InitUdp(env, exports)) {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }

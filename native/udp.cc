@@ -7,6 +7,10 @@
 // one size, so recvmmsg fills buffers of 64 KiB and datagrams are copied into slots; those that find no
 // slot wait for the next call. Headers, vectors and buffers are laid out once per socket.
 //
+// Multihome: each datagram tells the local address it came to (IP_PKTINFO). The socket numbers the
+// addresses it has seen; the number travels in the last address word, and what is sent with it goes out
+// from that address.
+//
 // IP_RECVERR is on as in 2.x: without it Linux tells an unconnected socket nothing of ICMP errors.
 // The price is that any send or receive may fail with an error of an earlier packet; such a call is
 // tried once more, and only a second failure is held against the packet at hand.
@@ -20,6 +24,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "poll.h"
 
@@ -89,7 +94,22 @@ void AddressToWords(const Address& from, int32_t* words) {
   words[6] = static_cast<int32_t>(from.v6.sin6_scope_id);
 }
 
-constexpr size_t kControl = CMSG_SPACE(sizeof(int));
+bool SetOption(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+// A local address that datagrams came to, and the interface they came in on.
+struct Local {
+  in6_addr address;
+  uint32_t interface;
+};
+
+// Numbers of local addresses go from 1 to this; a machine has few.
+constexpr size_t kMaxLocals = 1024;
+// The address word that holds the number.
+constexpr size_t kLocalWord = 7;
+
+constexpr size_t kControl = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo));
 
 struct Control {
   alignas(cmsghdr) uint8_t bytes[kControl];
@@ -137,6 +157,8 @@ class Udp : public Pollable {
   int32_t Receive(Batch* batch, int32_t* words, size_t headroom, size_t room, int32_t limit);
   int32_t Send(const Batch& batch, const int32_t* words, int32_t first, int32_t end);
   bool SendOne(const Bytes& packet, const int32_t* words);
+  // Answers from the address that was asked, by the interface it was asked on. Returns 0 or an errno.
+  int Multihome();
 
   int64_t dropped() const { return dropped_; }
   int64_t syscalls() const { return syscalls_; }
@@ -151,7 +173,9 @@ class Udp : public Pollable {
   void Take(Batch* batch, int32_t* words, size_t headroom, size_t room, int32_t limit, int32_t* count);
   void Prepare(const Batch& batch, const int32_t* words, int32_t* slot, int32_t end, int32_t single_until);
   bool Extends(const int32_t* words, size_t index, size_t size, int32_t single_until) const;
-  void SetControl(int32_t message);
+  void SetControl(int32_t message, int32_t local);
+  int32_t LocalOf(msghdr* header);
+  size_t WriteLocal(int32_t local, cmsghdr* item) const;
   void Refused(int32_t message);
   int32_t DrainErrorQueue(int* error);
   void Report(int32_t op, int error);
@@ -163,6 +187,8 @@ class Udp : public Pollable {
   int32_t refused_for_ = 0;
   int64_t dropped_ = 0;
   int64_t syscalls_ = 0;
+  bool multihome_ = false;
+  std::vector<Local> locals_;
   Outgoing out_;
   Incoming in_;
 };
@@ -294,6 +320,7 @@ void Udp::Take(Batch* batch, int32_t* words, size_t headroom, size_t room, int32
     const uint8_t* from = static_cast<uint8_t*>(in_.vectors[in_.next].iov_base) + in_.at;
     const Address& address = in_.addresses[in_.next];
     const bool cut = (in_.headers[in_.next].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+    const int32_t local = multihome_ ? LocalOf(&in_.headers[in_.next].msg_hdr) : 0;
     in_.at += size;
     if (in_.at >= total) {
       in_.next++;
@@ -309,6 +336,7 @@ void Udp::Take(Batch* batch, int32_t* words, size_t headroom, size_t room, int32
     batch->offsets[slot] = static_cast<int32_t>(offset);
     batch->lengths[slot] = static_cast<int32_t>(size);
     AddressToWords(address, words + slot * kAddressWords);
+    words[slot * kAddressWords + kLocalWord] = local;
   }
 }
 
@@ -339,7 +367,9 @@ void Udp::Prepare(const Batch& batch, const int32_t* words, int32_t* slot, int32
     out_.slots[used++] = *slot;
     out_.headers[out_.messages - 1].msg_hdr.msg_iovlen++;
   }
-  for (int32_t i = 0; i < out_.messages; i++) SetControl(i);
+  for (int32_t i = 0; i < out_.messages; i++) {
+    SetControl(i, words[static_cast<size_t>(out_.slot(i)) * kAddressWords + kLocalWord]);
+  }
 }
 
 // Whether the packet may go as one more segment of the last message.
@@ -357,22 +387,86 @@ bool Udp::Extends(const int32_t* words, size_t index, size_t size, int32_t singl
   return memcmp(address, words + index * kAddressWords, kAddressWords * sizeof *words) == 0;
 }
 
-void Udp::SetControl(int32_t message) {
+void Udp::SetControl(int32_t message, int32_t local) {
   msghdr* header = &out_.headers[message].msg_hdr;
   if (refused_for_ > 0) refused_for_ -= static_cast<int32_t>(out_.segments(message));
-  if (out_.segments(message) < 2) {
-    header->msg_control = nullptr;
-    header->msg_controllen = 0;
-    return;
-  }
-  const uint16_t size = static_cast<uint16_t>(out_.segment_size(message));
   header->msg_control = out_.controls[message].bytes;
-  header->msg_controllen = CMSG_SPACE(sizeof size);
+  header->msg_controllen = sizeof out_.controls[message].bytes;
   cmsghdr* item = CMSG_FIRSTHDR(header);
-  item->cmsg_level = SOL_UDP;
-  item->cmsg_type = UDP_SEGMENT;
-  item->cmsg_len = CMSG_LEN(sizeof size);
-  memcpy(CMSG_DATA(item), &size, sizeof size);
+  size_t used = 0;
+  if (out_.segments(message) >= 2) {
+    const uint16_t size = static_cast<uint16_t>(out_.segment_size(message));
+    item->cmsg_level = SOL_UDP;
+    item->cmsg_type = UDP_SEGMENT;
+    item->cmsg_len = CMSG_LEN(sizeof size);
+    memcpy(CMSG_DATA(item), &size, sizeof size);
+    used = CMSG_SPACE(sizeof size);
+    item = reinterpret_cast<cmsghdr*>(out_.controls[message].bytes + used);
+  }
+  used += WriteLocal(local, item);
+  if (used == 0) header->msg_control = nullptr;
+  header->msg_controllen = used;
+}
+
+int Udp::Multihome() {
+  const bool ipv6 = family_ == AF_INET6;
+  if (!SetOption(fd_, ipv6 ? SOL_IPV6 : SOL_IP, ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1)) return errno;
+  multihome_ = true;
+  return 0;
+}
+
+// The number of the local address that a message came to; 0 when it doesn't say.
+int32_t Udp::LocalOf(msghdr* header) {
+  Local found = {};
+  bool told = false;
+  for (cmsghdr* item = CMSG_FIRSTHDR(header); item != nullptr && !told; item = CMSG_NXTHDR(header, item)) {
+    if (item->cmsg_level == SOL_IP && item->cmsg_type == IP_PKTINFO &&
+        item->cmsg_len >= CMSG_LEN(sizeof(in_pktinfo))) {
+      in_pktinfo info;
+      memcpy(&info, CMSG_DATA(item), sizeof info);
+      memcpy(&found.address, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
+      found.interface = static_cast<uint32_t>(info.ipi_ifindex);
+      told = true;
+    } else if (item->cmsg_level == SOL_IPV6 && item->cmsg_type == IPV6_PKTINFO &&
+               item->cmsg_len >= CMSG_LEN(sizeof(in6_pktinfo))) {
+      in6_pktinfo info;
+      memcpy(&info, CMSG_DATA(item), sizeof info);
+      found.address = info.ipi6_addr;
+      found.interface = info.ipi6_ifindex;
+      told = true;
+    }
+  }
+  if (!told) return 0;
+  for (size_t i = 0; i < locals_.size(); i++) {
+    if (memcmp(&locals_[i], &found, sizeof found) == 0) return static_cast<int32_t>(i + 1);
+  }
+  if (locals_.size() >= kMaxLocals) return 0;
+  locals_.push_back(found);
+  return static_cast<int32_t>(locals_.size());
+}
+
+// Writes where a message is to leave from; returns the bytes used, 0 = the kernel's choice.
+size_t Udp::WriteLocal(int32_t local, cmsghdr* item) const {
+  if (local <= 0 || static_cast<size_t>(local) > locals_.size()) return 0;
+  const Local& from = locals_[static_cast<size_t>(local) - 1];
+  if (family_ == AF_INET) {
+    in_pktinfo info = {};
+    info.ipi_ifindex = static_cast<int>(from.interface);
+    memcpy(&info.ipi_spec_dst, &from.address, sizeof info.ipi_spec_dst);
+    item->cmsg_level = SOL_IP;
+    item->cmsg_type = IP_PKTINFO;
+    item->cmsg_len = CMSG_LEN(sizeof info);
+    memcpy(CMSG_DATA(item), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
+  }
+  in6_pktinfo info = {};
+  info.ipi6_addr = from.address;
+  info.ipi6_ifindex = from.interface;
+  item->cmsg_level = SOL_IPV6;
+  item->cmsg_type = IPV6_PKTINFO;
+  item->cmsg_len = CMSG_LEN(sizeof info);
+  memcpy(CMSG_DATA(item), &info, sizeof info);
+  return CMSG_SPACE(sizeof info);
 }
 
 // The kernel takes no segments of this size: they exceed the path MTU, or the device can't checksum.
@@ -422,19 +516,24 @@ bool Udp::SendOne(const Bytes& packet, const int32_t* words) {
     errors_.Add(env_, kOpWrite, EAFNOSUPPORT, -1);
     return false;
   }
+  iovec vector = {packet.data, packet.size};
+  Control control = {};
+  msghdr message = {};
+  message.msg_name = &address;
+  message.msg_namelen = size;
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_controllen = WriteLocal(words[kLocalWord], reinterpret_cast<cmsghdr*>(control.bytes));
+  if (message.msg_controllen > 0) message.msg_control = control.bytes;
   for (int attempts = 0; attempts < 2;) {
     syscalls_++;
-    if (sendto(fd_, packet.data, packet.size, MSG_DONTWAIT, &address.any, size) >= 0) return true;
+    if (sendmsg(fd_, &message, MSG_DONTWAIT) >= 0) return true;
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     Report(kOpWrite, errno);
     attempts++;
   }
   return false;
-}
-
-bool SetOption(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
 struct SocketOptions {
@@ -558,6 +657,13 @@ napi_value Send(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// multihome(): 0 or an errno
+napi_value Multihome(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Udp* udp = UnwrapOpen(env, args.self());
+  return udp == nullptr ? nullptr : MakeInt(env, udp->Multihome());
+}
+
 // localAddress(words)
 napi_value LocalAddress(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -596,9 +702,10 @@ bool InitUdp(napi_env env, napi_value exports) {
   const Method methods[] = {{"localAddress", LocalAddress}, {"recvBatch", RecvBatch},
                             {"sendBatch", SendBatch},       {"send", Send},
                             {"poll", Pollable::JsPoll},     {"ref", Pollable::JsRef},
-                            {"unref", Pollable::JsUnref},   {"close", Pollable::JsClose}};
+                            {"unref", Pollable::JsUnref},   {"close", Pollable::JsClose},
+                            {"multihome", Multihome}};
   const Method getters[] = {{"fd", Pollable::JsFd}, {"dropped", Dropped}, {"pending", Pending}, {"syscalls", Syscalls}};
-  return DefineClass(env, exports, "Udp", NewUdp, methods, 8, getters, 4);
+  return DefineClass(env, exports, "Udp", NewUdp, methods, 9, getters, 4);
 }
 
 }  // namespace ovpn

@@ -94,6 +94,23 @@ export function setLoss(ns: string, percent: number): void {
   run('ip', ['netns', 'exec', ns, 'nft', percent > 0 ? `${chain} ${rule}` : table]);
 }
 
+/**
+ * Counts the packets that leave `ns` and match an nftables expression, e.g. `udp dport 1194 meta mark 7`.
+ * Read the count with packetCount().
+ */
+export function countPackets(ns: string, name: string, match: string): void {
+  const table = `add table inet counted; add counter inet counted ${name};`;
+  const chain = 'add chain inet counted out { type filter hook output priority 0; };';
+  const rule = `add rule inet counted out ${match} counter name ${name};`;
+  run('ip', ['netns', 'exec', ns, 'nft', `${table} ${chain} ${rule}`]);
+}
+
+/** Packets counted since countPackets(). */
+export function packetCount(ns: string, name: string): number {
+  const text = run('ip', ['netns', 'exec', ns, 'nft', 'list', 'counter', 'inet', 'counted', name]);
+  return Number(/packets (\d+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
 /** Lets a veth pass UDP super-packets whole (true, the default of veth) or splits them as a network card does. */
 export function setUdpSegmentation(ns: string, device: string, on: boolean): void {
   run('ip', ['netns', 'exec', ns, 'ethtool', '-K', device, 'tx-udp-segmentation', on ? 'on' : 'off']);

@@ -17,6 +17,7 @@ import { routing } from './routing.ts';
 import { type Scenario, toTest } from './scenario.ts';
 import { shaping } from './shaping.ts';
 import { signals } from './signals.ts';
+import { socketOptions } from './socket-options.ts';
 import { sockets } from './sockets.ts';
 import { status } from './status.ts';
 import { tap } from './tap.ts';
@@ -34,6 +35,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...routing,
   ...compression,
   ...shaping,
+  ...socketOptions,
   ...exitNotify,
   ...signals,
   ...hooks,

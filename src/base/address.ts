@@ -3,7 +3,7 @@
  * code, and eight 32-bit words in `PacketBatch.addresses` for the data path:
  *
  *   [0] family: 4, 6, or 0 for "none"   [1] port   [2..5] address, big-endian words (IPv4 in [2])
- *   [6] IPv6 scope id                    [7] interface index that the packet came in on, 0 unknown
+ *   [6] IPv6 scope id                    [7] --multihome: LinkAddress.via, 0 = unknown
  */
 import ipaddr from 'ipaddr.js';
 
@@ -15,6 +15,11 @@ export interface LinkAddress {
   readonly address: string;
   readonly port: number;
   readonly scopeId?: number;
+  /**
+   * --multihome: which of its own addresses the link was asked on, as the link counts them. What is sent to
+   * this address leaves from there. No part of the address: comparisons leave it out.
+   */
+  readonly via?: number;
 }
 
 /** Words per packet in `PacketBatch.addresses`. */
@@ -71,7 +76,7 @@ export function addressToWords(address: LinkAddress, words: Int32Array, slot: nu
         : 0;
   }
   words[base + 6] = address.scopeId ?? 0;
-  words[base + 7] = 0;
+  words[base + 7] = address.via ?? 0;
 }
 
 export function addressFromWords(words: Int32Array, slot: number): LinkAddress {
@@ -84,10 +89,12 @@ export function addressFromWords(words: Int32Array, slot: number): LinkAddress {
   }
   const scopeId = words[base + 6]!;
   const plain = { family, address: formatIp(bytes), port: words[base + 1]! };
-  return scopeId ? { ...plain, scopeId } : plain;
+  const via = words[base + 7]!;
+  if (!scopeId && !via) return plain;
+  return { ...plain, ...(scopeId && { scopeId }), ...(via && { via }) };
 }
 
-/** Whether two slots hold the same family, port and address; scope and interface don't count. */
+/** Whether two slots hold the same family, port and address; scope and `via` don't count. */
 export function sameAddressWords(a: Int32Array, aSlot: number, b: Int32Array, bSlot: number): boolean {
   const i = aSlot * ADDRESS_WORDS;
   const j = bSlot * ADDRESS_WORDS;

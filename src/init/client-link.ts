@@ -11,6 +11,7 @@ import type { ResolvedAddress } from './connection-list.ts';
 import { portOf } from './port.ts';
 import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
 import type { SignalState } from './sig.ts';
+import { socketOptions } from './socket-setup.ts';
 
 /** 2.x waits this long between failed look-ups. */
 const RESOLVE_RETRY_MS = 5_000;
@@ -110,8 +111,7 @@ export async function openClientLink(
   const dialled: LinkAddress = { ...address, port: portOf(dialledHost(ce).port) };
   const bind = {
     ...localBind(ce),
-    ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
-    ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
+    ...socketOptions(options, ce, log),
   };
   log.log(M_INFO, `TCP/UDP: Preserving recently used remote address: ${formatAddress(dialled)}`);
   const socket = profileSockets(parts, dialled);

@@ -35,7 +35,7 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
-import { type Link, sendByTos } from '../socket/socket.ts';
+import { type Link, type SocketOptions, sendByTos } from '../socket/socket.ts';
 import { createTlsMulti, type TlsEvent, type TlsMulti, type TlsMultiConfig } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { SignalState } from './sig.ts';
@@ -160,6 +160,11 @@ export class ClientSession {
     this.#tun = tun;
     tun.onReadable = () => this.#handleTun();
     tun.resume();
+  }
+
+  /** Pushed --sndbuf and --rcvbuf. */
+  setBuffers(options: SocketOptions): void {
+    this.#config.link.setBuffers?.(options);
   }
 
   /** --shaper, also when pushed; 0 changes nothing. */

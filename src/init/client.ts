@@ -52,6 +52,7 @@ import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
+import { bufferOptions } from './socket-setup.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
@@ -479,6 +480,7 @@ class Client implements ClientSessionHost {
     session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
     session.data.setInner(innerOptions(options, session.remote));
     session.setShaper(options.shaper);
+    if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
     session.data.setTimers(timerOptions(options), nowMs);
     session.tls.generateDataKeys(params, nowMs);
     this.#logTunnel(params, session);

@@ -11,6 +11,7 @@ import { loadNative, type NativeAddon, nativeMissingReason } from '../native/nat
 import { createIproute2 } from '../route/networking-iproute2.ts';
 import { createScriptRunner } from '../script/script-runner-node.ts';
 import { createNodeSockets } from '../socket/socket-factory-node.ts';
+import { createNativeTuner } from '../socket/tuner-native.ts';
 import { createNativeSockets } from '../socket/udp-native.ts';
 import type { SslBackend } from '../ssl/ssl.ts';
 import { createNativeSsl } from '../ssl/ssl-native.ts';
@@ -37,7 +38,7 @@ export type TlsEngineName = 'node' | 'native';
 export function createProviders(choice: ProviderChoice, replace: Partial<Providers> = {}): Providers {
   const addon = choice.native === false ? undefined : loadNative();
   const nodeCrypto = createNodeCrypto();
-  const nodeSockets = createNodeSockets();
+  const nodeSockets = createNodeSockets(addon && createNativeTuner(addon));
   return {
     crypto: addon ? createNativeCrypto(addon, nodeCrypto) : nodeCrypto,
     ssl: replace.ssl ?? createSsl(choice.ssl ?? process.env.OPENVPN_TS_SSL, addon),

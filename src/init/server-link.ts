@@ -11,6 +11,7 @@ import { type LinkProfile, type MultiServer, realAddressText } from '../multi/mu
 import { type ConnectionEntry, type Options, protoFamily } from '../options/options.ts';
 import { type Link, type LinkListener, PortShare, type SocketFactory } from '../socket/socket.ts';
 import { portOf } from './port.ts';
+import { socketOptions } from './socket-setup.ts';
 
 export interface ServerLinkParts {
   readonly options: Options;
@@ -35,8 +36,7 @@ export async function bindServerLink(
     family: profile.family,
     ipv6Only: ce.bindIpv6Only,
     ...(ce.local !== undefined && { localAddress: await localAddress(socket, ce.local, profile.family) }),
-    ...(options.sndbuf > 0 && { sndbuf: options.sndbuf }),
-    ...(options.rcvbuf > 0 && { rcvbuf: options.rcvbuf }),
+    ...socketOptions(options, ce, parts.log),
     localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
   };
   if (profile.link === 'udp') return attachUdp(parts, profile, ce, await socket.openUdp(bind));

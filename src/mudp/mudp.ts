@@ -3,13 +3,21 @@
  * (all else), or through the stateless handshake when the address is unknown. Data of neighbouring
  * slots that belong to one client is handed on as one run.
  */
-import { addressFromWords, type LinkAddress, PacketBatch, sameAddressWords } from '../base/base.ts';
+import {
+  ADDRESS_WORDS,
+  addressFromWords,
+  type LinkAddress,
+  PacketBatch,
+  sameAddressWords,
+} from '../base/base.ts';
 import { D_LINK_ERRORS, D_MULTI_DEBUG, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
 import { type ControlWrap, CookieHandshake, type DropReason, op } from '../reliable/reliable.ts';
 
 /** Batches taken from the socket before other events get their turn. */
 const BATCHES_PER_TURN = 16;
+/** Place of LinkAddress.via in an address. */
+const VIA_WORD = 7;
 /** peer-id that means "look me up by address". */
 const UNDEFINED_PEER_ID = 0xffffff;
 
@@ -131,8 +139,16 @@ export class UdpReceiver {
     }
     const packet = this.#batch.packet(slot);
     const instance = this.#server.byWords(this.#bound.link, this.#batch.addresses, slot);
-    if (instance) this.#server.handleControl(instance, packet);
-    else this.#handleStranger(packet, addressFromWords(this.#batch.addresses, slot));
+    if (!instance) this.#handleStranger(packet, addressFromWords(this.#batch.addresses, slot));
+    else if (this.#server.handleControl(instance, packet)) this.#followVia(instance, slot);
+  }
+
+  /** --multihome: the client talks to another of our addresses from here on. */
+  #followVia(instance: MultiInstance, slot: number): void {
+    const via = this.#batch.addresses[slot * ADDRESS_WORDS + VIA_WORD]!;
+    if (via !== (instance.remote.via ?? 0)) {
+      instance.moveTo(this.#bound, addressFromWords(this.#batch.addresses, slot));
+    }
   }
 
   #handleStranger(packet: Uint8Array, from: LinkAddress): void {

@@ -157,13 +157,15 @@ export class MultiServer implements InstanceHost {
     return instance;
   }
 
-  /** A control packet from the instance's own address. */
-  handleControl(instance: MultiInstance, packet: Uint8Array): void {
+  /** A control packet from the instance's own address. Returns whether it was taken. */
+  handleControl(instance: MultiInstance, packet: Uint8Array): boolean {
     const nowMs = this.config.clock.nowMs();
     const drops = dropCount(instance);
     instance.tls.handlePacket(packet, instance.remote, nowMs);
-    if (dropCount(instance) === drops) instance.data.noteControlReceived(packet.length, nowMs);
+    const taken = dropCount(instance) === drops;
+    if (taken) instance.data.noteControlReceived(packet.length, nowMs);
     this.drive(instance, nowMs);
+    return taken && instance.open;
   }
 
   /** The client's packets come from a new address and authenticated there (2.x multi_process_float). */

@@ -68,6 +68,8 @@ export interface NativeTun extends NativePollable {
   readonly pending: boolean;
 }
 
+export type NativeSocketOption = 'sndbuf' | 'rcvbuf' | 'mark' | 'tos' | 'mtu-disc' | 'mtu-disc6';
+
 export interface NativeUdp extends NativePollable {
   /** Writes the bound address into words 0..7, laid out as in base/address.ts. */
   localAddress(words: Int32Array): void;
@@ -94,6 +96,11 @@ export interface NativeUdp extends NativePollable {
   ): number;
   /** Sends one datagram to address words 0..7; false = not sent. */
   send(packet: Uint8Array, words: Int32Array): boolean;
+  /**
+   * Numbers the local addresses that datagrams come to, in word 7 of their address, and sends from the address
+   * with the number in that word. Returns 0 or an errno.
+   */
+  multihome(): number;
   /** Datagrams dropped on receive: empty or longer than a slot's packet. */
   readonly dropped: number;
   /** Whether received datagrams wait for the next recvBatch(); poll() does not tell of them. */
@@ -259,6 +266,14 @@ export interface NativeAddon {
     out: Uint8Array,
     sizes: Int32Array,
   ): number;
+  /** setsockopt(2); returns 0 or an errno. `mtu-disc`: 0 don't, 1 want, 2 do. */
+  setSocketOption(fd: number, option: NativeSocketOption, value: number): number;
+  /** getsockopt(2); returns a negative errno when it fails. */
+  socketOption(fd: number, option: NativeSocketOption): number;
+  /** SO_BINDTODEVICE; returns 0 or an errno. */
+  bindToDevice(fd: number, device: string): number;
+  /** An unconnected TCP socket; returns a negative errno when it fails. The descriptor is the caller's. */
+  openTcpSocket(ipv6: boolean): number;
   /** The C library's text of an errno, e.g. 111 is `Connection refused`. */
   errorText(errno: number): string;
   /** chroot(2); returns 0 or an errno. */

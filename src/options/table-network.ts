@@ -41,7 +41,7 @@ export const networkOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'GPD',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'DEVICE',
     help: 'SO_BINDTODEVICE for the transport socket (VRF)',
     imports: 'sockflags',
@@ -226,7 +226,7 @@ export const networkOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'N',
     help: 'SO_MARK for encrypted packets',
     apply: ([value = ''], options) => {
@@ -281,7 +281,7 @@ export const networkOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GC',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'MODE',
     help: 'Path-MTU discovery mode no, maybe or yes',
     apply: ([mode = ''], options, context) => {
@@ -308,10 +308,15 @@ export const networkOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '',
     help: 'Reply from the address a UDP packet arrived on; 2.7 adds same-interface (2.6: no args)',
-    apply: flag('multihome'),
+    apply: ([mode], options, context) => {
+      if (mode !== undefined && mode !== 'same-interface') {
+        return context.fail(`Unknown parameter to --multihome: ${mode}`);
+      }
+      options.multihome = true;
+    },
   },
   {
     name: 'nobind',
@@ -332,7 +337,7 @@ export const networkOptions: readonly OptionRow[] = [
     max: 0,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '',
     help: 'Copy TOS of tunnelled packets to the outside',
     apply: flag('passtos'),

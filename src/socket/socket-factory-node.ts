@@ -7,15 +7,17 @@ import { type AddressFamily, LinkError, parseIp } from '../base/base.ts';
 import { errnoText } from './errno-text.ts';
 import type { SocketFactory } from './socket.ts';
 import { connectStreamNode, connectTcpNode, listenTcpNode } from './tcp-node.ts';
+import type { SocketTuner } from './tuner.ts';
 import { openUdpNode } from './udp-node.ts';
 
-export function createNodeSockets(): SocketFactory {
+/** `tuner` sets what Node has no function for; without it such options are refused aloud. */
+export function createNodeSockets(tuner?: SocketTuner): SocketFactory {
   return {
     name: 'node',
     openUdp: openUdpNode,
-    connectTcp: connectTcpNode,
-    connectStream: connectStreamNode,
-    listenTcp: listenTcpNode,
+    connectTcp: (options, signal) => connectTcpNode(options, signal, tuner),
+    connectStream: (options, signal) => connectStreamNode(options, signal, tuner),
+    listenTcp: (options) => listenTcpNode(options, tuner),
     resolve: resolveHost,
   };
 }

@@ -37,6 +37,8 @@ export interface Link {
   send(packet: Uint8Array, to: LinkAddress): boolean;
   /** --passtos: type of service of the IPv4 packets sent from here on; missing where it can't be set. */
   setTos?(tos: number): void;
+  /** Changes --sndbuf and --rcvbuf of the open socket (pushed ones); missing where they can't be changed. */
+  setBuffers?(options: SocketOptions): void;
   /** Datagrams or frames dropped by the link itself (too long, zero length). */
   readonly dropped: number;
   close(): void;
@@ -67,6 +69,16 @@ export interface SocketOptions {
   readonly sndbuf?: number;
   readonly rcvbuf?: number;
   readonly tcpNoDelay?: boolean;
+  /** SO_MARK; 0 or undefined = none. */
+  readonly mark?: number;
+  /** SO_BINDTODEVICE */
+  readonly bindDev?: string;
+  /** IP_MTU_DISCOVER: set the don't-fragment bit never, by the path's MTU, always. */
+  readonly mtuDisc?: 'no' | 'maybe' | 'yes';
+  /** UDP: answers leave from the address that was asked. */
+  readonly multihome?: boolean;
+  /** Told, in words for the log, which of these can't be set. */
+  readonly warn?: (text: string) => void;
   /** TCP: packets that may wait for the kernel before the link is full; 64 when left out. */
   readonly queuePackets?: number;
 }

@@ -16,8 +16,9 @@ import {
   type PacketBatch,
 } from '../base/base.ts';
 import { splitScope } from './address-cache.ts';
-import type { Link } from './socket.ts';
+import type { Link, SocketOptions } from './socket.ts';
 import { MAX_FRAME_BYTES, TcpFrameReader, writeFrame, writeFrames } from './tcp-frames.ts';
+import { type SocketTuner, warnUntuned } from './tuner.ts';
 import { UnsentPackets } from './unsent-packets.ts';
 
 /** Unread bytes above which the socket is paused. */
@@ -27,6 +28,18 @@ const QUEUE_PACKETS = 64;
 /** How long a closing socket waits for the peer to take what was written. */
 const CLOSE_GRACE_MS = 2000;
 const BATCH_SIZE = 64;
+
+/** What a connection brings along. */
+export interface TcpParts {
+  readonly queuePackets?: number;
+  readonly tuner?: SocketTuner;
+}
+
+/** The descriptor of a socket or listener of node:net; undefined once it is closed. */
+export function descriptorOf(socket: object): number | undefined {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+}
 
 export class TcpNodeLink implements Link {
   readonly transport = 'tcp';
@@ -45,6 +58,7 @@ export class TcpNodeLink implements Link {
   /** Largest frame that the owner's batches take; 0 = unknown yet, so any length may be a bad one. */
   #maxFrameBytes = 0;
   readonly #queuePackets: number;
+  readonly #tuner: SocketTuner | undefined;
   readonly #unsent = new UnsentPackets();
   #full = false;
   #paused = false;
@@ -54,12 +68,10 @@ export class TcpNodeLink implements Link {
   #closed = false;
 
   /** `head` was read from the socket before it became a link. */
-  constructor(
-    socket: Socket,
-    parts: { readonly head?: readonly Uint8Array[]; readonly queuePackets?: number } = {},
-  ) {
+  constructor(socket: Socket, parts: { readonly head?: readonly Uint8Array[] } & TcpParts = {}) {
     this.#socket = socket;
     this.#queuePackets = parts.queuePackets ?? QUEUE_PACKETS;
+    this.#tuner = parts.tuner;
     for (const chunk of parts.head ?? []) this.#frames.push(chunk);
     this.local = linkAddress(socket.localAddress ?? '', socket.localPort ?? 0, 4);
     this.remote = linkAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0, 4);
@@ -106,6 +118,17 @@ export class TcpNodeLink implements Link {
     if (packet.length === 0 || packet.length > MAX_FRAME_BYTES) return false;
     this.#write(writeFrame(packet), 1);
     return true;
+  }
+
+  setTos(tos: number): void {
+    const fd = descriptorOf(this.#socket);
+    if (fd !== undefined) this.#tuner?.setTos(fd, tos);
+  }
+
+  setBuffers(options: SocketOptions): void {
+    const fd = descriptorOf(this.#socket);
+    if (fd !== undefined && this.#tuner) this.#tuner.tune(fd, this.remote.family, options);
+    else warnUntuned(options, []);
   }
 
   close(): void {

@@ -1,43 +1,64 @@
 /**
  * TCP over node:net (2.x socket.c, TCP part): client and listener. The connection itself is in
- * tcp-stream-node.ts (bytes) and tcp-link-node.ts (frames). Node has no way to set buffer sizes of TCP
- * sockets: sndbuf and rcvbuf are not used.
+ * tcp-stream-node.ts (bytes) and tcp-link-node.ts (frames). Options that Node has no function for are a
+ * SocketTuner's to set, on a listener or on a socket that isn't connected yet.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import {
+  connect,
+  createServer,
+  type NetConnectOpts,
+  type Server,
+  Socket,
+  type SocketConstructorOpts,
+} from 'node:net';
 import { formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
 import { bindError, errnoText } from './errno-text.ts';
 import type { ByteStream, Link, LinkListener, TcpConnect, TcpListen } from './socket.ts';
-import { linkAddress, TcpNodeLink } from './tcp-link-node.ts';
+import { descriptorOf, linkAddress, TcpNodeLink, type TcpParts } from './tcp-link-node.ts';
 import { TcpNodeStream } from './tcp-stream-node.ts';
+import { needsTuning, type SocketTuner, warnUntuned } from './tuner.ts';
 
 /** Connections that may wait for their screen's verdict. Ours: as many as --max-clients by default. */
 const MAX_SCREENED = 1024;
 
 /** Connects to a TCP peer. Rejects with LinkError on failure, timeout or abort. */
-export async function connectTcpNode(options: TcpConnect, signal?: AbortSignal): Promise<Link> {
-  return new TcpNodeLink(await connectSocket(options, signal), queueOf(options));
+export async function connectTcpNode(
+  options: TcpConnect,
+  signal?: AbortSignal,
+  tuner?: SocketTuner,
+): Promise<Link> {
+  return new TcpNodeLink(await connectSocket(options, signal, tuner), partsOf(options, tuner));
 }
 
 /** As connectTcpNode(), for the bytes. */
-export async function connectStreamNode(options: TcpConnect, signal?: AbortSignal): Promise<ByteStream> {
-  return new TcpNodeStream(await connectSocket(options, signal), options.queuePackets);
+export async function connectStreamNode(
+  options: TcpConnect,
+  signal?: AbortSignal,
+  tuner?: SocketTuner,
+): Promise<ByteStream> {
+  return new TcpNodeStream(await connectSocket(options, signal, tuner), partsOf(options, tuner));
 }
 
-function connectSocket(options: TcpConnect, signal?: AbortSignal): Promise<Socket> {
+function connectSocket(
+  options: TcpConnect,
+  signal: AbortSignal | undefined,
+  tuner: SocketTuner | undefined,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(connectError(options.remote, abortCause()));
       return;
     }
     const { remote, localAddress, localPort } = options;
-    const socket = connect({
+    const how: NetConnectOpts = {
       host: remote.scopeId ? `${remote.address}%${remote.scopeId}` : remote.address,
       port: remote.port,
       family: remote.family,
       noDelay: options.tcpNoDelay ?? false,
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(localPort === undefined ? {} : { localPort }),
-    });
+    };
+    const socket = connectTuned(options, how, tuner);
     const fail = (cause: NodeJS.ErrnoException): void => {
       settle();
       socket.on('error', nothing);
@@ -64,8 +85,25 @@ function connectSocket(options: TcpConnect, signal?: AbortSignal): Promise<Socke
   });
 }
 
+/** Options that Node can't set are set before the first packet goes out. */
+function connectTuned(options: TcpConnect, how: NetConnectOpts, tuner: SocketTuner | undefined): Socket {
+  if (!needsTuning(options)) return connect(how);
+  const { family } = options.remote;
+  const fd = tuner?.openTcp(family);
+  if (!tuner || fd === undefined) {
+    warnUntuned(options, []);
+    return connect(how);
+  }
+  tuner.tune(fd, family, options);
+  // manualStart, which Node's types leave out, keeps it from reading before there is a connection.
+  const made: SocketConstructorOpts & { readonly manualStart: boolean } = { fd, manualStart: true };
+  const socket = new Socket(made);
+  if (options.tcpNoDelay) socket.once('connect', () => socket.setNoDelay(true));
+  return socket.connect(how);
+}
+
 /** Listens for TCP peers. Rejects with LinkError. Connections that come before onConnection is set are refused. */
-export function listenTcpNode(options: TcpListen): Promise<LinkListener> {
+export function listenTcpNode(options: TcpListen, tuner?: SocketTuner): Promise<LinkListener> {
   return new Promise((resolve, reject) => {
     const { screen } = options;
     const server = createServer({
@@ -79,7 +117,11 @@ export function listenTcpNode(options: TcpListen): Promise<LinkListener> {
     const host = localAddress ?? (family === 6 ? '::' : '0.0.0.0');
     server.listen({ host, port: localPort, ipv6Only: options.ipv6Only ?? false }, () => {
       server.removeAllListeners('error');
-      resolve(new TcpNodeListener(server, options));
+      // Connections take the listener's options over.
+      const fd = descriptorOf(server);
+      if (tuner && fd !== undefined) tuner.tune(fd, family, options);
+      else warnUntuned(options, []);
+      resolve(new TcpNodeListener(server, options, tuner));
     });
   });
 }
@@ -90,13 +132,15 @@ class TcpNodeListener implements LinkListener {
   onError: (error: NodeJS.ErrnoException) => void = nothing;
   readonly #server: Server;
   readonly #options: TcpListen;
+  readonly #parts: TcpParts;
   #screened = 0;
   #closed = false;
 
-  constructor(server: Server, options: TcpListen) {
+  constructor(server: Server, options: TcpListen, tuner: SocketTuner | undefined) {
     const { family } = options;
     this.#server = server;
     this.#options = options;
+    this.#parts = partsOf(options, tuner);
     const bound = server.address();
     this.local =
       bound !== null && typeof bound === 'object'
@@ -121,9 +165,9 @@ class TcpNodeListener implements LinkListener {
       socket.on('error', nothing);
       socket.destroy();
     } else if (screen === undefined) {
-      this.onConnection(new TcpNodeLink(socket, queueOf(this.#options)));
+      this.onConnection(new TcpNodeLink(socket, this.#parts));
     } else {
-      void this.#screen(new TcpNodeStream(socket, this.#options.queuePackets), screen);
+      void this.#screen(new TcpNodeStream(socket, this.#parts), screen);
     }
   }
 
@@ -136,8 +180,8 @@ class TcpNodeListener implements LinkListener {
   }
 }
 
-function queueOf({ queuePackets }: TcpConnect | TcpListen): { readonly queuePackets?: number } {
-  return queuePackets === undefined ? {} : { queuePackets };
+function partsOf({ queuePackets }: TcpConnect | TcpListen, tuner: SocketTuner | undefined): TcpParts {
+  return { ...(queuePackets !== undefined && { queuePackets }), ...(tuner && { tuner }) };
 }
 
 /** 2.x's text, openvpn_connect(). */

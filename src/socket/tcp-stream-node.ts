@@ -5,22 +5,22 @@
 import type { Socket } from 'node:net';
 import type { LinkAddress } from '../base/base.ts';
 import type { ByteStream, Link } from './socket.ts';
-import { closeGently, linkAddress, TcpNodeLink } from './tcp-link-node.ts';
+import { closeGently, linkAddress, TcpNodeLink, type TcpParts } from './tcp-link-node.ts';
 
 export class TcpNodeStream implements ByteStream {
   readonly local: LinkAddress;
   readonly remote: LinkAddress;
   onClose: () => void = nothing;
   readonly #socket: Socket;
-  readonly #queuePackets: number | undefined;
+  readonly #parts: TcpParts;
   #chunks: Uint8Array[] = [];
   #reader: ((bytes: Uint8Array | undefined) => void) | undefined;
   #over = false;
   #given = false;
 
-  constructor(socket: Socket, queuePackets?: number) {
+  constructor(socket: Socket, parts: TcpParts = {}) {
     this.#socket = socket;
-    this.#queuePackets = queuePackets;
+    this.#parts = parts;
     this.local = linkAddress(socket.localAddress ?? '', socket.localPort ?? 0, 4);
     this.remote = linkAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0, 4);
     socket.on('data', this.#handleData);
@@ -61,7 +61,7 @@ export class TcpNodeStream implements ByteStream {
 
   toLink(): Link {
     this.#release();
-    const parts = { head: this.#chunks, ...(this.#queuePackets && { queuePackets: this.#queuePackets }) };
+    const parts = { head: this.#chunks, ...this.#parts };
     this.#chunks = [];
     const link = new TcpNodeLink(this.#socket, parts);
     this.#socket.resume();

@@ -31,7 +31,9 @@ import {
   offloadAllowed,
 } from '../native/native.ts';
 import { bindError, errnoLine } from './errno-text.ts';
-import type { Link, SocketFactory, UdpBind } from './socket.ts';
+import type { Link, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
+import type { SocketTuner } from './tuner.ts';
+import { createNativeTuner } from './tuner-native.ts';
 
 /** Packets per batch; native/udp.cc sends as many with one system call. Ours. */
 const BATCH_SIZE = 128;
@@ -86,6 +88,7 @@ class UdpNativeLink implements Link {
   onClose: (error: NodeJS.ErrnoException | undefined) => void = nothing;
 
   readonly #native: NativeUdp;
+  readonly #tuner: SocketTuner;
   readonly #proto: string;
   readonly #errorText: (errno: number) => string;
   readonly #errors = new Int32Array(NATIVE_ERROR_WORDS);
@@ -99,6 +102,8 @@ class UdpNativeLink implements Link {
     this.#proto = bind.family === 6 ? 'UDPv6' : 'UDPv4';
     this.#errorText = addon.errorText;
     this.#native = this.#open(addon, bind, offload);
+    this.#tuner = createNativeTuner(addon);
+    this.#tune(bind);
     this.#native.localAddress(this.#words);
     this.local = addressFromWords(this.#words, 0);
     this.#native.poll(NATIVE_READABLE);
@@ -149,6 +154,15 @@ class UdpNativeLink implements Link {
     return sent;
   }
 
+  setTos(tos: number): void {
+    if (!this.#closed) this.#tuner.setTos(this.#native.fd, tos);
+  }
+
+  setBuffers({ sndbuf = 0, rcvbuf = 0, warn }: SocketOptions): void {
+    if (!this.#closed)
+      this.#tuner.tune(this.#native.fd, this.local.family, { sndbuf, rcvbuf, ...(warn && { warn }) });
+  }
+
   close(): void {
     this.#closed = true;
     this.#native.close();
@@ -166,6 +180,18 @@ class UdpNativeLink implements Link {
       if (cause.syscall === undefined) throw new ApiMisuseError(cause.message, { cause });
       throw new LinkError(errnoLine('UDP: Cannot create UDP/UDP6 socket', cause), { cause });
     }
+  }
+
+  /** Buffer sizes were set when the socket was made. */
+  #tune({ family, mark, bindDev, mtuDisc, multihome, warn }: UdpBind): void {
+    this.#tuner.tune(this.#native.fd, family, {
+      ...(mark && { mark }),
+      ...(bindDev !== undefined && { bindDev }),
+      ...(mtuDisc && { mtuDisc }),
+      ...(warn && { warn }),
+    });
+    if (multihome && this.#native.multihome() !== 0)
+      warn?.('NOTE: --multihome is ignored: IP_PKTINFO failed');
   }
 
   readonly #handleReady = (events: number): void => {

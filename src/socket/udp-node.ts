@@ -22,6 +22,7 @@ import {
 import { AddressCache, splitScope } from './address-cache.ts';
 import { bindError } from './errno-text.ts';
 import type { Link, UdpBind } from './socket.ts';
+import { warnUntuned } from './tuner.ts';
 
 /** Most datagrams and bytes that wait for recvBatch(). */
 const MAX_WAITING = 1024;
@@ -50,6 +51,7 @@ export function openUdpNode(bind: UdpBind): Promise<Link> {
     socket.removeAllListeners('error');
     if (bind.rcvbuf) socket.setRecvBufferSize(bind.rcvbuf);
     if (bind.sndbuf) socket.setSendBufferSize(bind.sndbuf);
+    warnUntuned(bind, ['sndbuf', 'rcvbuf']);
     resolve(new UdpNodeLink(socket, bind.family));
   });
   return promise;
