@@ -8,6 +8,7 @@
         "native/aead.cc",
         "native/coalesce.cc",
         "native/common.cc",
+        "native/locals.cc",
         "native/poll.cc",
         "native/process.cc",
         "native/segment.cc",

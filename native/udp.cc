@@ -24,8 +24,8 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <vector>
 
+#include "locals.h"
 #include "poll.h"
 
 namespace ovpn {
@@ -98,18 +98,10 @@ bool SetOption(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-// A local address that datagrams came to, and the interface they came in on.
-struct Local {
-  in6_addr address;
-  uint32_t interface;
-};
-
-// Numbers of local addresses go from 1 to this; a machine has few.
-constexpr size_t kMaxLocals = 1024;
 // The address word that holds the number.
 constexpr size_t kLocalWord = 7;
 
-constexpr size_t kControl = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo));
+constexpr size_t kControl = CMSG_SPACE(sizeof(int)) + Locals::kControl;
 
 struct Control {
   alignas(cmsghdr) uint8_t bytes[kControl];
@@ -157,7 +149,7 @@ class Udp : public Pollable {
   int32_t Receive(Batch* batch, int32_t* words, size_t headroom, size_t room, int32_t limit);
   int32_t Send(const Batch& batch, const int32_t* words, int32_t first, int32_t end);
   bool SendOne(const Bytes& packet, const int32_t* words);
-  // Answers from the address that was asked, by the interface it was asked on. Returns 0 or an errno.
+  // Answers leave from the address that was asked, by the interface it was asked on. Returns 0 or an errno.
   int Multihome();
 
   int64_t dropped() const { return dropped_; }
@@ -174,8 +166,6 @@ class Udp : public Pollable {
   void Prepare(const Batch& batch, const int32_t* words, int32_t* slot, int32_t end, int32_t single_until);
   bool Extends(const int32_t* words, size_t index, size_t size, int32_t single_until) const;
   void SetControl(int32_t message, int32_t local);
-  int32_t LocalOf(msghdr* header);
-  size_t WriteLocal(int32_t local, cmsghdr* item) const;
   void Refused(int32_t message);
   int32_t DrainErrorQueue(int* error);
   void Report(int32_t op, int error);
@@ -188,7 +178,7 @@ class Udp : public Pollable {
   int64_t dropped_ = 0;
   int64_t syscalls_ = 0;
   bool multihome_ = false;
-  std::vector<Local> locals_;
+  Locals locals_;
   Outgoing out_;
   Incoming in_;
 };
@@ -320,7 +310,7 @@ void Udp::Take(Batch* batch, int32_t* words, size_t headroom, size_t room, int32
     const uint8_t* from = static_cast<uint8_t*>(in_.vectors[in_.next].iov_base) + in_.at;
     const Address& address = in_.addresses[in_.next];
     const bool cut = (in_.headers[in_.next].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    const int32_t local = multihome_ ? LocalOf(&in_.headers[in_.next].msg_hdr) : 0;
+    const int32_t local = multihome_ ? locals_.Number(&in_.headers[in_.next].msg_hdr) : 0;
     in_.at += size;
     if (in_.at >= total) {
       in_.next++;
@@ -403,7 +393,7 @@ void Udp::SetControl(int32_t message, int32_t local) {
     used = CMSG_SPACE(sizeof size);
     item = reinterpret_cast<cmsghdr*>(out_.controls[message].bytes + used);
   }
-  used += WriteLocal(local, item);
+  used += locals_.Write(local, family_, item);
   if (used == 0) header->msg_control = nullptr;
   header->msg_controllen = used;
 }
@@ -413,60 +403,6 @@ int Udp::Multihome() {
   if (!SetOption(fd_, ipv6 ? SOL_IPV6 : SOL_IP, ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1)) return errno;
   multihome_ = true;
   return 0;
-}
-
-// The number of the local address that a message came to; 0 when it doesn't say.
-int32_t Udp::LocalOf(msghdr* header) {
-  Local found = {};
-  bool told = false;
-  for (cmsghdr* item = CMSG_FIRSTHDR(header); item != nullptr && !told; item = CMSG_NXTHDR(header, item)) {
-    if (item->cmsg_level == SOL_IP && item->cmsg_type == IP_PKTINFO &&
-        item->cmsg_len >= CMSG_LEN(sizeof(in_pktinfo))) {
-      in_pktinfo info;
-      memcpy(&info, CMSG_DATA(item), sizeof info);
-      memcpy(&found.address, &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
-      found.interface = static_cast<uint32_t>(info.ipi_ifindex);
-      told = true;
-    } else if (item->cmsg_level == SOL_IPV6 && item->cmsg_type == IPV6_PKTINFO &&
-               item->cmsg_len >= CMSG_LEN(sizeof(in6_pktinfo))) {
-      in6_pktinfo info;
-      memcpy(&info, CMSG_DATA(item), sizeof info);
-      found.address = info.ipi6_addr;
-      found.interface = info.ipi6_ifindex;
-      told = true;
-    }
-  }
-  if (!told) return 0;
-  for (size_t i = 0; i < locals_.size(); i++) {
-    if (memcmp(&locals_[i], &found, sizeof found) == 0) return static_cast<int32_t>(i + 1);
-  }
-  if (locals_.size() >= kMaxLocals) return 0;
-  locals_.push_back(found);
-  return static_cast<int32_t>(locals_.size());
-}
-
-// Writes where a message is to leave from; returns the bytes used, 0 = the kernel's choice.
-size_t Udp::WriteLocal(int32_t local, cmsghdr* item) const {
-  if (local <= 0 || static_cast<size_t>(local) > locals_.size()) return 0;
-  const Local& from = locals_[static_cast<size_t>(local) - 1];
-  if (family_ == AF_INET) {
-    in_pktinfo info = {};
-    info.ipi_ifindex = static_cast<int>(from.interface);
-    memcpy(&info.ipi_spec_dst, &from.address, sizeof info.ipi_spec_dst);
-    item->cmsg_level = SOL_IP;
-    item->cmsg_type = IP_PKTINFO;
-    item->cmsg_len = CMSG_LEN(sizeof info);
-    memcpy(CMSG_DATA(item), &info, sizeof info);
-    return CMSG_SPACE(sizeof info);
-  }
-  in6_pktinfo info = {};
-  info.ipi6_addr = from.address;
-  info.ipi6_ifindex = from.interface;
-  item->cmsg_level = SOL_IPV6;
-  item->cmsg_type = IPV6_PKTINFO;
-  item->cmsg_len = CMSG_LEN(sizeof info);
-  memcpy(CMSG_DATA(item), &info, sizeof info);
-  return CMSG_SPACE(sizeof info);
 }
 
 // The kernel takes no segments of this size: they exceed the path MTU, or the device can't checksum.
@@ -523,7 +459,7 @@ bool Udp::SendOne(const Bytes& packet, const int32_t* words) {
   message.msg_namelen = size;
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
-  message.msg_controllen = WriteLocal(words[kLocalWord], reinterpret_cast<cmsghdr*>(control.bytes));
+  message.msg_controllen = locals_.Write(words[kLocalWord], family_, reinterpret_cast<cmsghdr*>(control.bytes));
   if (message.msg_controllen > 0) message.msg_control = control.bytes;
   for (int attempts = 0; attempts < 2;) {
     syscalls_++;

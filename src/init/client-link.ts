@@ -11,7 +11,7 @@ import type { ResolvedAddress } from './connection-list.ts';
 import { portOf } from './port.ts';
 import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
 import type { SignalState } from './sig.ts';
-import { socketOptions } from './socket-setup.ts';
+import { socketOptions, warnOfTos } from './socket-setup.ts';
 
 /** 2.x waits this long between failed look-ups. */
 const RESOLVE_RETRY_MS = 5_000;
@@ -128,7 +128,9 @@ export async function openClientLink(
         ),
       )
     : await openUdp(parts, { socket, dialled, bind });
-  if (opened) logLink(parts, opened.link, opened.remote);
+  if (!opened) return undefined;
+  warnOfTos(options, opened.link, log);
+  logLink(parts, opened.link, opened.remote);
   return opened;
 }
 

@@ -11,7 +11,7 @@ import { type LinkProfile, type MultiServer, realAddressText } from '../multi/mu
 import { type ConnectionEntry, type Options, protoFamily } from '../options/options.ts';
 import { type Link, type LinkListener, PortShare, type SocketFactory } from '../socket/socket.ts';
 import { portOf } from './port.ts';
-import { socketOptions } from './socket-setup.ts';
+import { socketOptions, warnOfTos } from './socket-setup.ts';
 
 export interface ServerLinkParts {
   readonly options: Options;
@@ -39,7 +39,11 @@ export async function bindServerLink(
     ...socketOptions(options, ce, parts.log),
     localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
   };
-  if (profile.link === 'udp') return attachUdp(parts, profile, ce, await socket.openUdp(bind));
+  if (profile.link === 'udp') {
+    const link = await socket.openUdp(bind);
+    warnOfTos(options, link, parts.log);
+    return attachUdp(parts, profile, ce, link);
+  }
   const listener = await socket.listenTcp({
     ...bind,
     tcpNoDelay: options.tcpNodelay,

@@ -5,7 +5,7 @@
 import type { Logger } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isUdp, type Options } from '../options/options.ts';
-import type { SocketOptions } from '../socket/socket.ts';
+import type { Link, SocketOptions } from '../socket/socket.ts';
 
 export function socketOptions(options: Options, ce: ConnectionEntry, log: Logger): SocketOptions {
   const { mark, bindDev, multihome } = options;
@@ -17,6 +17,12 @@ export function socketOptions(options: Options, ce: ConnectionEntry, log: Logger
     ...(ce.mtuDisc && { mtuDisc: ce.mtuDisc }),
     ...(multihome && isUdp(ce.proto) && { multihome }),
   };
+}
+
+/** Says when --passtos can't be done on this link. */
+export function warnOfTos({ passtos }: Options, link: Link, log: Logger): void {
+  if (passtos && !link.setTos)
+    log.log(M_WARN, 'NOTE: --passtos is ignored: this socket has no way to set it');
 }
 
 /** --sndbuf and --rcvbuf, which a server may push. */
