@@ -43,6 +43,30 @@ export function cipherInfo(name: string): CipherInfo | undefined {
   return CIPHERS.get(CIPHER_ALIASES.get(upper) ?? upper);
 }
 
+/** 2.6's warnings about data ciphers that protect badly or not at all (crypto.c init_key_type()). */
+export function keyTypeWarnings(cipher: CipherInfo, digest: DigestInfo | undefined): readonly string[] {
+  const lines: string[] = [];
+  if (cipher.mode === 'none') {
+    lines.push(
+      "******* WARNING *******: '--cipher none' was specified. This means NO encryption will be performed and tunnelled data WILL be transmitted in clear text over the network! PLEASE DO RECONSIDER THIS SETTING!",
+    );
+  }
+  const insecure = insecureCipherWarning(cipher);
+  if (insecure !== undefined) lines.push(insecure);
+  if (!digest && cipher.mode !== 'aead') {
+    lines.push(
+      "******* WARNING *******: '--auth none' was specified. This means no authentication will be performed on received packets, meaning you CANNOT trust that the data received by the remote side have NOT been manipulated. PLEASE DO RECONSIDER THIS SETTING!",
+    );
+  }
+  return lines;
+}
+
+/** 2.6's warning about ciphers with short blocks; undefined for all others. */
+export function insecureCipherWarning({ name, blockBytes, mode }: CipherInfo): string | undefined {
+  if (mode === 'aead' || mode === 'none' || blockBytes >= 16) return undefined;
+  return `WARNING: INSECURE cipher (${name}) with block size less than 128 bit (${blockBytes * 8} bit).  This allows attacks like SWEET32.  Mitigate by using a --cipher with a larger block size (e.g. AES-256-CBC). Support for these insecure ciphers will be removed in OpenVPN 2.7.`;
+}
+
 /** The digest called `name` in any case; undefined when unknown or unusable with HMAC. */
 export function digestInfo(name: string): DigestInfo | undefined {
   const upper = name.toUpperCase();

@@ -143,7 +143,16 @@ export interface CryptoBackend {
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
-export { AEAD_CIPHERS, allCiphers, allDigests, BF_CBC, cipherInfo, digestInfo } from './ciphers.ts';
+export {
+  AEAD_CIPHERS,
+  allCiphers,
+  allDigests,
+  BF_CBC,
+  cipherInfo,
+  digestInfo,
+  insecureCipherWarning,
+  keyTypeWarnings,
+} from './ciphers.ts';
 /**
  * createEpochKeys(crypto, spec): both directions of one data key in epoch format. FUTURE_EPOCHS: how far
  * ahead of the current epoch a peer may send.
