@@ -168,7 +168,7 @@ export class Bed {
   }
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
-  launch(role: Role, ns: string, lines: readonly string[]): Program {
+  launch(role: Role, ns: string, lines: readonly string[], env?: Readonly<Record<string, string>>): Program {
     const file = this.write(`${role}-${this.#counter++}.conf`, `${lines.join('\n')}\n`);
     const argv = [this.programFor(role), '--config', file];
     const program = new Program({
@@ -176,7 +176,7 @@ export class Bed {
       argv,
       ns,
       cwd: this.dir,
-      ...(this.isOurs(role) && { env: this.env }),
+      env: { ...(this.isOurs(role) ? this.env : undefined), ...env },
     });
     this.#started.push({ program, role });
     return program;

@@ -16,7 +16,9 @@ export interface TunnelOptions {
   readonly proto: 'udp' | 'tcp';
   readonly family: 4 | 6;
   readonly wrap: 'none' | 'tls-auth' | 'tls-crypt' | 'tls-crypt-v2';
-  readonly cipher: 'AES-128-GCM' | 'AES-192-GCM' | 'AES-256-GCM' | 'CHACHA20-POLY1305';
+  readonly cipher: string;
+  /** Digest of tls-auth and of data ciphers that aren't AEAD. */
+  readonly auth: string;
   readonly tls: '1.2' | '1.3';
   readonly topology: 'net30' | 'p2p' | 'subnet';
   readonly key: KeyKind;
@@ -39,6 +41,7 @@ export const PLAIN_TUNNEL: TunnelOptions = {
   family: 4,
   wrap: 'none',
   cipher: 'AES-256-GCM',
+  auth: 'SHA1',
   tls: '1.3',
   topology: 'subnet',
   key: 'ec',
@@ -115,7 +118,7 @@ function identityLines(ca: string, identity: CertificateFiles): string[] {
 
 function commonLines(tunnel: TunnelOptions): string[] {
   const versions = [`tls-version-min ${tunnel.tls}`, `tls-version-max ${tunnel.tls}`];
-  return [...versions, `data-ciphers ${tunnel.cipher}`, 'verb 3'];
+  return [...versions, `data-ciphers ${tunnel.cipher}`, `auth ${tunnel.auth}`, 'verb 3'];
 }
 
 function wrapLines(tunnel: TunnelOptions, files: TunnelFiles, role: 'server' | 'client'): string[] {

@@ -12,7 +12,16 @@ export const DIMENSIONS: Dimensions<TunnelOptions> = {
   proto: ['udp', 'tcp'],
   family: [4, 6],
   wrap: ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'],
-  cipher: ['AES-128-GCM', 'AES-192-GCM', 'AES-256-GCM', 'CHACHA20-POLY1305'],
+  cipher: [
+    'AES-128-GCM',
+    'AES-192-GCM',
+    'AES-256-GCM',
+    'CHACHA20-POLY1305',
+    'AES-256-CBC',
+    'AES-128-OFB',
+    'none',
+  ],
+  auth: ['SHA1', 'SHA256', 'SHA512'],
   tls: ['1.2', '1.3'],
   topology: ['net30', 'p2p', 'subnet'],
   key: ['rsa', 'ec', 'ed25519'],
@@ -34,9 +43,9 @@ export function matrixTests(pairing: Pairing, full: boolean): CompatTest[] {
 }
 
 function caseName(tunnel: TunnelOptions): string {
-  const { dev, proto, family, wrap, cipher, tls, topology, key } = tunnel;
+  const { dev, proto, family, wrap, cipher, auth, tls, topology, key } = tunnel;
   const layer = dev === 'tap' ? 'tap' : topology;
-  return `${proto}${family} ${wrap} ${cipher} tls${tls} ${layer} ${key}`;
+  return `${proto}${family} ${wrap} ${cipher} ${auth} tls${tls} ${layer} ${key}`;
 }
 
 async function runCase(bed: Bed): Promise<void> {

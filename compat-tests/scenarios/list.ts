@@ -1,6 +1,7 @@
 /** All scenarios, in the order of the table. */
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { ciphers } from './ciphers.ts';
 import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
@@ -8,6 +9,7 @@ import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { links } from './links.ts';
+import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
 import { pushUpdate } from './push-update.ts';
 import { refusals } from './refusals.ts';
@@ -37,6 +39,8 @@ const SCENARIOS: readonly Scenario[] = [
   ...shaping,
   ...socketOptions,
   ...exitNotify,
+  ...ciphers,
+  ...p2p,
   ...signals,
   ...hooks,
   ...status,

@@ -31,6 +31,8 @@ export class PacketBatch {
   readonly tos: Int16Array;
   /** Packet id read by the last openBatch(). */
   readonly packetIds: Uint32Array;
+  /** Upper half of ids with 64 bits: the sender's Unix time, or epoch and top of the counter. */
+  readonly packetTimes: Uint32Array;
   /** ADDRESS_WORDS words a packet: source after receive, destination before send. See address.ts. */
   readonly addresses: Int32Array;
   /** Packets in use: slots 0 .. count-1. */
@@ -46,6 +48,7 @@ export class PacketBatch {
     this.status = new Int32Array(capacity);
     this.tos = new Int16Array(capacity).fill(-1);
     this.packetIds = new Uint32Array(capacity);
+    this.packetTimes = new Uint32Array(capacity);
     this.addresses = new Int32Array(capacity * ADDRESS_WORDS);
   }
 

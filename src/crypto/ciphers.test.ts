@@ -1,7 +1,7 @@
 /** The tables against what OpenSSL itself says, and the names 2.x accepts. */
 import { createHash, getCipherInfo, getCiphers } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { AEAD_CIPHERS, allCiphers, allDigests, cipherInfo, digestInfo } from './ciphers.ts';
+import { AEAD_CIPHERS, allCiphers, allDigests, BF_CBC, cipherInfo, digestInfo } from './ciphers.ts';
 
 describe('cipherInfo', () => {
   it('agrees with OpenSSL on key and nonce lengths of every cipher it has', () => {
@@ -36,9 +36,23 @@ describe('cipherInfo', () => {
   });
 
   it('does not know what 2.6 with OpenSSL 3 refuses', () => {
-    for (const name of ['AES-256-CCM', 'AES-256-CTR', 'AES-256', 'DES-EDE3', 'BF-CBC', '', 'constructor']) {
+    for (const name of ['AES-256-CCM', 'AES-256-CTR', 'AES-256', 'DES-EDE3', 'IDEA-CBC', '', 'constructor']) {
       expect([name, cipherInfo(name)]).toEqual([name, undefined]);
     }
+  });
+
+  it('marks what OpenSSL 3 has in its legacy provider only', () => {
+    const legacy = ['bf-cbc', 'blowfish', 'CAST5-OFB', 'DES-CBC', 'SEED-CFB'].map((name) => cipherInfo(name));
+    expect(legacy.map((cipher) => [cipher?.name, cipher?.legacy])).toEqual([
+      ['BF-CBC', true],
+      ['BF-CBC', true],
+      ['CAST5-OFB', true],
+      ['DES-CBC', true],
+      ['SEED-CFB', true],
+    ]);
+    expect(cipherInfo('BF-CBC')).toEqual(BF_CBC);
+    expect(cipherInfo('DES-EDE3-CBC')?.legacy).toBeUndefined();
+    expect(allCiphers(true)).toHaveLength(63 + 20);
   });
 
   it('lists ciphers as --show-ciphers does: 63 of them, short blocks last', () => {

@@ -1,6 +1,6 @@
 /**
  * Cipher and digest tables (2.x crypto_openssl.c): the ciphers that `openvpn --show-ciphers` of 2.6
- * lists with OpenSSL 3.0, and the digests that work with HMAC. Names are looked up without regard to
+ * lists with OpenSSL 3.0 and its legacy provider, and the digests that work with HMAC. Names are looked up without regard to
  * case and come back in the spelling that 2.x writes into IV_CIPHERS, options strings and logs.
  *
  * Sizes are 2.x's view of a cipher: the block of a CFB, OFB or GCM cipher is that of its CBC sister,
@@ -21,8 +21,8 @@ export const AEAD_CIPHERS: readonly string[] = [
 ];
 
 /**
- * What an options string says when `--cipher` is not set. OpenSSL 3 has BF-CBC in its legacy provider
- * only, so cipherInfo() doesn't know it; the sizes are still needed for link-mtu and keysize.
+ * What an options string says when `--cipher` is not set: its sizes are needed for link-mtu and keysize
+ * even where OpenSSL lacks the legacy provider.
  */
 export const BF_CBC: CipherInfo = {
   name: 'BF-CBC',
@@ -31,12 +31,40 @@ export const BF_CBC: CipherInfo = {
   ivBytes: 8,
   blockBytes: 8,
   tagBytes: 0,
+  legacy: true,
 };
 
-/** The cipher called `name` in any case, `none` included; undefined when 2.6 has no such cipher. */
+/**
+ * The cipher called `name` in any case, `none` and those of the legacy provider included; undefined when
+ * 2.6 has no such cipher.
+ */
 export function cipherInfo(name: string): CipherInfo | undefined {
   const upper = name.toUpperCase();
   return CIPHERS.get(CIPHER_ALIASES.get(upper) ?? upper);
+}
+
+/** 2.6's warnings about data ciphers that protect badly or not at all (crypto.c init_key_type()). */
+export function keyTypeWarnings(cipher: CipherInfo, digest: DigestInfo | undefined): readonly string[] {
+  const lines: string[] = [];
+  if (cipher.mode === 'none') {
+    lines.push(
+      "******* WARNING *******: '--cipher none' was specified. This means NO encryption will be performed and tunnelled data WILL be transmitted in clear text over the network! PLEASE DO RECONSIDER THIS SETTING!",
+    );
+  }
+  const insecure = insecureCipherWarning(cipher);
+  if (insecure !== undefined) lines.push(insecure);
+  if (!digest && cipher.mode !== 'aead') {
+    lines.push(
+      "******* WARNING *******: '--auth none' was specified. This means no authentication will be performed on received packets, meaning you CANNOT trust that the data received by the remote side have NOT been manipulated. PLEASE DO RECONSIDER THIS SETTING!",
+    );
+  }
+  return lines;
+}
+
+/** 2.6's warning about ciphers with short blocks; undefined for all others. */
+export function insecureCipherWarning({ name, blockBytes, mode }: CipherInfo): string | undefined {
+  if (mode === 'aead' || mode === 'none' || blockBytes >= 16) return undefined;
+  return `WARNING: INSECURE cipher (${name}) with block size less than 128 bit (${blockBytes * 8} bit).  This allows attacks like SWEET32.  Mitigate by using a --cipher with a larger block size (e.g. AES-256-CBC). Support for these insecure ciphers will be removed in OpenVPN 2.7.`;
 }
 
 /** The digest called `name` in any case; undefined when unknown or unusable with HMAC. */
@@ -45,9 +73,12 @@ export function digestInfo(name: string): DigestInfo | undefined {
   return DIGESTS.get(DIGEST_ALIASES.get(upper) ?? upper);
 }
 
-/** All ciphers in --show-ciphers order, those with a block below 128 bits last; without `none`. */
-export function allCiphers(): readonly CipherInfo[] {
-  return [...CIPHERS.values()].filter((cipher) => cipher.mode !== 'none');
+/**
+ * All ciphers in --show-ciphers order, those with a block below 128 bits last; without `none`. `legacy`
+ * adds those that `--providers legacy default` adds.
+ */
+export function allCiphers(legacy = false): readonly CipherInfo[] {
+  return [...CIPHERS.values()].filter((cipher) => cipher.mode !== 'none' && (legacy || !cipher.legacy));
 }
 
 /** All digests that digestInfo() knows. */
@@ -60,10 +91,21 @@ const FAMILIES: readonly (readonly [string, number, number, readonly string[]])[
   ...[128, 192, 256].map((bits) => family('AES', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'GCM', 'OFB'])),
   ...[128, 192, 256].map((bits) => family('ARIA', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'GCM', 'OFB'])),
   ...[128, 192, 256].map((bits) => family('CAMELLIA', bits, ['CBC', 'CFB', 'CFB1', 'CFB8', 'OFB'])),
+  ['SEED', 128, 16, ['CBC', 'CFB', 'OFB']],
   ['SM4', 128, 16, ['CBC', 'CFB', 'OFB']],
+  ['BF', 128, 8, ['CBC', 'CFB', 'OFB']],
+  ['CAST5', 128, 8, ['CBC', 'CFB', 'OFB']],
+  ['DES', 64, 8, ['CBC', 'CFB', 'CFB1', 'CFB8', 'OFB']],
   ['DES-EDE', 128, 8, ['CBC', 'CFB', 'OFB']],
   ['DES-EDE3', 192, 8, ['CBC', 'CFB', 'CFB1', 'CFB8', 'OFB']],
+  ['DESX', 192, 8, ['CBC']],
+  ['RC2-40', 40, 8, ['CBC']],
+  ['RC2-64', 64, 8, ['CBC']],
+  ['RC2', 128, 8, ['CBC', 'CFB', 'OFB']],
 ];
+
+/** Families of OpenSSL's legacy provider. */
+const LEGACY = new Set(['SEED', 'BF', 'CAST5', 'DES', 'DESX', 'RC2-40', 'RC2-64', 'RC2']);
 
 const CIPHERS: ReadonlyMap<string, CipherInfo> = buildCiphers();
 
@@ -75,7 +117,14 @@ const CIPHER_ALIASES: ReadonlyMap<string, string> = new Map([
     [`ARIA${bits}`, `ARIA-${bits}-CBC`],
     [`CAMELLIA${bits}`, `CAMELLIA-${bits}-CBC`],
   ]),
+  ['BF', 'BF-CBC'],
+  ['BLOWFISH', 'BF-CBC'],
+  ['CAST', 'CAST5-CBC'],
+  ['CAST-CBC', 'CAST5-CBC'],
+  ['DES', 'DES-CBC'],
   ['DES3', 'DES-EDE3-CBC'],
+  ['DESX', 'DESX-CBC'],
+  ['SEED', 'SEED-CBC'],
   ['SM4', 'SM4-CBC'],
 ]);
 
@@ -138,15 +187,18 @@ function buildCiphers(): Map<string, CipherInfo> {
     blockBytes: number,
     mode: CipherMode,
     ivBytes: number,
+    legacy = false,
   ): void => {
     const tagBytes = mode === 'aead' ? 16 : 0;
-    table.set(name.toUpperCase(), { name, mode, keyBytes: keyBits / 8, ivBytes, blockBytes, tagBytes });
+    const sizes = { keyBytes: keyBits / 8, ivBytes, blockBytes, tagBytes };
+    table.set(name.toUpperCase(), { name, mode, ...sizes, ...(legacy && { legacy }) });
   };
   for (const [prefix, keyBits, blockBytes, modes] of FAMILIES) {
-    if (prefix === 'SM4') add('CHACHA20-POLY1305', 256, 1, 'aead', 12);
+    if (prefix === 'SEED') add('CHACHA20-POLY1305', 256, 1, 'aead', 12);
     for (const mode of modes) {
       const kind = mode === 'GCM' ? 'aead' : mode === 'CBC' ? 'cbc' : mode === 'OFB' ? 'ofb' : 'cfb';
-      add(`${prefix}-${mode}`, keyBits, blockBytes, kind, kind === 'aead' ? 12 : blockBytes);
+      const ivBytes = kind === 'aead' ? 12 : blockBytes;
+      add(`${prefix}-${mode}`, keyBits, blockBytes, kind, ivBytes, LEGACY.has(prefix));
     }
   }
   add('none', 0, 0, 'none', 0);

@@ -7,12 +7,16 @@ import { cryptoConformance } from './crypto.conformance.ts';
 import { AEAD_CIPHERS, cipherInfo, type DataKeySpec, OPEN_OK } from './crypto.ts';
 import { createNativeCrypto } from './crypto-native.ts';
 import { createNodeCrypto } from './crypto-node.ts';
+import { epochConformance } from './epoch.conformance.ts';
+import { hmacKeyConformance } from './hmac-keys.conformance.ts';
 
 const node = createNodeCrypto();
 const native = createNativeCrypto(addonForTests(), node);
 const MISUSE = { code: 'ERR_OVPN_API_MISUSE' };
 
 cryptoConformance('crypto-native', () => native);
+hmacKeyConformance('crypto-native', () => native);
+epochConformance('crypto-native', () => native);
 
 describe('crypto-native', () => {
   it('writes the same bytes as the node backend and opens them', () => {

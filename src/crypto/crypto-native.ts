@@ -1,7 +1,7 @@
 /**
  * CryptoBackend over the C++ addon: AEAD data keys through one OpenSSL context per key and direction
- * (native/aead.cc), a whole batch per call. Everything that isn't done per packet, and ciphers that
- * the addon lacks, are left to the backend passed in.
+ * (native/aead.cc), a whole batch per call. Everything that isn't done per packet, ciphers that the addon
+ * lacks and epoch keys are left to the backend passed in.
  */
 import { ApiMisuseError, CryptoError, type PacketBatch } from '../base/base.ts';
 import type { NativeAddon, NativeAeadOpener, NativeAeadSealer } from '../native/native.ts';
@@ -13,14 +13,15 @@ const PACKET_ID_BYTES = 4;
 
 /** Data keys by the addon, the rest by `base` (crypto-node.ts). One serves the whole process. */
 export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): CryptoBackend {
-  const isNative = (cipher: CipherInfo): boolean => cipher.mode === 'aead' && addon.supportsAead(cipher.name);
+  const isNative = ({ mode, name }: CipherInfo): boolean => mode === 'aead' && addon.supportsAead(name);
+  const takes = ({ cipher, epoch }: DataKeySpec): boolean => epoch === undefined && isNative(cipher);
   return {
     name: 'native',
     supportsCipher: (cipher) => isNative(cipher) || base.supportsCipher(cipher),
     createSealingKey: (spec) =>
-      isNative(spec.cipher) ? new NativeSealingKey(addon, spec) : base.createSealingKey(spec),
+      takes(spec) ? new NativeSealingKey(addon, spec) : base.createSealingKey(spec),
     createOpeningKey: (spec) =>
-      isNative(spec.cipher) ? new NativeOpeningKey(addon, spec) : base.createOpeningKey(spec),
+      takes(spec) ? new NativeOpeningKey(addon, spec) : base.createOpeningKey(spec),
     hmac: (digest, key, ...parts) => base.hmac(digest, key, ...parts),
     hash: (digest, ...parts) => base.hash(digest, ...parts),
     aes256Ctr: (key, iv, data) => base.aes256Ctr(key, iv, data),

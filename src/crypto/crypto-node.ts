@@ -1,6 +1,6 @@
 /**
- * CryptoBackend over node:crypto: works wherever Node does, without the addon. Data keys are AEAD
- * ciphers only (aead-node.ts); supportsCipher() says no to the rest.
+ * CryptoBackend over node:crypto: works wherever Node does, without the addon. Ciphers of OpenSSL's
+ * legacy provider work when Node was started with --openssl-legacy-provider.
  */
 import {
   createCipheriv,
@@ -11,23 +11,31 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import { CryptoError } from '../base/base.ts';
+import { EpochOpeningKey, EpochSealingKey } from './aead-epoch-node.ts';
 import { NodeOpeningKey, NodeSealingKey } from './aead-node.ts';
-import type { CipherInfo, CryptoBackend, DataKeySpec } from './crypto.ts';
+import { CbcOpeningKey, CbcSealingKey } from './cbc-node.ts';
+import type { CipherInfo, CryptoBackend, DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import { PlainOpeningKey, PlainSealingKey } from './plain-node.ts';
+import { StreamOpeningKey, StreamSealingKey } from './stream-node.ts';
 
 /** The backend that needs nothing but Node. Holds no state; one serves the whole process. */
 export function createNodeCrypto(): CryptoBackend {
   const available = new Set(getCiphers());
   const supportsCipher = (cipher: CipherInfo): boolean =>
-    cipher.mode === 'aead' && available.has(cipher.name.toLowerCase());
+    cipher.name === 'none' || available.has(cipher.name.toLowerCase());
   const demand = (spec: DataKeySpec): DataKeySpec => {
-    if (supportsCipher(spec.cipher)) return spec;
-    throw new CryptoError(`Cipher ${spec.cipher.name} not supported`);
+    const { cipher, headerless } = spec;
+    if (!supportsCipher(cipher)) throw new CryptoError(`Cipher ${cipher.name} not supported`);
+    if (headerless && cipher.mode !== 'cbc' && cipher.mode !== 'none') {
+      throw new CryptoError(`Cipher '${cipher.name}' mode not supported`);
+    }
+    return spec;
   };
   return {
     name: 'node',
     supportsCipher,
-    createSealingKey: (spec) => new NodeSealingKey(demand(spec)),
-    createOpeningKey: (spec) => new NodeOpeningKey(demand(spec)),
+    createSealingKey: (spec) => sealingKey(demand(spec)),
+    createOpeningKey: (spec) => openingKey(demand(spec)),
     hmac: (digest, key, ...parts) => {
       const hmac = createHmac(digest, key);
       for (const part of parts) hmac.update(part);
@@ -42,4 +50,30 @@ export function createNodeCrypto(): CryptoBackend {
     randomBytes: (length) => randomBytes(length),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   };
+}
+
+function sealingKey(spec: DataKeySpec): SealingKey {
+  switch (spec.cipher.mode) {
+    case 'aead':
+      return spec.epoch === undefined ? new NodeSealingKey(spec) : new EpochSealingKey(spec);
+    case 'cbc':
+      return new CbcSealingKey(spec);
+    case 'none':
+      return new PlainSealingKey(spec);
+    default:
+      return new StreamSealingKey(spec);
+  }
+}
+
+function openingKey(spec: DataKeySpec): OpeningKey {
+  switch (spec.cipher.mode) {
+    case 'aead':
+      return spec.epoch === undefined ? new NodeOpeningKey(spec) : new EpochOpeningKey(spec);
+    case 'cbc':
+      return new CbcOpeningKey(spec);
+    case 'none':
+      return new PlainOpeningKey(spec);
+    default:
+      return new StreamOpeningKey(spec);
+  }
 }

@@ -1,13 +1,18 @@
 /**
- * Header of crypto/ (2.x crypto.h, crypto_backend.h, packet_id.h): what a crypto backend must do, the
- * cipher and digest tables, packet ids and replay windows, static keys and key derivation.
+ * Header of crypto/ (2.x crypto.h, crypto_backend.h, crypto_epoch.h, packet_id.h): what a crypto backend
+ * must do, the cipher and digest tables, packet ids and replay windows, static keys, key derivation.
  *
- * Data keys work on runs of a PacketBatch, in place:
- *   AEAD, P_DATA_V2:  H(4) || pid(4) || tag(16) || ciphertext     AAD = H || pid
- *   AEAD, P_DATA_V1:  H(1) || pid(4) || tag(16) || ciphertext     AAD = pid
- * Source: 2.x crypto.c openvpn_encrypt_aead(), openvpn_decrypt_aead().
+ * Data keys work on runs of a PacketBatch, in place. H is 4 bytes of P_DATA_V2, 1 of P_DATA_V1, or none:
+ *   AEAD      H || pid(4) || tag(16) || ciphertext                       AAD = H || pid; V1: pid
+ *   epoch     H(4) || epoch(2) counter(6) || ciphertext || tag(16)       AAD = H || epoch counter
+ *   CBC       H || hmac || iv || E(pid || payload || padding)            hmac over all behind it
+ *   CFB, OFB  H || hmac || iv = pid(4) time(4) 0.. || E(payload)
+ *   none      H || hmac || pid || payload
+ * pid is 4 bytes, without header (static keys) 8: pid(4) time(4).
+ * Source: 2.x crypto.c openvpn_encrypt_aead(), openvpn_encrypt_v1() and their opposites.
  */
 import type { PacketBatch } from '../base/base.ts';
+import type { ReplayResult } from './packet-id.ts';
 
 export type CipherMode = 'aead' | 'cbc' | 'cfb' | 'ofb' | 'none';
 
@@ -21,6 +26,8 @@ export interface CipherInfo {
   readonly blockBytes: number;
   /** 16 for AEAD, else 0. */
   readonly tagBytes: number;
+  /** OpenSSL 3 has it in its legacy provider only. */
+  readonly legacy?: true;
 }
 
 export interface DigestInfo {
@@ -46,12 +53,33 @@ export interface DataKeySpec {
   readonly peerId: number;
   /** Id of the first packet sealed, 1..2^32-1; 1 when left out. Other values are for tests and for keys taken over. */
   readonly firstPacketId?: number;
+  /** Static key mode: packets have no header and long ids. Not for AEAD, CFB and OFB. */
+  readonly headerless?: boolean;
+  /** Unix time for long ids (CFB, OFB, headerless), asked for the first packet and when ids run out. */
+  readonly wallSec?: () => number;
+  /**
+   * Epoch format, AEAD and P_DATA_V2 only: the key of this one epoch, 1..65535. `key.cipher` is the data
+   * key then, `key.hmac` starts with the 12 bytes of IV, and ids have 48 bits. See EpochKeys.
+   */
+  readonly epoch?: number;
 }
 
 /** Results in PacketBatch.status after openBatch(). */
 export const OPEN_OK = 0;
+/** AEAD: no room for id, tag and payload. CBC, CFB, OFB: no payload behind the IV. */
 export const OPEN_TOO_SHORT = 1;
+/** Tag or HMAC is wrong. */
 export const OPEN_AUTH_FAILED = 2;
+/** Shorter than the HMAC. */
+export const OPEN_NO_HMAC = 3;
+/** Shorter than the IV. */
+export const OPEN_NO_IV = 4;
+/** Wrong length or padding; with an HMAC only a peer that has the key can cause it. */
+export const OPEN_BAD_CIPHERTEXT = 5;
+/** No room for the packet id. */
+export const OPEN_NO_PACKET_ID = 6;
+/** Epoch format: an epoch that is over, or too far ahead. */
+export const OPEN_BAD_EPOCH = 7;
 
 /** Encrypts one direction of one data key. */
 export interface SealingKey {
@@ -59,28 +87,43 @@ export interface SealingKey {
   readonly headBytes: number;
   /** Most bytes that sealing adds behind a packet (block padding). */
   readonly tailBytes: number;
-  /** The id that the next packet gets; starts at spec.firstPacketId. 2^32 when the ids are used up. */
+  /** The id that the next packet gets; starts at spec.firstPacketId. 2^32 (epoch: 2^48) when used up. */
   readonly nextPacketId: number;
+  /** Epoch format: the epoch that packets are sealed in. */
+  readonly epoch?: number;
   /**
    * Seals slots first..end-1 in place; slots of length 0 are passed over. Returns the slots handled:
-   * fewer than end-first only when the 32-bit packet ids are used up. A slot with less than headBytes
-   * before its packet is dropped (length 0), never written outside of its bounds.
+   * fewer than end-first only when the packet ids are used up. A slot with less than headBytes before
+   * its packet or tailBytes behind it is dropped (length 0), never written outside of its bounds.
    */
   sealBatch(batch: PacketBatch, first: number, end: number): number;
   /** Zeroes the key. */
   destroy(): void;
 }
 
-/** Decrypts one direction of one data key. Replay is not checked here: see PacketIdRec. */
+/** Decrypts one direction of one data key. Replay is not checked here: see ReplayCheck. */
 export interface OpeningKey {
   /**
    * Opens slots first..end-1 in place, V1 and V2 headers alike; slots of length 0 are passed over.
    * Sets status (OPEN_*) and, when good, packetIds, offsets and lengths; a bad slot gets length 0.
    */
   openBatch(batch: PacketBatch, first: number, end: number): void;
+  /** Whether openBatch() sets packetTimes, too; without it the upper half of ids is 0. */
+  readonly wideIds?: boolean;
   /** Packets that failed authentication under this key. */
   readonly failures: number;
   destroy(): void;
+}
+
+/** The replay window of one direction of one data key. */
+export interface ReplayCheck {
+  /**
+   * Says whether an authenticated packet is new, and marks it seen if so. `time` is the upper half of the
+   * id as in PacketBatch.packetTimes. 0 is good, see REPLAY_*.
+   */
+  check(packetId: number, nowMs: number, time?: number): ReplayResult;
+  /** Highest id seen; 0 before the first. */
+  readonly highest: number;
 }
 
 /** Everything the protocol needs from a crypto library. Plain object, passed in; see crypto-node.ts, crypto-native.ts. */
@@ -100,7 +143,21 @@ export interface CryptoBackend {
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
-export { AEAD_CIPHERS, allCiphers, allDigests, BF_CBC, cipherInfo, digestInfo } from './ciphers.ts';
+export {
+  AEAD_CIPHERS,
+  allCiphers,
+  allDigests,
+  BF_CBC,
+  cipherInfo,
+  digestInfo,
+  insecureCipherWarning,
+  keyTypeWarnings,
+} from './ciphers.ts';
+/**
+ * createEpochKeys(crypto, spec): both directions of one data key in epoch format. FUTURE_EPOCHS: how far
+ * ahead of the current epoch a peer may send.
+ */
+export { createEpochKeys, type EpochKeys, type EpochKeysSpec, FUTURE_EPOCHS } from './epoch-keys.ts';
 export {
   DEFAULT_REPLAY_PACKETS,
   DEFAULT_REPLAY_SEC,
@@ -126,3 +183,5 @@ export {
 } from './pem-key.ts';
 export { type KeySources, prf, tls1Prf } from './prf.ts';
 export { KEY2_BYTES, type Key2, keyHalves, readStaticKey, writeStaticKey } from './static-key.ts';
+/** aeadUsageLimit(cipher): blocks plus packets that one key may process; 0 = no limit. */
+export { AEAD_LIMIT_BLOCK_BYTES, aeadUsageLimit, MAX_FAILURES, MAX_FAILURES_WARN } from './usage-limit.ts';

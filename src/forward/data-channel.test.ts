@@ -231,7 +231,16 @@ function testKey(keyId: number): DataKeys {
   const spec = { cipher: PARAMS.cipher, key, keyId, peerId: PARAMS.peerId };
   const seal = crypto.createSealingKey(spec);
   const open = crypto.createOpeningKey(spec);
-  return { keyId, seal, open, replay: new PacketIdRec(64, 15), bytes: 0, packets: 0 };
+  return {
+    keyId,
+    seal,
+    open,
+    replay: new PacketIdRec(64, 15),
+    bytes: 0,
+    packets: 0,
+    sealedBlocks: 0,
+    openedBlocks: 0,
+  };
 }
 
 interface Peer {

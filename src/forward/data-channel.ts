@@ -3,13 +3,19 @@
  * process_ip_header()), batch-wise and in place. Per packet it only reads and writes numbers; a line is
  * logged for packets that fail.
  *
- * Order of open(): key by key id, AEAD, replay window, fragments, compression frame, ping, OCC, IP check
+ * Order of open(): key by key id, cipher, replay window, fragments, compression frame, ping, OCC, IP check
  * (tun), mssfix, inner rules. Fragments, frames and rules are PayloadFrame's and InnerRules' work.
  */
 import { PACKET_HEADROOM, PACKET_TAILROOM, type PacketBatch } from '../base/base.ts';
 import { D_CRYPT_ERRORS, D_MTU_INFO, D_PING, D_STREAM_ERRORS } from '../base/errlevel.ts';
 import type { Compressor } from '../comp/comp.ts';
-import { OPEN_OK, OPEN_TOO_SHORT } from '../crypto/crypto.ts';
+import {
+  AEAD_LIMIT_BLOCK_BYTES,
+  MAX_FAILURES,
+  OPEN_AUTH_FAILED,
+  OPEN_BAD_CIPHERTEXT,
+  OPEN_OK,
+} from '../crypto/crypto.ts';
 import { op } from '../reliable/reliable.ts';
 import type { DataChannelParams, DataKeys } from '../ssl/ssl.ts';
 import { addCounters, clearCounters, newLinkCounters } from './counters.ts';
@@ -34,6 +40,8 @@ import { ipOffset, ipVersion } from './proto.ts';
 export { newLinkCounters };
 
 const { P_DATA_V1, P_DATA_V2, P_OPCODE_SHIFT, P_KEY_ID_MASK } = op;
+/** Stands for the first byte of packets that have no opcode: key 0. */
+const HEADERLESS = P_DATA_V1 << P_OPCODE_SHIFT;
 const TUN_MTU_MAX_MIN = 1600;
 
 /** Makes the pipeline of one peer; its timers start at `nowMs`. */
@@ -135,16 +143,17 @@ class PeerDataChannel implements DataChannel {
     this.#authenticated = 0;
     this.#failed = false;
     const { offsets, lengths, slab, status } = batch;
+    const headerless = this.#params?.headerless === true;
     let start = first;
     while (start < end) {
-      const header = lengths[start]! > 0 ? slab[offsets[start]!]! : -1;
+      const header = lengths[start]! > 0 ? (headerless ? HEADERLESS : slab[offsets[start]!]!) : -1;
       let next = start;
       do {
         // openBatch() leaves passed-over slots alone: a left-over status must not look like its verdict.
         if (lengths[next] === 0) status[next] = OPEN_OK;
         this.#countRead(lengths[next]!);
         next++;
-      } while (next < end && (lengths[next] === 0 || slab[offsets[next]!] === header));
+      } while (next < end && (lengths[next] === 0 || headerless || slab[offsets[next]!] === header));
       if (header >= 0) this.#openRun(batch, start, next, header, nowMs);
       start = next;
     }
@@ -200,7 +209,8 @@ class PeerDataChannel implements DataChannel {
   handleTimeout(nowMs: number): void {
     this.#timers.handleTimeout(nowMs);
     const mtu = linkMtu(this.#frame, this.#crypto, false);
-    this.#occ.handleTimeout(nowMs, mtu, this.#config.keys.params !== undefined);
+    const { keys, counters } = this.#config;
+    this.#occ.handleTimeout(nowMs, mtu, keys.params !== undefined, counters);
   }
 
   nextTimeout(): number | undefined {
@@ -266,14 +276,17 @@ class PeerDataChannel implements DataChannel {
     const { lengths } = batch;
     let packets = 0;
     let bytes = 0;
+    let blocks = 0;
     for (let i = first; i < handled; i++) {
       const length = lengths[i]!;
       if (length === 0) continue;
       packets++;
       bytes += length;
+      blocks += blocksOf(length);
       if (length > this.#occ.maxSent) this.#occ.maxSent = length;
     }
     this.#countKey(keys, packets, bytes);
+    keys.sealedBlocks += blocks;
     this.#run.linkWriteBytes += bytes;
     this.#run.linkWritePackets += packets;
     if (packets > 0) this.#timers.noteSent(nowMs);
@@ -295,6 +308,11 @@ class PeerDataChannel implements DataChannel {
       return;
     }
     this.#countKeySlots(keys, batch, first, end);
+    if (keys.open.failures > MAX_FAILURES) {
+      // So many forgeries: the next one might be good.
+      this.#run.dropAuth += dropSlots(batch, first, end);
+      return;
+    }
     keys.open.openBatch(batch, first, end);
     const { lengths, status } = batch;
     for (let i = first; i < end; i++) {
@@ -307,10 +325,12 @@ class PeerDataChannel implements DataChannel {
   #acceptOpened(batch: PacketBatch, slot: number, keys: DataKeys, nowMs: number): void {
     const { slab } = batch;
     const sealedLength = batch.lengths[slot]!;
-    if (keys.replay.check(batch.packetIds[slot]!, nowMs) !== 0) {
-      this.#dropReplay(batch, slot);
+    const time = keys.open.wideIds ? batch.packetTimes[slot]! : 0;
+    if (keys.replay.check(batch.packetIds[slot]!, nowMs, time) !== 0) {
+      this.#dropReplay(batch, slot, time);
       return;
     }
+    keys.openedBlocks += blocksOf(sealedLength);
     this.#authenticated++;
     this.#run.authReadBytes += sealedLength;
     const linkBytes = sealedLength + keys.seal.headBytes;
@@ -362,20 +382,20 @@ class PeerDataChannel implements DataChannel {
   }
 
   #dropUnopened(batch: PacketBatch, slot: number): void {
-    const short = batch.status[slot] === OPEN_TOO_SHORT;
-    if (short) this.#run.dropShort++;
-    else this.#run.dropAuth++;
+    const status = batch.status[slot]!;
+    if (status === OPEN_AUTH_FAILED || status === OPEN_BAD_CIPHERTEXT) this.#run.dropAuth++;
+    else this.#run.dropShort++;
     this.#failed = true;
     batch.lengths[slot] = 0;
-    logUnopened(this.#config.log, this.#crypto.cipher, short);
+    logUnopened(this.#config.log, this.#crypto.cipher, status);
   }
 
-  #dropReplay(batch: PacketBatch, slot: number): void {
+  #dropReplay(batch: PacketBatch, slot: number, time: number): void {
     this.#run.dropReplay++;
     this.#failed = true;
     batch.lengths[slot] = 0;
     if (this.#config.muteReplayWarnings) return;
-    logReplay(this.#config.log, this.#crypto.cipher, batch.packetIds[slot]!);
+    logReplay(this.#config.log, this.#crypto.cipher, batch.packetIds[slot]!, this.#params?.epoch ? 0 : time);
   }
 
   /** A stream whose bytes don't decrypt can't be trusted any more. */
@@ -424,8 +444,9 @@ class PeerDataChannel implements DataChannel {
       this.#measure();
       return;
     }
-    const header = params.peerId >= 0 ? 'v2' : 'v1';
-    this.#crypto = { cipher: params.cipher, digest: params.digest, header };
+    const header = params.headerless ? undefined : params.peerId >= 0 ? 'v2' : 'v1';
+    const { cipher, digest, epoch = false } = params;
+    this.#crypto = { cipher, digest, header, epoch };
     this.#measure();
     this.#logFrame();
   }
@@ -457,6 +478,11 @@ class PeerDataChannel implements DataChannel {
       maxPayload: batch.maxPacketBytes,
     };
   }
+}
+
+/** Blocks that a packet counts towards an AEAD cipher's limit. */
+function blocksOf(bytes: number): number {
+  return Math.ceil(bytes / AEAD_LIMIT_BLOCK_BYTES);
 }
 
 /** Sets all lengths to 0; returns how many packets that dropped. */

@@ -158,6 +158,8 @@ function peer({ framing, fragment, inner, pingSec = 0 }: Setup): Peer {
     replay: new PacketIdRec(),
     bytes: 0,
     packets: 0,
+    sealedBlocks: 0,
+    openedBlocks: 0,
   };
   const params = { cipher, digest: undefined, peerId: 5, tlsEkm: true, dynTlsCrypt: false, ccExit: true };
   const log = new MemoryLogger(7);

@@ -11,24 +11,52 @@ import {
   type PacketBatch,
 } from '../base/base.ts';
 import { D_CRYPT_ERRORS, D_MULTI_DROPPED, D_REPLAY_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
-import type { CipherInfo } from '../crypto/crypto.ts';
+import { timeText } from '../base/time-text.ts';
+import {
+  type CipherInfo,
+  OPEN_AUTH_FAILED,
+  OPEN_BAD_CIPHERTEXT,
+  OPEN_BAD_EPOCH,
+  OPEN_NO_HMAC,
+  OPEN_NO_IV,
+  OPEN_NO_PACKET_ID,
+} from '../crypto/crypto.ts';
 import type { DataKeySource } from './forward.ts';
 
 const KEY_IDS = 8;
 
-/** A packet did not authenticate, or is shorter than its headers. */
-export function logUnopened(log: Logger, cipher: CipherInfo | undefined, short: boolean): void {
+/** A packet did not open; `status` is its OPEN_* code. */
+export function logUnopened(log: Logger, cipher: CipherInfo | undefined, status: number): void {
   if (!log.enabled(D_CRYPT_ERRORS)) return;
-  const auth = cipher?.mode === 'aead' ? 'cipher final failed' : 'packet HMAC authentication failed';
-  log.log(D_CRYPT_ERRORS, `${errorPrefix(cipher)}: ${short ? 'missing payload' : auth}`);
+  log.log(D_CRYPT_ERRORS, `${errorPrefix(cipher)}: ${unopenedText(cipher, status)}`);
 }
 
-/** A packet authenticated, but its id is not new. */
-export function logReplay(log: Logger, cipher: CipherInfo | undefined, packetId: number): void {
+function unopenedText(cipher: CipherInfo | undefined, status: number): string {
+  switch (status) {
+    case OPEN_AUTH_FAILED:
+      return cipher?.mode === 'aead' ? 'cipher final failed' : 'packet HMAC authentication failed';
+    case OPEN_NO_HMAC:
+      return 'missing authentication info';
+    case OPEN_NO_IV:
+      return 'missing IV info';
+    case OPEN_BAD_CIPHERTEXT:
+      return 'cipher final failed';
+    case OPEN_NO_PACKET_ID:
+      return cipher?.mode === 'cbc' ? 'error reading CBC packet-id' : 'error reading packet-id';
+    case OPEN_BAD_EPOCH:
+      return 'data packet with unknown epoch';
+    default:
+      return 'missing payload';
+  }
+}
+
+/** A packet authenticated, but its id is not new. `time` is the sender's Unix time of a long id, else 0. */
+export function logReplay(log: Logger, cipher: CipherInfo | undefined, packetId: number, time: number): void {
   if (!log.enabled(D_REPLAY_ERRORS)) return;
+  const when = time === 0 ? '' : ` / time = (${time}) ${timeText(time * 1000)}`;
   log.log(
     D_REPLAY_ERRORS,
-    `${errorPrefix(cipher)}: bad packet ID (may be a replay): [ #${packetId} ] -- see the man page entry for --no-replay and --replay-window for more info or silence this warning with --mute-replay-warnings`,
+    `${errorPrefix(cipher)}: bad packet ID (may be a replay): [ #${packetId}${when} ] -- see the man page entry for --no-replay and --replay-window for more info or silence this warning with --mute-replay-warnings`,
   );
 }
 

@@ -2,8 +2,8 @@
  * Header of forward/ (2.x forward.h, ping.h, occ.h, mss.h, mtu.h, proto.h, sig.h): one peer's packet
  * pipeline between tun and link, in place on a PacketBatch.
  *
- *   seal: tun packet -> mssfix, inner rules -> compression frame -> [pieces] -> AEAD -> P_DATA_V1/V2
- *   open: P_DATA -> AEAD -> replay -> [pieces joined] -> compression frame -> ping, OCC -> mssfix, inner rules
+ *   seal: tun packet -> mssfix, inner rules -> compression frame -> [pieces] -> cipher -> P_DATA_V1/V2
+ *   open: P_DATA -> cipher -> replay -> [pieces joined] -> compression frame -> ping, OCC -> mssfix, inner rules
  *
  * How to drive a DataChannel: seal() and open() per batch; after each open(), at nextTimeout() and after
  * handleTimeout() call pollTransmit() until 0 and pollEvent() until undefined. With --fragment `splits` is
@@ -55,6 +55,8 @@ export interface FrameCrypto {
   readonly digest: DigestInfo | undefined;
   /** P_DATA_V2 (4 bytes of header) or V1 (1 byte); undefined in static key mode (none). */
   readonly header: 'v2' | 'v1' | undefined;
+  /** Epoch data format: ids of 8 bytes. */
+  readonly epoch?: boolean;
 }
 
 /** Byte and drop counters of one peer or of a whole server; plain numbers, never reset. */
@@ -101,6 +103,8 @@ export interface TimerOptions {
 export interface OccOptions {
   /** Answer to OCC_REQUEST; undefined answers nothing. */
   readonly localOptions: string | undefined;
+  /** Without TLS: asks the peer for its options string, and gives it here. */
+  readonly onReply?: (peerOptions: string) => void;
   /** --mtu-test: run the empirical test (client). */
   readonly mtuTest: boolean;
   /** Random bytes for the filler of OCC_MTU_LOAD. */
@@ -159,7 +163,7 @@ export interface DataChannel {
    */
   sealSplit(batch: PacketBatch, first: number, end: number, out: PacketBatch, nowMs: number): number;
   /**
-   * Opens slots first..end-1, which hold P_DATA_V1/V2 packets of this peer. What remains for tun keeps its
+   * Opens slots first..end-1, which hold P_DATA_V1/V2 packets of this peer (without TLS: any). What remains for tun keeps its
    * slot; all else (bad, replayed, ping, OCC, empty) gets length 0.
    */
   open(batch: PacketBatch, first: number, end: number, nowMs: number): void;

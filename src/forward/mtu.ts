@@ -98,10 +98,10 @@ function cryptoBytes(crypto: FrameCrypto, occ: boolean): number {
   return packetId + hmac + cipher.ivBytes + (occ ? cipher.blockBytes : 0);
 }
 
-/** Long form (with time) for CFB, OFB and every static-key cipher. */
+/** Long form (with time) for CFB, OFB and every static-key cipher; epoch and counter have 8 bytes, too. */
 function packetIdBytes(crypto: FrameCrypto): number {
   const mode = crypto.cipher?.mode;
-  const long = crypto.header === undefined || mode === 'cfb' || mode === 'ofb';
+  const long = crypto.header === undefined || mode === 'cfb' || mode === 'ofb' || crypto.epoch;
   return long ? PACKET_ID_LONG_BYTES : PACKET_ID_BYTES;
 }
 

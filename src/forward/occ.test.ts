@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
+import { newLinkCounters } from './counters.ts';
+import type { OccOptions } from './forward.ts';
 import {
   isOcc,
   OCC_EXIT,
@@ -18,10 +20,10 @@ const vectors = JSON.parse(readFileSync(new URL('../../test-kit/vectors.json', i
 const { messages } = vectors;
 const SIZES = { linkMtu: 1524, overhead: 24, maxPayload: 1600 };
 
-function create(options: { mtuTest?: boolean; localOptions?: string } = {}): { occ: Occ; log: MemoryLogger } {
-  const log = new MemoryLogger(3);
-  const { mtuTest = false, localOptions } = options;
-  return { occ: new Occ({ mtuTest, localOptions, randomBytes: (n) => new Uint8Array(n) }, log, 0), log };
+function create(options: Partial<OccOptions> = {}): { occ: Occ; log: MemoryLogger } {
+  const log = new MemoryLogger(7);
+  const common = { mtuTest: false, localOptions: undefined, randomBytes: (n: number) => new Uint8Array(n) };
+  return { occ: new Occ({ ...common, ...options }, log, 0), log };
 }
 
 function packet(op: number, body: readonly number[] = []): Buffer {
@@ -105,7 +107,7 @@ describe('Occ', () => {
     const sizes: number[] = [];
     for (let step = 1; step <= 61; step++) {
       expect(occ.nextTimeout()).toBe(step * 3000);
-      occ.handleTimeout(step * 3000, SIZES.linkMtu, true);
+      occ.handleTimeout(step * 3000, SIZES.linkMtu, true, newLinkCounters());
       const message = occ.next(SIZES);
       if (message && message[16] === 3) sizes.push(message.length + SIZES.overhead);
     }

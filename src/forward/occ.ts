@@ -6,11 +6,12 @@
  *   4 MTU_REQUEST -      5 MTU_REPLY u16 received, u16 sent                            6 EXIT -
  *
  * Each kind of answer waits at most once, so a peer that asks often gets one answer per batch. Sizes
- * are those of link packets. Short and unknown messages are dropped.
+ * are those of link packets. Short and unknown messages are dropped. Without TLS each side asks the other
+ * for its options string until it has got it, or the patience of 2.x is used up.
  */
 import type { Logger } from '../base/base.ts';
-import { D_PACKET_CONTENT, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
-import type { OccOptions } from './forward.ts';
+import { D_PACKET_CONTENT, D_SHOW_OCC, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
+import type { LinkCounters, OccOptions } from './forward.ts';
 import { readU16 } from './proto.ts';
 
 export const OCC_REQUEST = 0;
@@ -46,6 +47,10 @@ const MTU_TEST_INTERVAL_MS = 3000;
 const MTU_TEST_LOADS = MTU_TEST_DELTAS.length * MTU_TEST_PAIRS * 2;
 const TUN_MTU_MIN = 100;
 
+/** OCC_REQUEST: time between two, and the one that isn't sent any more. Source: 2.x occ.h. */
+const REQUEST_INTERVAL_MS = 10_000;
+const REQUEST_TRIES = 12;
+
 /** Whether the packet is an OCC message. */
 export function isOcc(slab: Uint8Array, offset: number, length: number): boolean {
   if (length < OCC_MAGIC.length) return false;
@@ -72,6 +77,8 @@ export class Occ {
   #loadSize = 0;
   #testStep = 0;
   #nextTestMs: number | undefined;
+  #tries = 0;
+  #nextRequestMs: number | undefined;
   /** Largest authenticated link packet received and largest sent. */
   maxReceived = 0;
   maxSent = 0;
@@ -80,6 +87,7 @@ export class Occ {
     this.#options = options;
     this.#log = log;
     if (options.mtuTest) this.#nextTestMs = nowMs + MTU_TEST_INTERVAL_MS;
+    if (options.onReply) this.#nextRequestMs = nowMs + REQUEST_INTERVAL_MS;
   }
 
   get waiting(): boolean {
@@ -96,6 +104,7 @@ export class Occ {
     const body = offset + HEADER_BYTES;
     const bodyBytes = length - HEADER_BYTES;
     if (op === OCC_REQUEST && this.#options.localOptions !== undefined) this.#queue(OCC_REPLY);
+    if (op === OCC_REPLY) this.#handleReply(Buffer.from(slab.subarray(body, offset + length)));
     if (op === OCC_MTU_REQUEST) this.#queue(OCC_MTU_REPLY);
     if (op === OCC_MTU_LOAD_REQUEST && bodyBytes >= 2) {
       this.#loadSize = readU16(slab, body);
@@ -126,8 +135,9 @@ export class Occ {
     return undefined;
   }
 
-  /** --mtu-test: the next step is due. `linkMtu` as in OccSizes; `established` = data keys exist. */
-  handleTimeout(nowMs: number, linkMtu: number, established: boolean): void {
+  /** Requests and --mtu-test: the next step is due. `linkMtu` as in OccSizes; `established` = data keys exist. */
+  handleTimeout(nowMs: number, linkMtu: number, established: boolean, counters: LinkCounters): void {
+    if (this.#nextRequestMs !== undefined && nowMs >= this.#nextRequestMs) this.#request(nowMs, counters);
     if (this.#nextTestMs === undefined || nowMs < this.#nextTestMs) return;
     this.#nextTestMs = nowMs + MTU_TEST_INTERVAL_MS;
     if (!established) return;
@@ -154,7 +164,28 @@ export class Occ {
   }
 
   nextTimeout(): number | undefined {
-    return this.#nextTestMs;
+    const [test, request] = [this.#nextTestMs, this.#nextRequestMs];
+    if (test === undefined || request === undefined) return test ?? request;
+    return Math.min(test, request);
+  }
+
+  #request(nowMs: number, { linkReadBytes, authReadBytes }: LinkCounters): void {
+    if (++this.#tries < REQUEST_TRIES) {
+      this.#nextRequestMs = nowMs + REQUEST_INTERVAL_MS;
+      this.#queue(OCC_REQUEST);
+      return;
+    }
+    this.#nextRequestMs = undefined;
+    this.#log.log(
+      D_SHOW_OCC,
+      `NOTE: failed to obtain options consistency info from peer -- this could occur if the remote peer is running a version of OpenVPN before 1.5-beta8 or if there is a network connectivity problem, and will not necessarily prevent OpenVPN from running (${linkReadBytes} bytes received from peer, ${authReadBytes} bytes authenticated data channel traffic) -- you can disable the options consistency check with --disable-occ.`,
+    );
+  }
+
+  #handleReply(body: Buffer): void {
+    this.#nextRequestMs = undefined;
+    const end = body.indexOf(0);
+    if (end >= 0) this.#options.onReply?.(body.toString('latin1', 0, end));
   }
 
   #queue(op: number): void {

@@ -1,13 +1,17 @@
 /**
- * One connection of a client (2.x the p2p event loop of openvpn.c and forward.c): a link, a control
- * channel, a data channel. It lives from the open link to the signal that ends it, and moves packets
- * between tun and link once Client (client.ts) has brought the device up.
+ * One connection of a client or point-to-point peer (2.x the p2p event loop of openvpn.c and forward.c): a
+ * link, a control channel, a data channel. It lives from the open link to the signal that ends it, and
+ * moves packets between tun and link once Client (client.ts) has brought the device up.
+ *
+ * Where packets go: to the remote that was given, or else to the peer that has proven itself: by TLS, or
+ * without TLS by a packet that authenticates.
  */
 import {
   ADDRESS_WORDS,
   addressFromWords,
   addressKey,
   addressToWords,
+  type Clock,
   formatAddress,
   type LinkAddress,
   type Logger,
@@ -36,17 +40,29 @@ import {
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
 import { type Link, type SocketOptions, sendByTos } from '../socket/socket.ts';
-import { createTlsMulti, type TlsEvent, type TlsMulti, type TlsMultiConfig } from '../ssl/ssl.ts';
+import type { TlsEvent, TlsMulti } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { SignalState } from './sig.ts';
 
 /** Batches taken from one side before other events get their turn. */
 const BATCHES_PER_TURN = 16;
+/** Words of an address that tell its family, address and port. */
+const SOURCE_WORDS = 6;
 
 export interface ClientSessionConfig {
   readonly link: Link;
-  readonly remote: LinkAddress;
-  readonly tls: Omit<TlsMultiConfig, 'log' | 'wake'>;
+  /** Undefined: whoever proves to be the peer. */
+  readonly remote: LinkAddress | undefined;
+  /** Makes the control channel, or what stands in for it without TLS. */
+  readonly createControl: (wake: () => void) => TlsMulti;
+  /** --pull: asks for a PUSH_REPLY. Times as in PushRequesterConfig. */
+  readonly pull: boolean;
+  readonly handWindowMs: number;
+  readonly renegMs: number;
+  /** IP + UDP header bytes of the link's packets. */
+  readonly linkOverheadBytes: number;
+  readonly clock: Clock;
+  readonly randomBytes: (length: number) => Uint8Array;
   readonly frame: FrameOptions;
   readonly compressor: Compressor | undefined;
   readonly inner: InnerOptions;
@@ -56,6 +72,8 @@ export interface ClientSessionConfig {
   readonly mtuTest: boolean;
   readonly timers: TimerOptions;
   readonly localOptions: string | undefined;
+  /** Without TLS: asks the peer for its options string and gives it here. */
+  readonly onPeerOptions?: (text: string) => void;
   readonly maxPacketBytes: number;
   readonly float: boolean;
   readonly muteReplayWarnings: boolean;
@@ -73,6 +91,8 @@ export interface ClientSessionHost {
   handleTlsEvent(event: TlsEvent): void;
   /** Messages other than those about pushing time. */
   handleMessage(message: ControlMessage, text: string): void;
+  /** Without TLS: the peer has shown up, or comes from another address. */
+  handlePeer(from: LinkAddress): void;
 }
 
 export class ClientSession {
@@ -89,7 +109,11 @@ export class ClientSession {
   #shaperTimer: NodeJS.Timeout | undefined;
   readonly #service: PacketBatch;
   readonly #remoteWords = new Int32Array(ADDRESS_WORDS);
-  #remote: LinkAddress;
+  #remote: LinkAddress | undefined;
+  /** What TLS said last about the peer's address. */
+  #proven: LinkAddress | undefined;
+  /** Without TLS: a packet has authenticated. */
+  #established = false;
   #tun: TunDevice | undefined;
   /** What the link would not take of `batch`, and of #tx what isn't split into #pieces yet. */
   #pending: { batch: PacketBatch; next: number; end: number; rest: number } | undefined;
@@ -106,17 +130,17 @@ export class ClientSession {
   constructor(config: ClientSessionConfig, host: ClientSessionHost) {
     this.#config = config;
     this.#host = host;
-    const { link, tls, log } = config;
+    const { link, log, handWindowMs, renegMs } = config;
     const nowMs = this.#nowMs;
-    this.#remote = config.remote;
-    addressToWords(config.remote, this.#remoteWords, 0);
+    if (config.remote) this.#setRemote(config.remote);
     this.#rx = new PacketBatch(link.batchSize, config.maxPacketBytes);
     this.#tx = new PacketBatch(link.batchSize, config.maxPacketBytes);
     this.#service = new PacketBatch(config.frame.fragment ? MAX_FRAGS : 4, config.maxPacketBytes);
     this.#pollDeadlineMs = config.serverPollMs > 0 ? nowMs + config.serverPollMs : Number.POSITIVE_INFINITY;
-    this.requester = new PushRequester({ handWindowMs: tls.handWindowMs, renegMs: tls.renegMs, log });
-    this.tls = createTlsMulti({ ...tls, log, wake: () => this.#wake() });
+    this.requester = new PushRequester({ handWindowMs, renegMs, log });
+    this.tls = config.createControl(() => this.#wake());
     this.tls.remote = config.remote;
+    this.#proven = config.remote;
     this.data = createDataChannel(
       {
         keys: this.tls,
@@ -126,8 +150,9 @@ export class ClientSession {
         timers: config.timers,
         occ: {
           localOptions: config.localOptions,
+          ...(config.onPeerOptions && { onReply: config.onPeerOptions }),
           mtuTest: config.mtuTest,
-          randomBytes: (length: number) => tls.crypto.randomBytes(length),
+          randomBytes: config.randomBytes,
         },
         log,
         commonName: () => this.tls.identity?.commonName || 'UNDEF',
@@ -144,13 +169,17 @@ export class ClientSession {
     link.onClose = (error) => this.#handleLinkClosed(error);
   }
 
-  get remote(): LinkAddress {
+  /** Where packets go; undefined until the peer has shown up. */
+  get remote(): LinkAddress | undefined {
     return this.#remote;
   }
 
-  /** Sends the first packet; what was received meanwhile is read. */
+  /** Sends the first packet if there is somebody to send it to; what was received meanwhile is read. */
   start(): void {
-    this.tls.start(this.#nowMs);
+    if (this.#remote) {
+      this.data.handleRemote(this.#nowMs);
+      this.tls.start(this.#nowMs);
+    }
     this.drive();
     this.#handleLink();
   }
@@ -217,6 +246,7 @@ export class ClientSession {
       this.#handleTlsEvent(event);
     }
     if (this.#closed) return;
+    this.#followControl();
     this.#pollOthers();
     this.#transmit(nowMs);
     this.#armTimer();
@@ -234,7 +264,7 @@ export class ClientSession {
   }
 
   get #nowMs(): number {
-    return this.#config.tls.clock.nowMs();
+    return this.#config.clock.nowMs();
   }
 
   #wake(): void {
@@ -264,59 +294,98 @@ export class ClientSession {
 
   #handleRx(count: number): void {
     const batch = this.#rx;
-    const { slab, offsets, lengths } = batch;
+    const { slab, offsets, lengths, addresses } = batch;
+    const { link, float, remote } = this.#config;
     const nowMs = this.#nowMs;
+    const bare = this.#isBare;
+    const movable = link.transport === 'udp' && (float || !remote);
     for (let first = 0, end = 0; first < count; first = end) {
       end = first + 1;
-      if (!this.#isFromServer(first)) continue;
-      if (!isData(slab[offsets[first]!]!)) {
+      if (!this.#isFromPeer(first)) continue;
+      if (!bare && !isData(slab[offsets[first]!]!)) {
         this.#handleControl(first, nowMs);
         if (this.#closed) return;
         continue;
       }
-      while (end < count && this.#isFromServer(end) && isData(slab[offsets[end]!]!)) end++;
+      // Where the peer may come from elsewhere, a good packet vouches for its own source alone.
+      while (end < count && this.#isFromPeer(end) && (bare || isData(slab[offsets[end]!]!))) {
+        if (movable && !sameSource(addresses, first, end)) break;
+        end++;
+      }
       this.data.open(batch, first, end, nowMs);
-      if (this.data.authenticated > 0) this.#followServer(first);
+      if (this.data.authenticated > 0) this.#followPeer(first);
     }
     if (this.#tun) this.#tun.writeBatch(batch, 0, count);
     else lengths.fill(0, 0, count);
     this.drive();
   }
 
-  /** Packets of strangers are dropped, unless --float waits for the one that authenticates. */
-  #isFromServer(slot: number): boolean {
+  /** Packets without opcode: all of them are data. */
+  get #isBare(): boolean {
+    return this.tls.params?.headerless === true;
+  }
+
+  /** Packets of strangers are dropped, unless no remote was given or --float waits for the one that authenticates. */
+  #isFromPeer(slot: number): boolean {
     const { addresses, lengths } = this.#rx;
     if (lengths[slot] === 0) return false;
-    if (this.#config.link.transport === 'tcp' || this.#config.float) return true;
+    const { link, float, remote, log } = this.#config;
+    if (link.transport === 'tcp' || float || !remote || this.#isFromRemote(slot)) return true;
+    const from = formatAddress(addressFromWords(addresses, slot));
+    log.log(
+      D_LINK_ERRORS,
+      `TCP/UDP: Incoming packet rejected from ${from}[${remote.family === 6 ? 10 : 2}], expected peer address: ${formatAddress(remote)} (allow this incoming source address/port by removing --remote or adding --float)`,
+    );
+    lengths[slot] = 0;
+    return false;
+  }
+
+  #isFromRemote(slot: number): boolean {
+    const { addresses } = this.#rx;
     const base = slot * ADDRESS_WORDS;
     const words = this.#remoteWords;
-    for (let w = 0; w < 6; w++) {
-      if (addresses[base + w] === words[w]) continue;
-      const from = formatAddress(addressFromWords(addresses, slot));
-      this.#config.log.log(
-        D_LINK_ERRORS,
-        `TCP/UDP: Incoming packet rejected from ${from}[${words[0] === 6 ? 10 : 2}], expected peer address: ${formatAddress(this.#remote)} (allow this incoming source address/port by removing --remote or adding --float)`,
-      );
-      lengths[slot] = 0;
-      return false;
-    }
+    for (let w = 0; w < SOURCE_WORDS; w++) if (addresses[base + w] !== words[w]) return false;
     return true;
   }
 
-  #followServer(slot: number): void {
-    if (!this.#config.float || this.#config.link.transport === 'tcp') return;
-    const from = addressFromWords(this.#rx.addresses, slot);
-    if (addressKey(from) === addressKey(this.#remote)) return;
-    this.#config.log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
-    this.#remote = from;
-    addressToWords(from, this.#remoteWords, 0);
-    this.tls.remote = from;
+  /** Data authenticated: the peer is where it came from. */
+  #followPeer(slot: number): void {
+    const { link, float, log } = this.#config;
+    const from = link.transport === 'tcp' ? this.#remote : addressFromWords(this.#rx.addresses, slot);
+    if (!from) return;
+    const moved = !this.#remote || addressKey(from) !== addressKey(this.#remote);
+    if (this.#isBare) {
+      if (this.#established && !moved) return;
+      this.#established = true;
+      log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
+      this.#setRemote(from);
+      this.#host.handlePeer(from);
+    } else if (float && moved) {
+      log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
+      this.#setRemote(from);
+      this.tls.remote = from;
+      this.#proven = from;
+    }
+  }
+
+  /** The control channel has found the peer, or found it elsewhere. */
+  #followControl(): void {
+    const { remote } = this.tls;
+    if (!remote || remote === this.#proven) return;
+    this.#proven = remote;
+    this.#setRemote(remote);
+  }
+
+  #setRemote(remote: LinkAddress): void {
+    this.#remote = remote;
+    addressToWords(remote, this.#remoteWords, 0);
   }
 
   #handleControl(slot: number, nowMs: number): void {
     const packet = this.#rx.packet(slot);
     const from =
       this.#config.link.transport === 'tcp' ? this.#remote : addressFromWords(this.#rx.addresses, slot);
+    if (!from) return;
     const drops = this.#dropCount();
     this.tls.handlePacket(packet, from, nowMs);
     if (this.#dropCount() === drops) {
@@ -334,7 +403,8 @@ export class ClientSession {
 
   #handleTlsEvent(event: TlsEvent): void {
     if (event.type !== 'message') {
-      if (event.type === 'active' && event.first) this.requester.start(this.#nowMs);
+      if (event.type === 'active') this.#followControl();
+      if (event.type === 'active' && event.first && this.#config.pull) this.requester.start(this.#nowMs);
       this.#host.handleTlsEvent(event);
       return;
     }
@@ -373,6 +443,7 @@ export class ClientSession {
       link.send(out.packet, out.to);
       this.data.noteControlSent(out.packet.length, nowMs);
     }
+    if (!this.#remote) return;
     const batch = this.#service;
     batch.clear();
     while (this.data.pollTransmit(batch, nowMs) > 0) {
@@ -389,13 +460,15 @@ export class ClientSession {
       if (this.#shaper && this.#waitForShaper(this.#shaper, tun)) return;
       const count = tun.readBatch(this.#tx);
       if (count === 0) return;
+      // Without an address nobody can be told.
+      if (!this.#remote) continue;
       const { linkWriteBytes, linkWritePackets } = this.data.counters;
       this.#forward(0, count);
       this.#answer(tun);
       if (this.#shaper) {
         const packets = this.data.counters.linkWritePackets - linkWritePackets;
         const bytes = this.data.counters.linkWriteBytes - linkWriteBytes;
-        this.#shaper.note(packets, bytes + packets * this.#config.tls.linkOverheadBytes, this.#nowMs);
+        this.#shaper.note(packets, bytes + packets * this.#config.linkOverheadBytes, this.#nowMs);
       }
       if (this.#pending) {
         tun.pause();
@@ -527,6 +600,14 @@ export class ClientSession {
     for (const count of this.tls.drops.values()) sum += count;
     return sum;
   }
+}
+
+/** Whether two packets of a batch come from one address and port. */
+function sameSource(addresses: Int32Array, slot: number, other: number): boolean {
+  const a = slot * ADDRESS_WORDS;
+  const b = other * ADDRESS_WORDS;
+  for (let w = 0; w < SOURCE_WORDS; w++) if (addresses[a + w] !== addresses[b + w]) return false;
+  return true;
 }
 
 function isData(first: number): boolean {

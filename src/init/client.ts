@@ -1,27 +1,22 @@
 /**
- * A client from configuration to the end (2.x main loop of openvpn.c, init_instance() and do_up() of
- * init.c): the next profile, link, session, PUSH_REPLY, device and routes, "Initialization Sequence
- * Completed"; and after a signal either the end or the next attempt.
+ * A client or point-to-point peer from configuration to the end (2.x main loop of openvpn.c,
+ * init_instance() and do_up() of init.c): the next profile, link, session, device and routes,
+ * "Initialization Sequence Completed"; and after a signal either the end or the next attempt.
+ *
+ * With --pull the device is made from the PUSH_REPLY. Without, it is there before the link, and the peer's
+ * first sign of life completes the rest (p2p.ts).
  */
-import { LinkError, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { type LinkAddress, LinkError, type Logger, OpenVpnError } from '../base/base.ts';
 import {
-  D_HANDSHAKE,
   D_LINK_ERRORS,
   D_PUSH,
   D_PUSH_ERRORS,
   D_RESTART,
   D_STREAM_ERRORS,
-  D_TLS_ERRORS,
   M_INFO,
   M_WARN,
 } from '../base/errlevel.ts';
-import {
-  type CompressionFraming,
-  type CompressionTotals,
-  compressionProblem,
-  compressorFor,
-} from '../comp/comp.ts';
-import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import { type CompressionTotals, compressorFor } from '../comp/comp.ts';
 import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
   applyPulledOptions,
@@ -30,6 +25,7 @@ import {
   finishPull,
   isUdp,
   type Options,
+  protoKind,
   restorePrePull,
   useConnection,
 } from '../options/options.ts';
@@ -41,19 +37,23 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
-import { type Link, ProxyError } from '../socket/socket.ts';
-import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
-import { type LinkParts, type NameCache, openClientLink, preresolve, resolveRemote } from './client-link.ts';
+import { ProxyError } from '../socket/socket.ts';
+import type { DataChannelParams, SslContext, TlsEvent } from '../ssl/ssl.ts';
+import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
-import { ConnectionList } from './connection-list.ts';
+import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
-import { frameOptions, frameWarnings, innerOptions, maxPacketBytes } from './frame-setup.ts';
+import { logDataChannel, pulledDataParams } from './data-params.ts';
+import { frameOptions, frameWarnings, innerOptions } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
+import { agreeWithPeer, KeysWithoutTls } from './p2p.ts';
+import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
+import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { bufferOptions } from './socket-setup.ts';
-import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { createSslContext } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** From closing the device to opening it anew, as 2.7 waits. */
@@ -76,16 +76,6 @@ export interface ClientStatistics {
   compression(): CompressionTotals | undefined;
 }
 
-/** How 2.x names framings. */
-const COMPRESSION_NAMES: Record<CompressionFraming, string> = {
-  'lzo-stub': 'stub',
-  stub: 'stub',
-  'stub-v2': 'stubv2',
-  lzo: 'lzo',
-  lz4: 'lz4',
-  'lz4-v2': 'lz4v2',
-};
-
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runClient(
   run: ClientRun,
@@ -102,6 +92,7 @@ class Client implements ClientSessionHost {
   readonly #tunnel: TunnelInterface;
   readonly #userPass: UserPass;
   readonly #proxyLogins: ProxyLogins;
+  readonly #keysWithoutTls: KeysWithoutTls;
   readonly #totals = newLinkCounters();
   readonly #names: NameCache = new Map();
   #ssl: SslContext | undefined;
@@ -112,6 +103,8 @@ class Client implements ClientSessionHost {
   #updates = new PushCollector();
   /** Digest of what the open device was configured with. */
   #digest: string | undefined;
+  /** Without --pull: whether all routes could be added; undefined until that was tried. */
+  #routesOk: boolean | undefined;
   /** Work of the current session that has to end before the next begins. */
   #settling: Promise<void> = Promise.resolve();
   #fatal: OpenVpnError | undefined;
@@ -123,6 +116,7 @@ class Client implements ClientSessionHost {
     this.#list = new ConnectionList(run.options, run.providers.random);
     this.#userPass = new UserPass(run.options);
     this.#proxyLogins = new ProxyLogins(run.options);
+    this.#keysWithoutTls = new KeysWithoutTls(run.options, run.providers);
     this.#tunnel = new TunnelInterface({
       tun: run.providers.tun,
       network: run.providers.network,
@@ -141,9 +135,11 @@ class Client implements ClientSessionHost {
     try {
       for (;;) {
         const entry = await this.#attempt();
-        const signal = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
-        await this.#endAttempt(signal);
+        const first = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
+        await this.#endAttempt(first);
         if (this.#fatal) throw this.#fatal;
+        // One that counts more may have come while everything was taken down.
+        const signal = signals.pending ?? first;
         logSignal(this.#log, signal);
         signals.clear();
         if (signal.name === 'SIGHUP') return 'reload';
@@ -155,6 +151,7 @@ class Client implements ClientSessionHost {
     } finally {
       this.#session?.close();
       this.#ssl?.close();
+      this.#keysWithoutTls.forget();
       await this.#tunnel.close('exit');
     }
   }
@@ -177,34 +174,67 @@ class Client implements ClientSessionHost {
     this.#ce = ce;
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
-    this.#ssl ??= createSslContext(this.#options, providers);
+    const createControl = this.#prepareControl(ce);
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
-    let address = next.address;
-    if (!address) {
-      this.#state('RESOLVE');
-      address = this.#list.useAddresses(await resolveRemote(parts, this.#list.size === 1));
-    }
-    if (!address || signals.pending) {
+    const address = await this.#resolve(parts, next.address);
+    if ((!address && ce.remote !== undefined) || signals.pending) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
       return ce;
     }
+    if (this.#opensEarly) await this.#openEarly(ce, address);
+    if (signals.pending) return ce;
     if (!isUdp(ce.proto) || ce.socksProxy) this.#state('TCP_CONNECT');
     const startMs = providers.clock.nowMs();
-    const opened = await openClientLink(parts, address).catch((error: unknown) => this.#linkFailed(error));
+    const opened = await openLink(parts, address).catch((error: unknown) => this.#linkFailed(error));
     if (!opened) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
       return ce;
     }
-    env.set('remote_1', opened.remote.address);
-    env.set('remote_port_1', opened.remote.port);
-    this.#session = this.#createSession(ce, opened, startMs);
+    if (opened.remote) {
+      env.set('remote_1', opened.remote.address);
+      env.set('remote_port_1', opened.remote.port);
+    }
+    // Waiting for a peer to connect is no part of its time.
+    const waitedMs = protoKind(ce.proto) === 'tcp-server' ? 0 : providers.clock.nowMs() - startMs;
+    const session = this.#createSession(ce, opened, createControl, waitedMs);
+    this.#session = session;
     this.#state('WAIT');
-    this.#session.start();
-    await this.#serve(this.#session, ce);
+    if (this.#opensEarly && this.#tunnel.device) session.attach(this.#tunnel.device);
+    session.start();
+    await this.#serve(session, ce);
     return ce;
+  }
+
+  #prepareControl(ce: ConnectionEntry): CreateControl {
+    const options = this.#options;
+    const { providers } = this.#run;
+    if (this.#usesTls) this.#ssl ??= createSslContext(options, providers);
+    return prepareControl({
+      options,
+      ce,
+      providers,
+      userPass: this.#userPass,
+      ssl: this.#ssl,
+      keysWithoutTls: this.#keysWithoutTls,
+    });
+  }
+
+  async #resolve(parts: LinkParts, known: ResolvedAddress | undefined): Promise<ResolvedAddress | undefined> {
+    if (known || parts.ce.remote === undefined) return known;
+    this.#state('RESOLVE');
+    return this.#list.useAddresses(await resolveRemote(parts, this.#list.size === 1));
+  }
+
+  get #usesTls(): boolean {
+    return this.#options.tlsServer || this.#options.tlsClient;
+  }
+
+  /** Whether the device is there before the peer. */
+  get #opensEarly(): boolean {
+    return !this.#options.pull && !this.#options.upDelay;
   }
 
   #linkParts(ce: ConnectionEntry): LinkParts {
@@ -257,42 +287,22 @@ class Client implements ClientSessionHost {
 
   #createSession(
     ce: ConnectionEntry,
-    opened: { link: Link; remote: { family: 4 | 6 } & ClientSession['remote'] },
-    startMs: number,
+    opened: OpenLink,
+    createControl: CreateControl,
+    waitedMs: number,
   ): ClientSession {
     const { providers, signals } = this.#run;
-    const options = this.#options;
-    const refused = compressionProblem(options.compress, providers.comp);
-    if (refused !== undefined) throw new OptionsError(refused);
-    const tls = tlsMultiConfig({
-      options,
-      ce,
-      ssl: this.#ssl!,
-      wrap: createWrap(options, ce, providers),
-      family: opened.remote.family,
-      providers,
-      ...(this.#userPass.wanted && { credentials: () => this.#userPass.current() }),
-      env: options.setenv.map(({ name, value }) => `${name}=${value}`),
-    });
+    const { link, family, remote } = opened;
     return new ClientSession(
       {
-        ...opened,
-        tls,
-        frame: frameOptions(options, ce, opened.remote.family),
-        compressor: compressorFor(options.compress, providers.comp, this.#log),
-        inner: innerOptions(options, opened.remote),
-        shaperBytes: options.shaper,
-        mtuTest: options.mtuTest,
-        timers: timerOptions(options),
-        localOptions: options.occ ? tls.localOptions : undefined,
-        maxPacketBytes: maxPacketBytes(ce),
-        float: ce.float,
-        muteReplayWarnings: options.muteReplayWarnings,
+        ...sessionSettings(this.#options, ce, opened, providers),
+        link,
+        remote,
+        createControl: (wake) => createControl(family, wake),
         // One time limit for the connection, a proxy's part included, and the server's first answer.
-        serverPollMs: Math.max(1, ce.connectTimeout * 1000 - (providers.clock.nowMs() - startMs)),
+        serverPollMs: this.#usesTls ? Math.max(1, ce.connectTimeout * 1000 - waitedMs) : 0,
         totals: this.#totals,
         signals,
-        log: this.#log,
       },
       this,
     );
@@ -318,15 +328,30 @@ class Client implements ClientSessionHost {
     } else if (event.type === 'active') {
       this.#userPass.used();
       env.set('common_name', event.identity.commonName);
-      env.set(session.remote.family === 4 ? 'trusted_ip' : 'trusted_ip6', session.remote.address);
-      env.set('trusted_port', session.remote.port);
-      void hooks.ipchange(env, session.remote);
-      if (event.first) this.#state('GET_CONFIG');
+      if (session.remote) this.#setTrusted(session.remote);
+      if (!event.first) return;
+      if (this.#options.pull) this.#state('GET_CONFIG');
+      else this.#meetPeer(session);
     }
+  }
+
+  handlePeer(from: LinkAddress): void {
+    this.#setTrusted(from);
+    if (this.#session) this.#meetPeer(this.#session);
+  }
+
+  /** The peer has proven to be where `from` says. */
+  #setTrusted(from: LinkAddress): void {
+    const { hooks, env } = this.#run;
+    env.set(from.family === 4 ? 'trusted_ip' : 'trusted_ip6', from.address);
+    env.set('trusted_port', from.port);
+    void hooks.ipchange(env, from);
   }
 
   handleMessage(message: ControlMessage, text: string): void {
     const { signals } = this.#run;
+    // Point-to-point peers tell each other nothing else.
+    if (!this.#options.pull && message.type !== 'exit') return;
     switch (message.type) {
       case 'push-reply':
         this.#handlePushReply(message.items, text);
@@ -426,7 +451,7 @@ class Client implements ClientSessionHost {
     // The next reconnect compares with nothing: what is open isn't what PUSH_REPLY said.
     this.#digest = undefined;
     if (signals.pending || this.#session !== session) return;
-    session.data.setFrame(frameOptions(options, ce, session.remote.family));
+    session.data.setFrame(frameOptions(options, ce, session.remote?.family ?? 4));
     session.data.setTimers(timerOptions(options), providers.clock.nowMs());
     session.attach(device);
     await this.#finish(session);
@@ -468,7 +493,8 @@ class Client implements ClientSessionHost {
       return;
     }
     if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
-    const params = this.#dataParams(session);
+    const remoteOptions = session.tls.identity?.options ?? '';
+    const params = pulledDataParams(options, this.#collector.options, remoteOptions, providers);
     if (!params) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
@@ -476,7 +502,7 @@ class Client implements ClientSessionHost {
     const device = await this.#device(session, ce);
     if (signals.pending || this.#session !== session) return;
     const nowMs = providers.clock.nowMs();
-    session.data.setFrame(frameOptions(options, ce, session.remote.family));
+    session.data.setFrame(frameOptions(options, ce, session.remote?.family ?? 4));
     session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
     session.data.setInner(innerOptions(options, session.remote));
     session.setShaper(options.shaper);
@@ -487,6 +513,47 @@ class Client implements ClientSessionHost {
     session.attach(device);
     session.drive();
     await this.#finish(session);
+  }
+
+  /** Without --pull: what init_instance() of 2.x does before the link is open. */
+  async #openEarly(ce: ConnectionEntry, address: ResolvedAddress | undefined): Promise<void> {
+    const options = this.#options;
+    const kept = this.#tunnel.device;
+    if (kept) {
+      this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
+      if (options.upRestart) await this.#tunnel.restartScripts(ce, 'restart');
+      return;
+    }
+    await this.#tunnel.open(options, ce, address && { ...address, port: 0 }, 'init');
+    this.#routesOk = options.routeDelayDefined ? undefined : await this.#tunnel.addRoutes(options);
+  }
+
+  /** Without --pull: the peer is there, for the first time or again after its restart. */
+  #meetPeer(session: ClientSession): void {
+    const { providers, signals } = this.#run;
+    const options = this.#options;
+    const params = this.#usesTls ? agreeWithPeer(options, session.tls, providers) : session.tls.params;
+    if (!params) {
+      signals.raise('SIGUSR1', 'soft', 'connection initialisation failed');
+      return;
+    }
+    session.data.setInner(innerOptions(options, session.remote));
+    session.tls.generateDataKeys(params, providers.clock.nowMs());
+    this.#settling = this.#settling
+      .then(() => this.#completeP2p(session, params))
+      .catch((error: unknown) => this.#bringUpFailed(error));
+  }
+
+  async #completeP2p(session: ClientSession, params: DataChannelParams): Promise<void> {
+    if (this.#session !== session) return;
+    if (!this.#tunnel.device) {
+      this.#state('ASSIGN_IP');
+      const device = await this.#tunnel.open(this.#options, this.#ce!, session.remote, 'init');
+      this.#routesOk = undefined;
+      if (this.#session === session) session.attach(device);
+    }
+    await this.#finish(session);
+    this.#logTunnel(params, session);
   }
 
   async #device(
@@ -518,72 +585,27 @@ class Client implements ClientSessionHost {
 
   async #finish(session: ClientSession): Promise<void> {
     const { signals, onUp } = this.#run;
-    const options = this.#options;
-    if (
-      options.routeDelayDefined &&
-      options.routeDelay > 0 &&
-      (await signals.sleep(options.routeDelay * 1000))
-    )
-      return;
-    this.#state('ADD_ROUTES');
-    const ok = await this.#tunnel.addRoutes(options);
+    const known = this.#options.pull ? undefined : this.#routesOk;
+    const ok = known ?? (await this.#addRoutes());
     if (signals.pending || this.#session !== session) return;
+    this.#routesOk = ok;
     this.#list.succeeded();
     this.#log.log(M_INFO, `Initialization Sequence Completed${ok ? '' : ' With Errors'}`);
     this.#state('CONNECTED');
     onUp?.();
   }
 
-  #dataParams(session: ClientSession): DataChannelParams | undefined {
+  /** After --route-delay; false when a route could not be added or a signal came first. */
+  async #addRoutes(): Promise<boolean> {
     const options = this.#options;
-    const pushed = this.#collector.options.findLast((item) => item.startsWith('cipher '));
-    const choice = pickClientCipher({
-      dataCiphers: options.ncpCiphers.split(':'),
-      fallback: options.enableNcpFallback ? options.cipher : undefined,
-      remoteOptions: session.tls.identity?.options ?? '',
-      pushed: pushed?.slice('cipher '.length).trim(),
-    });
-    for (const line of choice.log) this.#log.log(D_TLS_ERRORS, line);
-    const cipher = choice.cipher === undefined ? undefined : cipherInfo(choice.cipher);
-    if (!cipher || !this.#run.providers.crypto.supportsCipher(cipher)) {
-      if (choice.cipher !== undefined)
-        this.#log.log(D_TLS_ERRORS, `ERROR: failed to set crypto cipher ${choice.cipher}`);
-      return undefined;
-    }
-    const { ccExit, tlsEkm, dynTlsCrypt } = options.protocolFlags;
-    return {
-      cipher,
-      digest: digestInfo(options.auth),
-      peerId: options.peerId ?? -1,
-      ccExit,
-      tlsEkm,
-      dynTlsCrypt,
-    };
+    const delayMs = options.routeDelayDefined ? options.routeDelay * 1000 : 0;
+    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return false;
+    this.#state('ADD_ROUTES');
+    return this.#tunnel.addRoutes(options);
   }
 
   #logTunnel(params: DataChannelParams, session: ClientSession): void {
-    const { log } = this.#run.providers;
-    const options = this.#options;
-    const id = params.peerId >= 0 ? `, peer-id: ${params.peerId}` : '';
-    const framing = session.data.compressor?.framing;
-    const compression = framing === undefined ? '' : `, compression: '${COMPRESSION_NAMES[framing]}'`;
-    log.log(D_HANDSHAKE, `Data Channel: cipher '${params.cipher.name}'${id}${compression}`);
-    const timers = [
-      options.ping > 0 && `ping ${options.ping}`,
-      options.pingRecAction !== 'none' && `ping-${options.pingRecAction} ${options.pingRecTimeout}`,
-    ].filter((text) => text);
-    if (timers.length > 0) log.log(D_HANDSHAKE, `Timers: ${timers.join(', ')}`);
-    const exit = this.#ce!.explicitExitNotify;
-    const flags = [
-      params.ccExit && 'cc-exit',
-      params.tlsEkm && 'tls-ekm',
-      params.dynTlsCrypt && 'dyn-tls-crypt',
-    ].filter((text) => text);
-    const protocol = [
-      exit > 0 && `explicit-exit-notify ${exit}`,
-      flags.length > 0 && `protocol-flags ${flags.join(' ')}`,
-    ].filter((text) => text);
-    if (protocol.length > 0) log.log(D_HANDSHAKE, `Protocol options: ${protocol.join(', ')}`);
+    logDataChannel(this.#log, this.#options, this.#ce!, params, session.data.compressor?.framing);
   }
 
   #handleAuthFailed(message: AuthFailedMessage): void {
@@ -620,6 +642,7 @@ class Client implements ClientSessionHost {
     if (!this.#options.persistKey) {
       this.#ssl?.close();
       this.#ssl = undefined;
+      this.#keysWithoutTls.forget();
     }
   }
 

@@ -5,7 +5,7 @@
  * --connect-retry-max, is a move to another profile; profiles that are switched off count in rounds.
  */
 import type { AddressFamily } from '../base/base.ts';
-import { type ConnectionEntry, isTcp, type Options } from '../options/options.ts';
+import { type ConnectionEntry, type Options, protoKind } from '../options/options.ts';
 
 export interface ResolvedAddress {
   readonly family: AddressFamily;
@@ -16,6 +16,8 @@ export interface ResolvedAddress {
 const MAX_BACKOFF_SHIFT = 15;
 /** Attempts a profile gets before the pause starts to double. */
 const ATTEMPTS_BEFORE_BACKOFF = 4;
+/** Pause of a point-to-point peer that waits for TCP connections, seconds. */
+const TCP_SERVER_PAUSE_SEC = 1;
 /** Base of the pause with auth-retry nointeract, seconds. */
 const AUTH_RETRY_PAUSE_SEC = 10;
 
@@ -124,8 +126,10 @@ export class ConnectionList {
     const asked = this.serverBackoffSec;
     this.serverBackoffSec = 0;
     if (reason === 'server_poll') return 0;
-    let seconds = options.authRetry === 'nointeract' ? AUTH_RETRY_PAUSE_SEC : entry.connectRetry;
-    if (!isTcp(entry.proto) && !options.tlsClient) return seconds;
+    const kind = protoKind(entry.proto);
+    const usual = kind === 'tcp-server' ? TCP_SERVER_PAUSE_SEC : entry.connectRetry;
+    let seconds = options.authRetry === 'nointeract' ? AUTH_RETRY_PAUSE_SEC : usual;
+    if (kind === 'tcp-server' || (kind === 'udp' && !options.tlsClient)) return seconds;
     const rounds = Math.floor(this.#attempts / Math.max(1, this.#entries.length));
     const backoff = rounds - ATTEMPTS_BEFORE_BACKOFF;
     if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);

@@ -32,8 +32,8 @@ export function maxPacketBytes(ce: ConnectionEntry): number {
   return Math.max(ce.tunMtu, ce.tunMtuMax) + ce.tunMtuExtra + LINK_SLACK;
 }
 
-/** What a client or P2P peer does to the packets inside. `remote` is the other end of the link. */
-export function innerOptions(options: Options, remote: LinkAddress): InnerOptions {
+/** What a client or P2P peer does to the packets inside. `remote` is the other end of the link, if known. */
+export function innerOptions(options: Options, remote: LinkAddress | undefined): InnerOptions {
   return {
     clientNat: options.clientNat,
     blockIpv6: options.blockIpv6 ? 'sent' : 'off',

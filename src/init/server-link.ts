@@ -3,13 +3,14 @@
  * each is bound before the device exists, so that an address in use leaves no device behind, and serves
  * once there is a MultiServer.
  */
-import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import type { LinkAddress, Logger } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
 import { TcpAcceptor } from '../mtcp/mtcp.ts';
 import { UdpReceiver } from '../mudp/mudp.ts';
 import { type LinkProfile, type MultiServer, realAddressText } from '../multi/multi.ts';
-import { type ConnectionEntry, type Options, protoFamily } from '../options/options.ts';
+import type { ConnectionEntry, Options } from '../options/options.ts';
 import { type Link, type LinkListener, PortShare, type SocketFactory } from '../socket/socket.ts';
+import { bindAddress, unresolved } from './local-bind.ts';
 import { portOf } from './port.ts';
 import { socketOptions, warnOfTos } from './socket-setup.ts';
 
@@ -35,7 +36,7 @@ export async function bindServerLink(
   const bind = {
     family: profile.family,
     ipv6Only: ce.bindIpv6Only,
-    ...(ce.local !== undefined && { localAddress: await localAddress(socket, ce.local, profile.family) }),
+    ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, profile.family, socket) }),
     ...socketOptions(options, ce, parts.log),
     localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
   };
@@ -72,15 +73,6 @@ export async function createPortShare(
     log,
     describe: realAddressText,
   });
-}
-
-/** 2.x: without a family in --proto and --local, IPv4. */
-export function serverFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
-  const asked = protoFamily(ce.proto);
-  if (asked !== 0) return asked;
-  if (ce.local?.includes(':')) return 6;
-  if (ce.local === undefined) log.log(M_INFO, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
-  return 4;
 }
 
 function attachUdp(
@@ -122,14 +114,4 @@ function logBound(log: Logger, name: string, ce: ConnectionEntry, local: LinkAdd
   const family = local.family === 4 ? '[AF_INET]' : '[AF_INET6]';
   log.log(M_INFO, `${name} link local (bound): ${family}${ce.local ?? '[undef]'}:${local.port}`);
   log.log(M_INFO, `${name} link remote: [AF_UNSPEC]`);
-}
-
-async function localAddress(socket: SocketFactory, host: string, family: 4 | 6): Promise<string> {
-  const [found] = await socket.resolve(host, family);
-  if (found === undefined) throw unresolved(host);
-  return found.address;
-}
-
-function unresolved(host: string): OpenVpnError {
-  return new OpenVpnError(`RESOLVE: Cannot resolve host address: ${host}`, 'ERR_OVPN_RESOLVE');
 }

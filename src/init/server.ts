@@ -24,7 +24,8 @@ import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
 import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
-import { type Attach, bindServerLink, createPortShare, serverFamily } from './server-link.ts';
+import { bindFamily } from './local-bind.ts';
+import { type Attach, bindServerLink, createPortShare } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
 import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
@@ -190,7 +191,7 @@ class Server implements ServerHandle {
 
   #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {
     const { options, providers } = this.#run;
-    const family = serverFamily(ce, this.#log);
+    const family = bindFamily(ce, this.#log);
     const wrap = createWrap(options, ce, providers);
     return {
       link: isTcp(ce.proto) ? 'tcp' : 'udp',

@@ -5,18 +5,22 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { CryptoError, OpenVpnError, OptionsError } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import { type CompressionLibrary, compressionPeerInfo } from '../comp/comp.ts';
 import {
   BF_CBC,
   cipherInfo,
+  type DigestInfo,
   digestInfo,
   type Key2,
+  keyTypeWarnings,
   readPemKey,
   readStaticKey,
   TLS_CRYPT_V2_SERVER_KEY,
 } from '../crypto/crypto.ts';
 import {
   type ConnectionEntry,
+  epochAllowed,
   type FileOrInline,
   isTcp,
   OPENVPN_VERSION,
@@ -44,7 +48,7 @@ import {
 import type { Providers } from './init.ts';
 
 /** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
-const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
+export const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
 
 /** The text of a file or inline block. Throws OptionsError when it can't be read. */
 export function readText(value: FileOrInline, option: string): string {
@@ -67,18 +71,30 @@ function readBytes(value: FileOrInline, option: string): Buffer {
 
 /** The TLS engine's context: certificates, keys and limits. Throws OptionsError or TlsError. */
 export function createSslContext(options: Options, providers: Providers): SslContext {
-  checkAlgorithms(options);
+  checkAlgorithms(options, providers);
   return providers.ssl.createContext(engineConfig(options));
 }
 
-/** 2.x knows --cipher and --auth by name even where negotiation replaces them. */
-function checkAlgorithms({ cipher, auth }: Options): void {
-  if (cipher !== '' && cipher !== 'none' && cipher !== BF_CBC.name && !cipherInfo(cipher)) {
-    throw new CryptoError(`Cipher ${cipher} not supported`);
-  }
-  if (auth !== 'none' && !digestInfo(auth)) {
-    throw new CryptoError(`Message hash algorithm '${auth}' not found`);
-  }
+/**
+ * 2.x sets up --cipher and --auth even where negotiation replaces them; only BF-CBC, its default, may be
+ * missing as long as nothing can choose it. Source: 2.x init.c do_init_crypto_tls_c1().
+ */
+function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
+  const { cipher: name, auth, ncpCiphers, enableNcpFallback } = options;
+  const digest = checkDigest(auth);
+  const unused = name === BF_CBC.name && !ncpCiphers.split(':').includes(name) && !enableNcpFallback;
+  if (name === '' || unused) return;
+  const cipher = cipherInfo(name);
+  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
+  if (!enableNcpFallback) return;
+  for (const line of keyTypeWarnings(cipher, digest)) log.log(M_WARN, line);
+}
+
+/** The digest of --auth, undefined for `none`. Throws CryptoError when there is no such digest. */
+export function checkDigest(auth: string): DigestInfo | undefined {
+  const digest = auth === 'none' ? undefined : digestInfo(auth);
+  if (!digest && auth !== 'none') throw new CryptoError(`Message hash algorithm '${auth}' not found`);
+  return digest;
 }
 
 function engineConfig(options: Options): TlsEngineConfig {
@@ -264,6 +280,7 @@ function peerInfoText(
     ciphers: options.ncpCiphers.split(':'),
     tunMtuMax: ce.tunMtuMax,
     compression: compressionPeerInfo(options.compress, comp),
+    epoch: epochAllowed(options),
     env,
     ...(options.pushPeerInfo && {
       push: { ssl: `OpenSSL ${process.versions.openssl}`, platformVersion: release() },

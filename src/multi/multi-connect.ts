@@ -19,12 +19,19 @@ import {
 import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
-import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
+import {
+  cloneOptions,
+  devTypeOf,
+  epochAllowed,
+  type Options,
+  parseClientConfig,
+} from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import { EnvSet } from '../script/script.ts';
 import {
   type DataChannelParams,
   IV_PROTO_CC_EXIT_NOTIFY,
+  IV_PROTO_DATA_EPOCH,
   IV_PROTO_DATA_V2,
   IV_PROTO_DYN_TLS_CRYPT,
   IV_PROTO_REQUEST_PUSH,
@@ -258,10 +265,13 @@ export class ClientSetup {
     }
     const tlsEkm = (info.proto & IV_PROTO_TLS_KEY_EXPORT) !== 0;
     if (!tlsEkm && options.forceTlsKeyMaterialExport) return this.#refuse(instance, NO_EKM, nowMs);
+    const dataV2 = (info.proto & IV_PROTO_DATA_V2) !== 0;
+    const epoch = epochAllowed(options) && (info.proto & IV_PROTO_DATA_EPOCH) !== 0;
     return {
       cipher,
       digest: digestInfo(options.auth),
-      peerId: info.proto & IV_PROTO_DATA_V2 ? instance.peerId : -1,
+      peerId: dataV2 ? instance.peerId : -1,
+      epoch: epoch && dataV2 && cipher.mode === 'aead',
       tlsEkm,
       dynTlsCrypt: (info.proto & IV_PROTO_DYN_TLS_CRYPT) !== 0,
       ccExit: (info.proto & IV_PROTO_CC_EXIT_NOTIFY) !== 0,

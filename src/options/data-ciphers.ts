@@ -26,14 +26,21 @@ export function completeCiphers(options: Options, messages: LogLine[]): void {
   completeCipher(options, messages);
 }
 
-/** The list in canonical names. Throws ConfigError when a cipher that isn't optional is unknown. */
-export function normaliseDataCiphers(list: string, messages: LogLine[]): string {
+/**
+ * The list in canonical names. Throws ConfigError when a cipher that isn't optional is unknown, or not to
+ * be had by `supports` (canonical name; without it all but OpenSSL's legacy ones are).
+ */
+export function normaliseDataCiphers(
+  list: string,
+  messages: LogLine[],
+  supports: (name: string) => boolean = (name) => !cipherInfo(name)?.legacy,
+): string {
   const names: string[] = [];
   let bad = false;
   for (const item of list.split(':').filter((name) => name !== '')) {
     const optional = item.startsWith('?');
     const cipher = cipherInfo(optional ? item.slice(1) : item);
-    if (cipher === undefined) {
+    if (cipher === undefined || !supports(cipher.name)) {
       const kind = optional ? 'optional ' : '';
       warn(messages, `Unsupported ${kind}cipher in --data-ciphers: ${optional ? item.slice(1) : item}`);
       bad ||= !optional;
@@ -51,12 +58,6 @@ export function normaliseDataCiphers(list: string, messages: LogLine[]): string 
   return names.join(':');
 }
 
-/** The ciphers of a normalised list that the data channel can do. */
-export function usableCiphers(list: string, supportsCipher?: (name: string) => boolean): string {
-  const supports = supportsCipher ?? ((name: string) => cipherInfo(name)?.mode === 'aead');
-  return list.split(':').filter(supports).join(':');
-}
-
 /** Whether a colon list holds exactly this name. */
 export function inList(name: string, list: string): boolean {
   return list.split(':').includes(name);
@@ -65,6 +66,14 @@ export function inList(name: string, list: string): boolean {
 /** Whether --compat-mode asks for a peer older than `version` (major*10000+minor*100+patch). */
 export function compatBefore({ compatMode }: Options, version: number): boolean {
   return compatMode !== 0 && compatMode < version;
+}
+
+/**
+ * Whether the epoch data format of 2.7 may be negotiated: only when --compat-mode names 2.7.0 or later, so
+ * that everything else stays as 2.6 has it.
+ */
+export function epochAllowed({ compatMode }: Pick<Options, 'compatMode'>): boolean {
+  return compatMode >= 20700;
 }
 
 function completeCipher(options: Options, messages: LogLine[]): void {

@@ -272,7 +272,7 @@ function dataChannelDefaults() {
     compress: { ...NO_COMPRESSION },
     occ: true,
     peerId: undefined,
-    protocolFlags: { ccExit: false, tlsEkm: false, dynTlsCrypt: false },
+    protocolFlags: { ccExit: false, tlsEkm: false, dynTlsCrypt: false, epoch: false },
     authToken: undefined,
     authTokenUser: undefined,
     pushContinuation: 0,

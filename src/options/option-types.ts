@@ -470,7 +470,7 @@ export interface Options {
   // Pushed protocol parameters
   /** undefined = none pushed. */
   peerId: number | undefined;
-  protocolFlags: { ccExit: boolean; tlsEkm: boolean; dynTlsCrypt: boolean };
+  protocolFlags: { ccExit: boolean; tlsEkm: boolean; dynTlsCrypt: boolean; epoch: boolean };
   authToken: string | undefined;
   /** Already base64-decoded. */
   authTokenUser: string | undefined;

@@ -16,6 +16,8 @@ export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
 export { ConfigError, type ConfigErrorKind } from './config-error.ts';
 export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts';
 export { createConfigFilesMemory } from './config-files-memory.ts';
+/** epochAllowed(options): whether the epoch data format may be announced and negotiated. */
+export { epochAllowed } from './data-ciphers.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
 export { type LexedLine, splitCommand, splitConfigLine } from './lexer.ts';

@@ -27,7 +27,7 @@ export interface ParseEnvironment {
   readonly options?: Options;
   /** Name of the text in messages of parseConfig(); `config` by default. */
   readonly fileName?: string;
-  /** Whether the data channel can do a cipher (canonical name); all AEAD ciphers by default. */
+  /** Whether the crypto library has a cipher (canonical name); by default all but OpenSSL's legacy ones. */
   readonly supportsCipher?: (name: string) => boolean;
   /** For tools and tests: take options whose feature isn't wired up as if it were. */
   readonly allowUnsupported?: boolean;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OptionsError } from '../base/base.ts';
 import type { LogLine } from './config-error.ts';
 import { createConfigFilesMemory } from './config-files-memory.ts';
+import { epochAllowed } from './data-ciphers.ts';
 import { type ParseEnvironment, parseConfig } from './parse.ts';
 import { useConnection } from './postprocess.ts';
 import { optionWarnings } from './verify.ts';
@@ -189,8 +190,19 @@ describe('ciphers', () => {
     const { options, messages } = parse(
       `${CLIENT}cipher AES-256-CBC\ndata-ciphers ?nope:aes-128-gcm:AES-256-CBC\n`,
     );
-    expect(options).toMatchObject({ dataCiphers: 'AES-128-GCM:AES-256-CBC', ncpCiphers: 'AES-128-GCM' });
+    const list = 'AES-128-GCM:AES-256-CBC';
+    expect(options).toMatchObject({ dataCiphers: list, ncpCiphers: list });
     expect(texts(messages)).toEqual(['Unsupported optional cipher in --data-ciphers: nope']);
+  });
+
+  it('need the legacy provider where OpenSSL 3 does', () => {
+    const config = `${CLIENT}data-ciphers AES-256-GCM:BF-CBC\n`;
+    expect(errorOf(config)).toBe('--data-ciphers list contains unsupported ciphers or is too long.');
+    const { options } = parseConfig(config, { supportsCipher: () => true });
+    expect(options.ncpCiphers).toBe('AES-256-GCM:BF-CBC');
+    const optional = parse(`${CLIENT}data-ciphers AES-256-GCM:?BF-CBC\n`);
+    expect(optional.options.ncpCiphers).toBe('AES-256-GCM');
+    expect(texts(optional.messages)).toContain('Unsupported optional cipher in --data-ciphers: BF-CBC');
   });
 
   it.each([
@@ -199,9 +211,18 @@ describe('ciphers', () => {
       `data-ciphers ${Array(12).fill('AES-256-GCM').join(':')}`,
       '--data-ciphers list contains unsupported ciphers or is too long.',
     ],
-    ['data-ciphers AES-256-CBC', '--data-ciphers AES-256-CBC is not supported by openvpn-ts yet'],
   ])('refuse %j', (line, message) => {
     expect(errorOf(CLIENT + line)).toBe(message);
+  });
+
+  it('let epochs be negotiated from --compat-mode 2.7.0 on', () => {
+    const allowed = (line: string) => epochAllowed(parse(CLIENT + line).options);
+    expect(['', 'compat-mode 2.6.14\n', 'compat-mode 2.7.0\n', 'compat-mode 2.8.1\n'].map(allowed)).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
   });
 
   it('warn about a cipher that is not negotiated', () => {
@@ -274,8 +295,12 @@ describe('sanity checks', () => {
       'local and remote/netmask --ifconfig addresses must be different',
     ],
     [
-      'dev tun\nremote h\n',
-      'running without --tls-server or --tls-client is not supported by openvpn-ts yet',
+      'dev tun\nremote h\ntls-timeout 3\n',
+      'Parameter tls_timeout can only be specified in TLS-mode, i.e. where --tls-server or --tls-client is also specified.',
+    ],
+    [
+      `tls-client\nremote h\ndev tun\nsecret k\n${TLS}`,
+      'specify only one of --tls-server, --tls-client, or --secret',
     ],
     [`${SERVER}vlan-tagging\n`, '--vlan-tagging must be used with --dev tap'],
     [`${SERVER}vlan-accept tagged\n`, '--vlan-accept requires --vlan-tagging'],

@@ -7,7 +7,7 @@ import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { completeCompression } from './apply-compression.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
-import { compatBefore, completeCiphers, normaliseDataCiphers, usableCiphers } from './data-ciphers.ts';
+import { compatBefore, completeCiphers, normaliseDataCiphers } from './data-ciphers.ts';
 import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT } from './defaults.ts';
 import { localDnsToDhcp } from './dns-options.ts';
 import { checkFiles } from './file-checks.ts';
@@ -18,7 +18,7 @@ import { linkHeaderBytes } from './options-string.ts';
 import type { ParseEnvironment } from './parse.ts';
 import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';
 import { savePrePull } from './pull.ts';
-import { checkUnsupported, verifyOptions } from './verify.ts';
+import { verifyOptions } from './verify.ts';
 
 /** Completes and checks `options` in place. Throws ConfigError; log lines go to `messages`. */
 export function postprocess(options: Options, messages: LogLine[], environment: ParseEnvironment): void {
@@ -31,8 +31,8 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   completeTlsVersion(options);
   completeCiphers(options, messages);
   completeCompression(options);
-  options.dataCiphers = normaliseDataCiphers(options.dataCiphers, messages);
-  options.ncpCiphers = usableCiphers(options.dataCiphers, environment.supportsCipher);
+  options.dataCiphers = normaliseDataCiphers(options.dataCiphers, messages, environment.supportsCipher);
+  options.ncpCiphers = options.dataCiphers;
   makeProfiles(options);
   for (const entry of options.connectionList) completeProfile(options, entry, messages);
   completeTls(options, messages);
@@ -44,7 +44,6 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   if (compression !== undefined) throw new ConfigError(compression);
   if (!options.pull) localDnsToDhcp(options);
   savePrePull(options);
-  if (!environment.allowUnsupported) checkUnsupported(options);
   verifyOptions(options, messages);
   if (environment.files !== undefined) checkFiles(options, environment.files, messages);
 }

@@ -96,7 +96,7 @@ export function savePrePull(options: Options): void {
 export function restorePrePull(options: Options): void {
   if (options.prePull !== undefined) Object.assign(options, structuredClone(options.prePull));
   options.pushContinuation = 0;
-  options.protocolFlags = { ccExit: false, tlsEkm: false, dynTlsCrypt: false };
+  options.protocolFlags = { ccExit: false, tlsEkm: false, dynTlsCrypt: false, epoch: false };
   options.peerId = undefined;
 }
 

@@ -6,7 +6,8 @@
 import { M_INFO } from '../base/errlevel.ts';
 import { applyAllowCompression, applyCompLzo, applyCompress } from './apply-compression.ts';
 import { parseKeyDirection } from './apply-tls.ts';
-import { atoi, fileOrInline, MANY, type OptionRow, text } from './option-row.ts';
+import { epochAllowed } from './data-ciphers.ts';
+import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
 
 export const dataChannelOptions: readonly OptionRow[] = [
   {
@@ -26,9 +27,11 @@ export const dataChannelOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '',
     help: 'Permit static-key/no-crypto mode in 2.7',
+    // As in 2.6, that needs no permission.
+    apply: nothing,
   },
   {
     name: 'auth',
@@ -177,6 +180,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
         if (word === 'cc-exit') protocolFlags.ccExit = true;
         else if (word === 'tls-ekm') protocolFlags.tlsEkm = true;
         else if (word === 'dyn-tls-crypt') protocolFlags.dynTlsCrypt = true;
+        else if (word === 'aead-epoch' && epochAllowed(options)) protocolFlags.epoch = true;
         else context.error(`Unknown protocol-flags flag: ${word}`);
       }
     },
@@ -221,7 +225,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
     max: 2,
     contexts: 'GI',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'FILE [DIRECTION]',
     help: 'Static key mode without TLS',
     apply: ([value = '', direction], options, context) => {

@@ -26,17 +26,6 @@ export function verifyOptions(options: Options, messages: LogLine[]): void {
   if (problem !== undefined) throw new ConfigError(problem, 'fatal');
 }
 
-/**
- * Refuses combinations that 2.x takes and this program can't serve. Each line goes when its feature
- * lands.
- */
-export function checkUnsupported(options: Options): void {
-  const missing = (condition: boolean, what: string): void =>
-    check(condition, `${what} is not supported by openvpn-ts yet`);
-  missing(!options.tlsServer && !options.tlsClient, 'running without --tls-server or --tls-client');
-  missing(options.ncpCiphers === '', `--data-ciphers ${options.dataCiphers}`);
-}
-
 /** Lines about settings that are allowed but doubtful, for the start of an instance (2.x init.c do_option_warnings()). */
 export function optionWarnings(options: Options, firstTime = true): LogLine[] {
   const dropsRights = options.user !== undefined || options.group !== undefined;

@@ -102,5 +102,6 @@ function protocolFlags(params: DataChannelParams): string[] {
   if (params.ccExit) flags.push('cc-exit');
   if (params.ccExit && params.tlsEkm) flags.push('tls-ekm');
   if (params.dynTlsCrypt) flags.push('dyn-tls-crypt');
+  if (params.epoch) flags.push('aead-epoch');
   return flags;
 }

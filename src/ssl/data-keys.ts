@@ -4,9 +4,11 @@
  * opens with K1, the server the other way round. All intermediate bytes are zeroed.
  */
 import type { Logger } from '../base/base.ts';
-import { D_CIPHER_INIT, D_CRYPT_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { D_CIPHER_INIT, D_CRYPT_ERRORS, D_TLS_ERRORS, M_WARN } from '../base/errlevel.ts';
 import {
   type CryptoBackend,
+  createEpochKeys,
+  insecureCipherWarning,
   type Key2,
   type KeyHalf,
   keyHalves,
@@ -33,6 +35,8 @@ export interface DataKeyInputs {
   readonly crypto: CryptoBackend;
   readonly replayWindow: number;
   readonly replaySec: number;
+  /** Unix time for long packet ids. */
+  readonly wallSec: () => number;
   readonly log: Logger;
 }
 
@@ -48,16 +52,24 @@ export function createDataKeys(inputs: DataKeyInputs): DataKeys | undefined {
       log.log(D_CRYPT_ERRORS, 'CRYPTO INFO: WARNING: zero key detected');
       return undefined;
     }
-    const common = { cipher: params.cipher, keyId, peerId: params.peerId, ...digestOf(params) };
+    const { cipher, peerId } = params;
+    const { replayWindow, replaySec, wallSec } = inputs;
+    logKeys(params, 'Data Channel', log);
+    if (params.epoch) {
+      const epochSpec = { cipher, sealHalf, openHalf, keyId, peerId, replayWindow, replaySec };
+      return { keyId, ...createEpochKeys(crypto, epochSpec), ...NOTHING_DONE };
+    }
+    const common = { cipher, keyId, peerId, wallSec, ...digestOf(params) };
     const seal = crypto.createSealingKey({ ...common, key: sealHalf });
     const open = crypto.createOpeningKey({ ...common, key: openHalf });
-    logInit(params, log);
-    const replay = new PacketIdRec(inputs.replayWindow, inputs.replaySec);
-    return { keyId, seal, open, replay, bytes: 0, packets: 0 };
+    return { keyId, seal, open, replay: new PacketIdRec(replayWindow, replaySec), ...NOTHING_DONE };
   } finally {
     key2.fill(0);
   }
 }
+
+/** Counters of a new key. */
+export const NOTHING_DONE = { bytes: 0, packets: 0, sealedBlocks: 0, openedBlocks: 0 };
 
 export function destroyDataKeys(keys: DataKeys | undefined): void {
   keys?.seal.destroy();
@@ -93,21 +105,27 @@ function isZeroKey(half: KeyHalf, bytes: number): boolean {
   return bytes > 0 && half.cipher.subarray(0, bytes).every((byte) => byte === 0);
 }
 
-function logInit(params: DataChannelParams, log: Logger): void {
-  const { cipher, digest } = params;
+/** 2.x's lines about both directions of a new key; `name` is `Data Channel` or `Static Key Encryption`. */
+export function logKeys(
+  { cipher, digest }: Pick<DataChannelParams, 'cipher' | 'digest'>,
+  name: string,
+  log: Logger,
+): void {
   for (const direction of ['Outgoing', 'Incoming']) {
     if (cipher.mode !== 'none') {
       const bits = cipher.keyBytes * 8;
       log.log(
         D_CIPHER_INIT,
-        `${direction} Data Channel: Cipher '${cipher.name}' initialized with ${bits} bit key`,
+        `${direction} ${name}: Cipher '${cipher.name}' initialized with ${bits} bit key`,
       );
+      const warning = insecureCipherWarning(cipher);
+      if (warning !== undefined) log.log(M_WARN, warning);
     }
     if (digest && cipher.mode !== 'aead') {
       const bits = digest.bytes * 8;
       log.log(
         D_CIPHER_INIT,
-        `${direction} Data Channel: Using ${bits} bit message hash '${digest.name}' for HMAC authentication`,
+        `${direction} ${name}: Using ${bits} bit message hash '${digest.name}' for HMAC authentication`,
       );
     }
   }

@@ -15,6 +15,7 @@ export const IV_PROTO_CC_EXIT_NOTIFY = 1 << 7;
 export const IV_PROTO_AUTH_FAIL_TEMP = 1 << 8;
 export const IV_PROTO_DYN_TLS_CRYPT = 1 << 9;
 /** Since 2.7. */
+export const IV_PROTO_DATA_EPOCH = 1 << 10;
 export const IV_PROTO_PUSH_UPDATE = 1 << 12;
 
 /** Most bytes of peer info that we write; 2.x's buffer for it. */
@@ -37,6 +38,8 @@ export interface PeerInfoOptions {
   readonly compression: readonly string[];
   /** --push-peer-info: adds these, and UV_ lines of `env`. */
   readonly push?: { readonly hwaddr?: string; readonly ssl: string; readonly platformVersion: string };
+  /** Announces the epoch data format, as 2.7 does. */
+  readonly epoch?: boolean;
   /** Environment lines `NAME=value`; IV_GUI_VER, IV_SSO and (with `push`) UV_*, IV_PLAT_VER are sent. */
   readonly env?: readonly string[];
 }
@@ -51,7 +54,7 @@ export function defaultPeerInfo(options: PeerInfoOptions): string {
       lines.push('IV_NCP=2');
   }
   lines.push(`IV_CIPHERS=${options.ciphers.join(':')}`);
-  lines.push(`IV_PROTO=${ivProto(options.pull)}`);
+  lines.push(`IV_PROTO=${ivProto(options.pull, options.epoch)}`);
   if (!options.pull) return joinLines(lines);
   lines.push(...options.compression);
   const { push } = options;
@@ -63,14 +66,18 @@ export function defaultPeerInfo(options: PeerInfoOptions): string {
   return joinLines(lines);
 }
 
-/** The IV_PROTO value we announce: 2.6's 990 and PUSH_UPDATE for a pull client, 746 for a P2P peer. */
-export function ivProto(pull: boolean): number {
+/**
+ * The IV_PROTO value we announce: 2.6's 990 and PUSH_UPDATE for a pull client, 746 for a P2P peer; 1024 more
+ * with `epoch`.
+ */
+export function ivProto(pull: boolean, epoch = false): number {
   const common =
     IV_PROTO_DATA_V2 |
     IV_PROTO_TLS_KEY_EXPORT |
     IV_PROTO_DNS_OPTION |
     IV_PROTO_CC_EXIT_NOTIFY |
-    IV_PROTO_DYN_TLS_CRYPT;
+    IV_PROTO_DYN_TLS_CRYPT |
+    (epoch ? IV_PROTO_DATA_EPOCH : 0);
   if (!pull) return common | IV_PROTO_NCP_P2P;
   const pulling = IV_PROTO_REQUEST_PUSH | IV_PROTO_AUTH_PENDING_KW | IV_PROTO_AUTH_FAIL_TEMP;
   return common | pulling | IV_PROTO_PUSH_UPDATE;

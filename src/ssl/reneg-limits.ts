@@ -1,13 +1,19 @@
 /**
- * When a key has done enough (2.x ssl.c tls_process(), tls_limit_reneg_bytes()): --reneg-sec,
- * --reneg-bytes, --reneg-pkts, and packet ids near their end. Counters grow without the control channel
+ * When a key has done enough (2.x ssl.c tls_process(), tls_limit_reneg_bytes(), 2.7's
+ * should_trigger_renegotiation()): --reneg-sec, --reneg-bytes, --reneg-pkts, packet ids or epochs near
+ * their end, and what an AEAD cipher may process with one key. Counters grow without the control channel
  * being asked, so they are looked at from time to time.
  */
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
+import { aeadUsageLimit, MAX_FAILURES_WARN } from '../crypto/crypto.ts';
 import type { DataChannelParams, DataKeys, TlsMultiConfig } from './ssl.ts';
 
 /** PACKET_ID_WRAP_TRIGGER. */
 const PACKET_ID_TRIGGER = 0xff000000;
+/** The same for epochs. Source: 2.7 ssl.c. */
+const EPOCH_TRIGGER = 0xf000;
+/** Share of an AEAD cipher's limit at which 2.7 renegotiates, so that the handshake still fits in. */
+const AEAD_SHARE = 7 / 8;
 /** From here on ids are watched closely: 2^30 packets before the end. */
 const PACKET_ID_WATCH = 0xc0000000;
 const CLOSE_LOOK_MS = 1000;
@@ -19,6 +25,8 @@ const SMALL_BLOCK = 8;
 export class RenegotiationLimits {
   readonly #config: TlsMultiConfig;
   #bytes: number;
+  /** Blocks and packets for each direction; 0 = no limit. */
+  #aeadLimit = 0;
   #nextLookMs = 0;
 
   constructor(config: TlsMultiConfig) {
@@ -28,6 +36,8 @@ export class RenegotiationLimits {
 
   /** The data cipher is known: small blocks get a limit unless one was configured (renegBytes >= 0). */
   handleParams(params: DataChannelParams): void {
+    // Keys in epoch format look after it themselves.
+    this.#aeadLimit = params.epoch ? 0 : aeadUsageLimit(params.cipher) * AEAD_SHARE;
     if (params.cipher.blockBytes !== SMALL_BLOCK || this.#config.renegBytes >= 0) return;
     this.#bytes = SMALL_BLOCK_BYTES;
     this.#config.log.log(
@@ -46,7 +56,7 @@ export class RenegotiationLimits {
       (renegMs > 0 && ageMs >= renegMs) ||
       (this.#bytes > 0 && keys.bytes >= this.#bytes) ||
       (renegPackets > 0 && keys.packets >= renegPackets) ||
-      keys.seal.nextPacketId >= PACKET_ID_TRIGGER;
+      this.#isWornOut(keys);
     if (due) {
       const age = `${Math.floor(ageMs / 1000)}/${Math.floor(renegMs / 1000)}`;
       const limit = this.#bytes > 0 ? this.#bytes : this.#config.renegBytes;
@@ -54,6 +64,14 @@ export class RenegotiationLimits {
       log.log(D_TLS_DEBUG_LOW, `TLS: soft reset sec=${age} ${amounts}`);
     }
     return due;
+  }
+
+  #isWornOut({ seal, open, replay, sealedBlocks, openedBlocks }: DataKeys): boolean {
+    if (seal.epoch !== undefined) return seal.epoch >= EPOCH_TRIGGER;
+    if (seal.nextPacketId >= PACKET_ID_TRIGGER || open.failures > MAX_FAILURES_WARN) return true;
+    const limit = this.#aeadLimit;
+    if (limit === 0) return false;
+    return sealedBlocks + seal.nextPacketId - 1 > limit || openedBlocks + replay.highest > limit;
   }
 
   /** When to ask again. */

@@ -44,6 +44,7 @@ describe('peer info', () => {
       'IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=746\n',
     );
     expect([ivProto(true), ivProto(false)]).toEqual([990 + IV_PROTO_PUSH_UPDATE, 746]);
+    expect([ivProto(true, true), ivProto(false, true)]).toEqual([2014 + IV_PROTO_PUSH_UPDATE, 1770]);
   });
 
   it('takes only the variables from the environment that it may', () => {
@@ -165,8 +166,17 @@ describe('P2P negotiation', () => {
           tlsEkm: true,
           dynTlsCrypt: true,
           ccExit: true,
+          epoch: false,
         },
       );
+    });
+
+    it(`with a live ${name} peer, epochs announced`, () => {
+      const peerInfo = parsePeerInfo(peer_info_of_server_text);
+      const agree = (list: string[]) =>
+        negotiateP2p({ role: 'client', dataCiphers: list, peerInfo, epoch: true }).epoch;
+      expect(agree(['AES-256-GCM'])).toBe(!name.startsWith('2.6'));
+      expect(agree(['AES-256-CBC'])).toBe(false);
     });
   }
 
@@ -177,6 +187,7 @@ describe('P2P negotiation', () => {
       tlsEkm: false,
       dynTlsCrypt: false,
       ccExit: false,
+      epoch: false,
     });
   });
 });

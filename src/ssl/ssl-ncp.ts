@@ -4,8 +4,10 @@
  * P2P rule where both sides compute the same. Names are compared exactly, as 2.x does; the lists
  * are canonical already. Texts are 2.x's.
  */
+import { cipherInfo } from '../crypto/crypto.ts';
 import {
   IV_PROTO_CC_EXIT_NOTIFY,
+  IV_PROTO_DATA_EPOCH,
   IV_PROTO_DATA_V2,
   IV_PROTO_DYN_TLS_CRYPT,
   IV_PROTO_NCP_P2P,
@@ -107,30 +109,41 @@ export interface P2pNegotiation {
   readonly tlsEkm: boolean;
   readonly dynTlsCrypt: boolean;
   readonly ccExit: boolean;
+  readonly epoch: boolean;
 }
 
 /** The fixed peer id of P2P peers without key export: "vpn". */
 export const P2P_PEER_ID = 0x76706e;
 
-/** P2P: both peers compute this from what they announced to each other. */
+/** Label of the peer id that P2P peers with key export take from TLS, 3 bytes. */
+export const P2P_PEER_ID_LABEL = 'EXPORTER-OpenVPN-p2p-peerid';
+
+/** P2P: both peers compute this from what they announced to each other. `epoch`: we announced the epoch format. */
 export function negotiateP2p(inputs: {
   readonly role: 'client' | 'server';
   readonly dataCiphers: readonly string[];
   readonly peerInfo: PeerInfo;
+  readonly epoch?: boolean;
 }): P2pNegotiation {
-  const { role, dataCiphers, peerInfo } = inputs;
+  const { role, dataCiphers, peerInfo, epoch = false } = inputs;
   const theirs = peerInfo.ciphers ?? [];
   const serverList = role === 'server' ? dataCiphers : theirs;
   const clientList = role === 'server' ? theirs : dataCiphers;
   const bit = (mask: number): boolean =>
     (peerInfo.proto & IV_PROTO_NCP_P2P) !== 0 && (peerInfo.proto & mask) !== 0;
+  const cipher = serverList.find((name) => clientList.includes(name));
   return {
-    cipher: serverList.find((name) => clientList.includes(name)),
+    cipher,
+    epoch: epoch && bit(IV_PROTO_DATA_EPOCH) && bit(IV_PROTO_DATA_V2) && isAead(cipher),
     dataV2: bit(IV_PROTO_DATA_V2),
     tlsEkm: bit(IV_PROTO_TLS_KEY_EXPORT),
     dynTlsCrypt: bit(IV_PROTO_DYN_TLS_CRYPT),
     ccExit: bit(IV_PROTO_CC_EXIT_NOTIFY),
   };
+}
+
+function isAead(name: string | undefined): boolean {
+  return name !== undefined && cipherInfo(name)?.mode === 'aead';
 }
 
 function noCipher(...log: string[]): CipherChoice {

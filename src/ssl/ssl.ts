@@ -12,7 +12,7 @@ import type {
   CryptoBackend,
   DigestInfo,
   OpeningKey,
-  PacketIdRec,
+  ReplayCheck,
   SealingKey,
 } from '../crypto/crypto.ts';
 import type { ControlWrap, WrapSession } from '../reliable/reliable.ts';
@@ -107,6 +107,10 @@ export interface DataChannelParams {
   readonly tlsEkm: boolean;
   readonly dynTlsCrypt: boolean;
   readonly ccExit: boolean;
+  /** Epoch data format: AEAD and a peer id only. */
+  readonly epoch?: boolean;
+  /** Static key mode or no keys at all: packets have no opcode, ids have the long form. */
+  readonly headerless?: boolean;
 }
 
 /** Keys of one KeyState that reached GENERATED_KEYS. */
@@ -114,10 +118,13 @@ export interface DataKeys {
   readonly keyId: number;
   readonly seal: SealingKey;
   readonly open: OpeningKey;
-  readonly replay: PacketIdRec;
+  readonly replay: ReplayCheck;
   /** Counted by the data path; --reneg-bytes and --reneg-pkts look at them. */
   bytes: number;
   packets: number;
+  /** Blocks of 16 bytes sealed and opened, rounded up per packet: what an AEAD cipher's limit counts. */
+  sealedBlocks: number;
+  openedBlocks: number;
 }
 
 /** What the peer told about itself, once its key method 2 message was read. */
@@ -225,6 +232,7 @@ export { usesCompression } from './options-compare.ts';
 export {
   defaultPeerInfo,
   IV_PROTO_CC_EXIT_NOTIFY,
+  IV_PROTO_DATA_EPOCH,
   IV_PROTO_DATA_V2,
   IV_PROTO_DYN_TLS_CRYPT,
   IV_PROTO_NCP_P2P,
@@ -241,10 +249,13 @@ export {
   negotiateServerCipher,
   optionsCipher,
   P2P_PEER_ID,
+  P2P_PEER_ID_LABEL,
   type P2pNegotiation,
   peerTakesCipher,
   pickClientCipher,
 } from './ssl-ncp.ts';
+/** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */
+export { createPlainControl, createStaticControl, type StaticKeysConfig } from './static-control.ts';
 export { createTlsMulti } from './tls-multi.ts';
 /** Kept here so that tests and multi/ can name it. */
 export type { ControlWrap, WrapSession };

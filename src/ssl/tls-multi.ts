@@ -10,7 +10,8 @@
  * peer's key message has been read. Everything runs in #process(), after every input.
  */
 import { ApiMisuseError, addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
-import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { keyTypeWarnings } from '../crypto/crypto.ts';
 import {
   type ControlWrap,
   controlPayloadBytes,
@@ -222,6 +223,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   generateDataKeys(params: DataChannelParams, nowMs: number): void {
     if (this.#closed) return;
     this.#params = params;
+    for (const line of keyTypeWarnings(params.cipher, params.digest)) this.#log(M_WARN, line);
     this.#limits.handleParams(params);
     const { active } = this.sessions;
     if (active) this.#generate(active);
@@ -481,6 +483,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
         crypto: config.crypto,
         replayWindow: config.replayWindow,
         replaySec: config.replaySec,
+        wallSec: () => Math.floor(config.clock.wallMs() / 1000),
         log: config.log,
       });
     } finally {

@@ -1,0 +1,86 @@
+/**
+ * From options to one connection's control channel and session (2.x do_init_crypto(), do_init_timers() and
+ * their like in init.c). Keys are read before anything is opened, so that a bad one leaves nothing behind.
+ */
+import { OptionsError } from '../base/base.ts';
+import { compressionProblem, compressorFor } from '../comp/comp.ts';
+import { timerOptions } from '../forward/forward.ts';
+import { type ConnectionEntry, type Options, optionsString, optionsWarnings } from '../options/options.ts';
+import { createTlsMulti, type SslContext, type TlsMulti } from '../ssl/ssl.ts';
+import type { ClientSessionConfig } from './client-session.ts';
+import type { UserPass } from './credentials.ts';
+import { frameOptions, innerOptions, maxPacketBytes } from './frame-setup.ts';
+import type { Providers } from './init.ts';
+import type { KeysWithoutTls } from './p2p.ts';
+import type { OpenLink } from './peer-link.ts';
+import { createWrap, LINK_OVERHEAD, tlsMultiConfig } from './tls-setup.ts';
+
+/** Makes the control channel of a link whose addresses are of `family`. */
+export type CreateControl = (family: 4 | 6, wake: () => void) => TlsMulti;
+
+export interface ControlParts {
+  readonly options: Options;
+  readonly ce: ConnectionEntry;
+  readonly providers: Providers;
+  readonly userPass: UserPass;
+  /** Undefined without TLS. */
+  readonly ssl: SslContext | undefined;
+  readonly keysWithoutTls: KeysWithoutTls;
+}
+
+/** Reads wrap keys or static keys. Throws CryptoError or OptionsError when they can't be used. */
+export function prepareControl(parts: ControlParts): CreateControl {
+  const { options, ce, providers, userPass, ssl, keysWithoutTls } = parts;
+  if (!ssl) {
+    const control = keysWithoutTls.createControl();
+    return () => control;
+  }
+  const wrap = createWrap(options, ce, providers);
+  const env = options.setenv.map(({ name, value }) => `${name}=${value}`);
+  const credentials = userPass.wanted ? { credentials: () => userPass.current() } : {};
+  return (family, wake) =>
+    createTlsMulti({
+      ...tlsMultiConfig({ options, ce, ssl, wrap, family, providers, env, ...credentials }),
+      log: providers.log,
+      wake,
+    });
+}
+
+type Decided = 'link' | 'remote' | 'createControl' | 'serverPollMs' | 'totals' | 'signals';
+
+/** What the options say about a session. Throws OptionsError for compression that 2.x refuses. */
+export function sessionSettings(
+  options: Options,
+  ce: ConnectionEntry,
+  { family, remote }: OpenLink,
+  { crypto, clock, comp, log }: Providers,
+): Omit<ClientSessionConfig, Decided> {
+  const refused = compressionProblem(options.compress, comp);
+  if (refused !== undefined) throw new OptionsError(refused);
+  const asksForOptions = options.occ && !options.tlsServer && !options.tlsClient;
+  return {
+    pull: options.pull,
+    handWindowMs: options.handWindow * 1000,
+    renegMs: options.renegSec * 1000,
+    linkOverheadBytes: LINK_OVERHEAD[family],
+    clock,
+    randomBytes: (length) => crypto.randomBytes(length),
+    frame: frameOptions(options, ce, family),
+    compressor: compressorFor(options.compress, comp, log),
+    inner: innerOptions(options, remote),
+    shaperBytes: options.shaper,
+    mtuTest: options.mtuTest,
+    timers: timerOptions(options),
+    localOptions: options.occ ? optionsString({ options, ce }) : undefined,
+    ...(asksForOptions && {
+      onPeerOptions: (text) => {
+        const expected = optionsString({ options, ce, remote: true });
+        for (const line of optionsWarnings(expected, text)) log.log(line.level, line.text);
+      },
+    }),
+    maxPacketBytes: maxPacketBytes(ce),
+    float: ce.float,
+    muteReplayWarnings: options.muteReplayWarnings,
+    log,
+  };
+}
