@@ -8,6 +8,7 @@ import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { links } from './links.ts';
+import { logins } from './logins.ts';
 import { proxies } from './proxies.ts';
 import { pushUpdate } from './push-update.ts';
 import { refusals } from './refusals.ts';
@@ -40,6 +41,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...status,
   ...tap,
   ...vlan,
+  ...logins,
   ...pushUpdate,
   ...refusals,
   ...tlsEngines,

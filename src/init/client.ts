@@ -40,15 +40,18 @@ import {
   pulledOptionsDigest,
   sanitizeControlMessage,
 } from '../push/push.ts';
+import type { ControlWrap } from '../reliable/reliable.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import { type Link, ProxyError } from '../socket/socket.ts';
 import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
 import { type LinkParts, type NameCache, openClientLink, preresolve, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
+import { type Ask, askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
 import { frameOptions, frameWarnings, innerOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
+import type { Passphrase } from './passphrase.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
@@ -67,6 +70,10 @@ export interface ClientRun {
   /** Called after every completed initialisation, e.g. to drop privileges once. */
   readonly onUp?: () => void;
   readonly onState?: (state: TunnelState) => void;
+  /** Of the private key. */
+  readonly passphrase: Passphrase;
+  /** Asks the user; on the terminal by default. */
+  readonly ask?: Ask;
 }
 
 export interface ClientStatistics {
@@ -106,6 +113,9 @@ class Client implements ClientSessionHost {
   #ssl: SslContext | undefined;
   #session: ClientSession | undefined;
   #ce: ConnectionEntry | undefined;
+  /** What #ce is a copy of. */
+  #entry: ConnectionEntry | undefined;
+  readonly #wraps = new Map<ConnectionEntry | undefined, ControlWrap>();
   #collector = new PushCollector();
   /** Parts of a PUSH_UPDATE. */
   #updates = new PushCollector();
@@ -120,7 +130,12 @@ class Client implements ClientSessionHost {
     this.#options = run.options;
     this.#log = run.providers.log;
     this.#list = new ConnectionList(run.options, run.providers.random);
-    this.#userPass = new UserPass(run.options);
+    this.#userPass = new UserPass({
+      options: run.options,
+      ask: run.ask ?? askOnTerminal,
+      log: this.#log,
+      onAnswer: (error) => this.#handleLoginAnswer(error),
+    });
     this.#proxyLogins = new ProxyLogins(run.options);
     this.#tunnel = new TunnelInterface({
       tun: run.providers.tun,
@@ -154,6 +169,7 @@ class Client implements ClientSessionHost {
     } finally {
       this.#session?.close();
       this.#ssl?.close();
+      this.#forgetWraps();
       await this.#tunnel.close('exit');
     }
   }
@@ -174,9 +190,10 @@ class Client implements ClientSessionHost {
     useConnection(this.#options, next.entry);
     const { ce } = this.#options;
     this.#ce = ce;
+    this.#entry = next.entry;
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
-    this.#ssl ??= createSslContext(this.#options, providers);
+    this.#ssl ??= createSslContext(this.#options, providers, await this.#run.passphrase.take(this.#options));
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
@@ -267,10 +284,10 @@ class Client implements ClientSessionHost {
       options,
       ce,
       ssl: this.#ssl!,
-      wrap: createWrap(options, ce, providers),
+      wrap: this.#wrap(ce),
       family: opened.remote.family,
       providers,
-      ...(this.#userPass.wanted && { credentials: () => this.#userPass.current() }),
+      credentials: () => this.#userPass.current(),
       env: options.setenv.map(({ name, value }) => `${name}=${value}`),
     });
     return new ClientSession(
@@ -297,6 +314,20 @@ class Client implements ClientSessionHost {
     );
   }
 
+  /** Keys of the control channel are read once with --persist-key: later they may be out of reach. */
+  #wrap(ce: ConnectionEntry): ControlWrap {
+    const known = this.#wraps.get(this.#entry);
+    if (known) return known;
+    const wrap = createWrap(this.#options, ce, this.#run.providers);
+    this.#wraps.set(this.#entry, wrap);
+    return wrap;
+  }
+
+  #forgetWraps(): void {
+    for (const wrap of this.#wraps.values()) wrap.destroy();
+    this.#wraps.clear();
+  }
+
   handleContact(): void {
     this.#state('AUTH');
   }
@@ -315,7 +346,6 @@ class Client implements ClientSessionHost {
         session.drive();
       });
     } else if (event.type === 'active') {
-      this.#userPass.used();
       env.set('common_name', event.identity.commonName);
       env.set(session.remote.family === 4 ? 'trusted_ip' : 'trusted_ip6', session.remote.address);
       env.set('trusted_port', session.remote.port);
@@ -341,6 +371,7 @@ class Client implements ClientSessionHost {
         break;
       case 'halt':
         this.#log.log(D_STREAM_ERRORS, `Halt command was pushed by server ('${message.text}')`);
+        if (!message.keepPasswords) this.#userPass.forget();
         signals.raise('SIGTERM', 'soft', 'server-pushed-halt');
         break;
       case 'info':
@@ -432,9 +463,12 @@ class Client implements ClientSessionHost {
   }
 
   #takeToken(items: readonly string[]): void {
-    const token = items.find((item) => item.startsWith('auth-token '));
-    if (token !== undefined)
-      this.#userPass.setToken(token.slice('auth-token '.length), this.#options.authTokenUser);
+    const value = (name: string): string | undefined =>
+      items.find((item) => item.startsWith(`${name} `))?.slice(name.length + 1);
+    const token = value('auth-token');
+    const user = value('auth-token-user');
+    const name = user === undefined ? this.#options.authTokenUser : Buffer.from(user, 'base64').toString();
+    if (token !== undefined) this.#userPass.setToken(token, name);
   }
 
   #bringUpFailed(error: unknown): void {
@@ -600,9 +634,25 @@ class Client implements ClientSessionHost {
     } else if (this.#options.authRetry === 'none') {
       signals.raise('SIGTERM', 'soft', 'auth-failure');
     } else {
-      if (this.#options.authRetry === 'interact') this.#userPass.forget();
+      if (this.#options.authRetry === 'interact') {
+        this.#userPass.forget();
+        this.#run.passphrase.forget();
+      }
       signals.raise('SIGUSR1', 'soft', 'auth-failure');
     }
+    if (message.challenge !== undefined) this.#userPass.setChallenge(message.challenge);
+  }
+
+  /** What current() had to ask for is there. */
+  #handleLoginAnswer(error: OpenVpnError | undefined): void {
+    if (error) {
+      this.#fatal = error;
+      this.#run.signals.raise('SIGTERM', 'soft', 'auth-failure');
+      return;
+    }
+    const session = this.#session;
+    session?.tls.handleTlsOutput(this.#run.providers.clock.nowMs());
+    session?.drive();
   }
 
   /** Closes the session; the device stays only with --persist-tun and a soft restart. */
@@ -616,6 +666,7 @@ class Client implements ClientSessionHost {
     }
     await this.#settling;
     if (!this.#options.persistKey) {
+      this.#forgetWraps();
       this.#ssl?.close();
       this.#ssl = undefined;
     }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
+import { AUTH_TOKEN_KEY, PEM_KEY_BYTES, readPemKey } from '../crypto/crypto.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import {
   formatPoolPersist,
@@ -22,11 +23,13 @@ import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '.
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
+import { AuthTokens } from '../ssl/ssl.ts';
 import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
+import type { Passphrase } from './passphrase.ts';
 import { type Attach, bindServerLink, createPortShare, serverFamily } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
-import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { createSslContext, createWrap, readText, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** 2.x pauses this long before a server's soft restart. */
@@ -38,6 +41,8 @@ export interface ServerRun {
   readonly signals: SignalState;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
+  /** Of the private key. */
+  readonly passphrase: Passphrase;
   /** The title line of status files: program version. */
   readonly title: string;
   /** Called once sockets and device are there, e.g. to drop privileges. */
@@ -117,7 +122,7 @@ class Server implements ServerHandle {
     for (const { level, text } of frameWarnings(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
-    const ssl = createSslContext(options, providers);
+    const ssl = createSslContext(options, providers, await this.#run.passphrase.take(options));
     this.#closers.push(() => ssl.close());
     const links = {
       options,
@@ -145,6 +150,7 @@ class Server implements ServerHandle {
         hooks: this.#run.hooks,
         env: this.#run.env,
         clientFiles: clientFiles(options),
+        authTokens: this.#authTokens(),
         persisted: readPersisted(options, this.#log),
         random: providers.random,
       },
@@ -186,6 +192,23 @@ class Server implements ServerHandle {
     if (!(await signals.sleep(SHUTDOWN_DELAY_MS)) && first) {
       signals.raise(first.name, first.source, first.reason);
     }
+  }
+
+  /** --auth-gen-token: without a key file its key lives as long as this server. */
+  #authTokens(): AuthTokens | undefined {
+    const { options, providers } = this.#run;
+    const { authGenToken, authGenTokenSecret: secret, renegSec } = options;
+    if (!authGenToken) return undefined;
+    const { crypto } = providers;
+    if (!secret) this.#log.log(M_INFO, `Using random ${AUTH_TOKEN_KEY}.`);
+    const key = secret
+      ? readPemKey(readText(secret, 'auth-gen-token-secret'), AUTH_TOKEN_KEY)
+      : crypto.randomBytes(PEM_KEY_BYTES);
+    const renewalSec = authGenToken.renewalSec || renegSec;
+    const tokens = new AuthTokens({ key, lifetimeSec: authGenToken.lifetimeSec, renewalSec, crypto });
+    key.fill(0);
+    this.#closers.push(() => tokens.destroy());
+    return tokens;
   }
 
   #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {

@@ -65,10 +65,17 @@ function readBytes(value: FileOrInline, option: string): Buffer {
   }
 }
 
-/** The TLS engine's context: certificates, keys and limits. Throws OptionsError or TlsError. */
-export function createSslContext(options: Options, providers: Providers): SslContext {
+/**
+ * The TLS engine's context: certificates, keys and limits. `passphrase` opens the private key. Throws
+ * OptionsError or TlsError.
+ */
+export function createSslContext(
+  options: Options,
+  providers: Providers,
+  passphrase: string | undefined,
+): SslContext {
   checkAlgorithms(options);
-  return providers.ssl.createContext(engineConfig(options));
+  return providers.ssl.createContext(engineConfig(options, passphrase));
 }
 
 /** 2.x knows --cipher and --auth by name even where negotiation replaces them. */
@@ -81,7 +88,7 @@ function checkAlgorithms({ cipher, auth }: Options): void {
   }
 }
 
-function engineConfig(options: Options): TlsEngineConfig {
+function engineConfig(options: Options, passphrase: string | undefined): TlsEngineConfig {
   const text = (value: FileOrInline | undefined, option: string): string | undefined =>
     value && readText(value, option);
   const ca = text(options.ca, 'ca');
@@ -96,8 +103,7 @@ function engineConfig(options: Options): TlsEngineConfig {
     ...(ca !== undefined && { ca: [ca] }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
-    ...(typeof options.askpass === 'string' &&
-      options.askpass !== 'prompt' && { keyPassphrase: firstLine(options.askpass) }),
+    ...(passphrase !== undefined && { keyPassphrase: passphrase }),
     ...(options.pkcs12 && { pkcs12: readPkcs12(options.pkcs12) }),
     ...(crl !== undefined && { crl: [crl] }),
     ...(extraCerts !== undefined && { extraCerts }),
@@ -112,12 +118,9 @@ function engineConfig(options: Options): TlsEngineConfig {
   };
 }
 
-function readPkcs12(value: FileOrInline): Uint8Array {
+/** The bytes of a PKCS#12 file; inline it is base64. */
+export function readPkcs12(value: FileOrInline): Uint8Array {
   return value.kind === 'inline' ? Buffer.from(value.text, 'base64') : readBytes(value, 'pkcs12');
-}
-
-function firstLine(path: string): string {
-  return readText({ kind: 'file', path }, 'askpass').split(/\r?\n/, 1)[0] ?? '';
 }
 
 /** The wrap of control packets that the profile asks for. Throws OptionsError for a bad key. */
@@ -208,7 +211,7 @@ export interface TlsSetup {
   /** Family of the link's addresses. */
   readonly family: 4 | 6;
   readonly providers: Providers;
-  readonly credentials?: () => Credentials | undefined;
+  readonly credentials?: () => Credentials | 'pending' | undefined;
   /** `NAME=value` lines of the environment, for IV_GUI_VER and UV_*. */
   readonly env?: readonly string[];
 }

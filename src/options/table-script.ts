@@ -37,7 +37,7 @@ export const scriptOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'COMMAND',
     help: 'Script run on CR_RESPONSE from client',
     quoteHint: true,

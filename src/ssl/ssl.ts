@@ -65,8 +65,11 @@ export interface TlsMultiConfig {
   readonly occ: boolean;
   /** IV_/UV_ lines for the key method 2 message; '' sends none. */
   readonly peerInfo: () => string;
-  /** Client: what to log in with, read anew for every key; undefined without --auth-user-pass. */
-  readonly credentials?: () => Credentials | undefined;
+  /**
+   * Client: what to log in with, read anew for every key; undefined = no login. 'pending' = being asked for:
+   * call handleTlsOutput() when it is there.
+   */
+  readonly credentials?: () => Credentials | 'pending' | undefined;
   /** Server: whether username and password must be there. */
   readonly needCredentials: boolean;
   /** Server: emit 'authenticate' and wait for handleAuthResult() even without credentials. */
@@ -220,10 +223,18 @@ export interface TlsMulti {
   close(): void;
 }
 
+export {
+  type AuthTokenOptions,
+  AuthTokens,
+  type AuthTokenVerdict,
+  authTokenSession,
+  isAuthToken,
+} from './auth-token.ts';
 /** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
 export { usesCompression } from './options-compare.ts';
 export {
   defaultPeerInfo,
+  IV_PROTO_AUTH_PENDING_KW,
   IV_PROTO_CC_EXIT_NOTIFY,
   IV_PROTO_DATA_V2,
   IV_PROTO_DYN_TLS_CRYPT,
