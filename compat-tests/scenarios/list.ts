@@ -1,6 +1,7 @@
 /** All scenarios, in the order of the table. */
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { certificates } from './certificates.ts';
 import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
@@ -42,6 +43,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...tap,
   ...vlan,
   ...logins,
+  ...certificates,
   ...pushUpdate,
   ...refusals,
   ...tlsEngines,

@@ -41,9 +41,9 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import { clearCertificates, type EnvSet, type ScriptHooks, setCertificate } from '../script/script.ts';
 import { type Link, ProxyError } from '../socket/socket.ts';
-import { type DataChannelParams, pickClientCipher, type SslContext, type TlsEvent } from '../ssl/ssl.ts';
+import { type DataChannelParams, pickClientCipher, type TlsEvent } from '../ssl/ssl.ts';
 import { type LinkParts, type NameCache, openClientLink, preresolve, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList } from './connection-list.ts';
@@ -55,7 +55,8 @@ import type { Passphrase } from './passphrase.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
-import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
+import { createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** From closing the device to opening it anew, as 2.7 waits. */
@@ -110,7 +111,7 @@ class Client implements ClientSessionHost {
   readonly #proxyLogins: ProxyLogins;
   readonly #totals = newLinkCounters();
   readonly #names: NameCache = new Map();
-  #ssl: SslContext | undefined;
+  #materials: TlsMaterials | undefined;
   #session: ClientSession | undefined;
   #ce: ConnectionEntry | undefined;
   /** What #ce is a copy of. */
@@ -168,7 +169,7 @@ class Client implements ClientSessionHost {
       }
     } finally {
       this.#session?.close();
-      this.#ssl?.close();
+      this.#materials?.close();
       this.#forgetWraps();
       await this.#tunnel.close('exit');
     }
@@ -193,7 +194,11 @@ class Client implements ClientSessionHost {
     this.#entry = next.entry;
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
-    this.#ssl ??= createSslContext(this.#options, providers, await this.#run.passphrase.take(this.#options));
+    this.#materials ??= loadTlsMaterials(
+      this.#options,
+      providers,
+      await this.#run.passphrase.take(this.#options),
+    );
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
@@ -214,6 +219,7 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
       return ce;
     }
+    clearCertificates(env);
     env.set('remote_1', opened.remote.address);
     env.set('remote_port_1', opened.remote.port);
     this.#session = this.#createSession(ce, opened, startMs);
@@ -283,7 +289,7 @@ class Client implements ClientSessionHost {
     const tls = tlsMultiConfig({
       options,
       ce,
-      ssl: this.#ssl!,
+      materials: this.#materials!,
       wrap: this.#wrap(ce),
       family: opened.remote.family,
       providers,
@@ -340,12 +346,15 @@ class Client implements ClientSessionHost {
       else signals.raise('SIGUSR1', 'soft', 'tls-error');
     } else if (event.type === 'verify') {
       const { certificate, id } = event;
-      void hooks.tlsVerify(env, certificate.depth, certificate.subject).then((ok) => {
+      setCertificate(env, certificate, this.#options.x509Track);
+      void hooks.tlsVerify(env, certificate).then((ok) => {
         if (this.#session !== session) return;
         session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
         session.drive();
       });
     } else if (event.type === 'active') {
+      for (const certificate of event.identity.chain)
+        setCertificate(env, certificate, this.#options.x509Track);
       env.set('common_name', event.identity.commonName);
       env.set(session.remote.family === 4 ? 'trusted_ip' : 'trusted_ip6', session.remote.address);
       env.set('trusted_port', session.remote.port);
@@ -667,8 +676,8 @@ class Client implements ClientSessionHost {
     await this.#settling;
     if (!this.#options.persistKey) {
       this.#forgetWraps();
-      this.#ssl?.close();
-      this.#ssl = undefined;
+      this.#materials?.close();
+      this.#materials = undefined;
     }
   }
 

@@ -208,6 +208,8 @@ function printOptionsError(program: Program, log: RealLogger, error: OptionsErro
 
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof OpenVpnError && error.cause instanceof OpenVpnError)
+    log.log(M_WARN, error.cause.message);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);
   // The log adds "Exiting due to fatal error".

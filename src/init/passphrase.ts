@@ -7,7 +7,8 @@ import { createSecureContext } from 'node:tls';
 import { OpenVpnError } from '../base/base.ts';
 import type { Options } from '../options/options.ts';
 import { type Ask, askOnTerminal } from './console.ts';
-import { readPkcs12, readText } from './tls-setup.ts';
+import { readText } from './file-text.ts';
+import { readPkcs12Bytes } from './tls-materials.ts';
 
 export class Passphrase {
   readonly #ask: Ask;
@@ -46,7 +47,7 @@ const LOCKED_PEM = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTE
 function isLocked({ key, pkcs12 }: Options): boolean {
   if (!pkcs12) return key !== undefined && LOCKED_PEM.test(readText(key, 'key'));
   try {
-    createSecureContext({ pfx: Buffer.from(readPkcs12(pkcs12)), passphrase: '' });
+    createSecureContext({ pfx: Buffer.from(readPkcs12Bytes(pkcs12)), passphrase: '' });
     return false;
   } catch (error) {
     return /mac verify/i.test(String(error));

@@ -24,12 +24,14 @@ import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../opt
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
 import { AuthTokens } from '../ssl/ssl.ts';
+import { readText } from './file-text.ts';
 import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import type { Passphrase } from './passphrase.ts';
 import { type Attach, bindServerLink, createPortShare, serverFamily } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
-import { createSslContext, createWrap, readText, tlsMultiConfig } from './tls-setup.ts';
+import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
+import { createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** 2.x pauses this long before a server's soft restart. */
@@ -122,8 +124,8 @@ class Server implements ServerHandle {
     for (const { level, text } of frameWarnings(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
-    const ssl = createSslContext(options, providers, await this.#run.passphrase.take(options));
-    this.#closers.push(() => ssl.close());
+    const materials = loadTlsMaterials(options, providers, await this.#run.passphrase.take(options));
+    this.#closers.push(() => materials.close());
     const links = {
       options,
       socket: providers.socket,
@@ -133,7 +135,7 @@ class Server implements ServerHandle {
     };
     const attach: Attach[] = [];
     for (const entry of listenEntries(options)) {
-      attach.push(await bindServerLink(links, this.#profile(entry, ssl), entry));
+      attach.push(await bindServerLink(links, this.#profile(entry, materials), entry));
     }
     const tun = await this.#tunnel.open(options, ce, undefined, 'init');
     const routesOk = await this.#tunnel.addRoutes(options);
@@ -211,7 +213,7 @@ class Server implements ServerHandle {
     return tokens;
   }
 
-  #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {
+  #profile(ce: ConnectionEntry, materials: TlsMaterials): LinkProfile {
     const { options, providers } = this.#run;
     const family = serverFamily(ce, this.#log);
     const wrap = createWrap(options, ce, providers);
@@ -219,7 +221,7 @@ class Server implements ServerHandle {
       link: isTcp(ce.proto) ? 'tcp' : 'udp',
       family,
       wrap,
-      tls: tlsMultiConfig({ options, ce, ssl, wrap, family, providers }),
+      tls: tlsMultiConfig({ options, ce, materials, wrap, family, providers }),
       frame: frameOptions(options, ce, family),
     };
   }

@@ -51,7 +51,8 @@ export class ClientLogin {
 
   /** Settles when the login is decided. */
   async judge(instance: MultiInstance, event: AuthenticateEvent): Promise<LoginAnswer> {
-    setIdentity(instance.env, event.identity, instance.remote);
+    const { x509Track } = this.#host.config.options;
+    setIdentity(instance.env, event.identity, instance.remote, x509Track);
     const given = event.credentials ?? { username: '', password: '' };
     const token = this.#judgeToken(instance, given);
     const username = token?.emptyUser ? '' : given.username;

@@ -22,7 +22,7 @@ import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
-import { EnvSet } from '../script/script.ts';
+import { EnvSet, setCertificate } from '../script/script.ts';
 import {
   type DataChannelParams,
   IV_PROTO_CC_EXIT_NOTIFY,
@@ -35,7 +35,7 @@ import {
   type TlsEvent,
   usesCompression,
 } from '../ssl/ssl.ts';
-import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import { ClientLogin } from './client-login.ts';
 import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
@@ -86,9 +86,9 @@ export class ClientSetup {
   verify(instance: MultiInstance, event: EventOf<'verify'>): void {
     const { certificate } = event;
     setPeerAddress(instance.env, 'untrusted', instance.remote);
-    setCertificate(instance.env, certificate);
+    setCertificate(instance.env, certificate, this.#host.config.options.x509Track);
     this.#run(instance, async () => {
-      const ok = await this.#hooks.tlsVerify(instance.env, certificate.depth, certificate.subject);
+      const ok = await this.#hooks.tlsVerify(instance.env, certificate);
       if (instance.state === 'closed') return;
       instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
@@ -171,7 +171,8 @@ export class ClientSetup {
     const { config } = this.#host;
     instance.commonName = this.#nameOf(instance);
     instance.connectedWallMs = config.clock.wallMs();
-    if (instance.identity) setIdentity(instance.env, instance.identity, instance.remote);
+    if (instance.identity)
+      setIdentity(instance.env, instance.identity, instance.remote, config.options.x509Track);
     instance.env.set('common_name', instance.commonName);
     await this.#closeDuplicates(instance);
     if (!instance.open) return;

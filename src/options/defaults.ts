@@ -124,6 +124,7 @@ function processDefaults(tmpDir: string) {
     tlsCryptV2MaxAge: 0,
     authUserPassVerify: undefined,
     tlsExportCert: undefined,
+    x509Track: undefined,
     userScriptUsed: false,
     setenv: [],
     tmpDir,

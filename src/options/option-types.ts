@@ -380,6 +380,8 @@ export interface Options {
   tlsCryptV2MaxAge: number;
   authUserPassVerify: { command: string; viaFile: boolean } | undefined;
   tlsExportCert: string | undefined;
+  /** --x509-track: attributes for scripts instead of the whole subject; `chain`: of every certificate. */
+  x509Track: { name: string; chain: boolean }[] | undefined;
   /** At least one user script is configured. */
   userScriptUsed: boolean;
   setenv: SetenvEntry[];

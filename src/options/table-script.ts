@@ -201,7 +201,7 @@ export const scriptOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'DIR',
     help: 'Directory for peer certs exported to tls-verify',
     apply: text('tlsExportCert'),

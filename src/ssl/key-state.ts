@@ -124,6 +124,7 @@ export class KeyState {
     this.keyId = options.keyId;
     this.send = new ReliableSend({ timeoutMs: config.tlsTimeoutMs, firstId, hold: options.hold });
     this.receive = new ReliableReceive({ firstId });
+    config.verify.revocation?.refresh();
     this.#ssl = config.ssl.createSession(() => config.wake());
     if (options.skipResets) this.#begin(options.nowMs);
   }

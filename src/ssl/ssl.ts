@@ -16,7 +16,7 @@ import type {
   SealingKey,
 } from '../crypto/crypto.ts';
 import type { ControlWrap, WrapSession } from '../reliable/reliable.ts';
-import type { PeerCertificate, SslContext } from './ssl-backend.ts';
+import type { ChainProblem, PeerCertificate, SslContext } from './ssl-backend.ts';
 
 export type {
   ChainProblem,
@@ -41,6 +41,27 @@ export interface VerifyPolicy {
   /** Server: 'none' | 'optional' | 'require'. */
   readonly clientCert: 'none' | 'optional' | 'require';
   readonly x509UsernameField?: readonly string[];
+  /** --verify-hash: fingerprints that the certificate at depth 1 may have, lower-case hex without colons. */
+  readonly verifyHash?: { readonly algorithm: 'SHA1' | 'SHA256'; readonly hashes: readonly string[] };
+  /** --crl-verify, lists of --capath. */
+  readonly revocation?: RevocationCheck;
+  /** False when what answers 'verify' is no tls-verify script, so that there is no verdict of one to log. */
+  readonly verifyScript?: boolean;
+}
+
+/** Says which certificates were revoked; see revocation-node.ts. */
+export interface RevocationCheck {
+  /** Looks whether there is news; called at the start of every handshake. */
+  refresh(): void;
+  /** Whether there is any list, where one is demanded. */
+  readonly loaded: boolean;
+  /** The first certificate, leaf first, that its issuer's list speaks against. `missing`: has no list. */
+  chainProblem(
+    chain: readonly PeerCertificate[],
+    missing: (certificate: PeerCertificate) => void,
+  ): ChainProblem | undefined;
+  /** What is asked certificate by certificate, at the end of its checks; logs a no. */
+  accepts(certificate: PeerCertificate, subject: string): boolean;
 }
 
 export interface Credentials {
@@ -257,5 +278,6 @@ export {
   pickClientCipher,
 } from './ssl-ncp.ts';
 export { createTlsMulti } from './tls-multi.ts';
+export { isTrackable, subjectAttributes, trackedValue } from './x509-print.ts';
 /** Kept here so that tests and multi/ can name it. */
 export type { ControlWrap, WrapSession };
