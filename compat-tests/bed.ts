@@ -46,6 +46,10 @@ export interface StartOptions {
   readonly ca?: 'ca' | 'wrongCa';
   /** Where the client connects to; the server's address when left out. */
   readonly remote?: readonly string[];
+  /** Started on a terminal of its own, whose keyboard is Program.write(). */
+  readonly terminal?: boolean;
+  /** Further variables of the program's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const UP = /Initialization Sequence Completed/;
@@ -164,19 +168,20 @@ export class Bed {
     const identity = this.pki[options.identity ?? 'client1'];
     const ca = this.pki[options.ca ?? 'ca'];
     const lines = [...clientLines(this.tunnel, this.#files, ca, identity, remotes), ...extra];
-    return this.launch('client', side.ns, lines);
+    return this.launch('client', side.ns, lines, options);
   }
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
-  launch(role: Role, ns: string, lines: readonly string[], env?: Readonly<Record<string, string>>): Program {
+  launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
     const file = this.write(`${role}-${this.#counter++}.conf`, `${lines.join('\n')}\n`);
-    const argv = [this.programFor(role), '--config', file];
+    const plain = [this.programFor(role), '--config', file];
+    const argv = options.terminal ? ['script', '-qefc', plain.join(' '), '/dev/null'] : plain;
     const program = new Program({
       name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
       argv,
       ns,
       cwd: this.dir,
-      env: { ...(this.isOurs(role) ? this.env : undefined), ...env },
+      env: { ...(this.isOurs(role) ? this.env : undefined), ...options.env },
     });
     this.#started.push({ program, role });
     return program;

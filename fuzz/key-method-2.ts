@@ -45,5 +45,8 @@ function checkKeyMessage(bytes: Uint8Array, fromClient: boolean): void {
   if (again === 'incomplete') throw new Error('cut off when written again');
   // Bytes that are no UTF-8 become longer replacement characters, and may then be too long.
   if ('text' in again || again.credentialsTooLong || read.credentialsTooLong) return;
-  if (JSON.stringify(again) !== JSON.stringify(read)) throw new Error('changed when written and read again');
+  // What is written has a login, be it an empty one.
+  const same = { ...again, hasCredentials: read.hasCredentials };
+  if (read.hasCredentials && !again.hasCredentials) throw new Error('the login was lost');
+  if (JSON.stringify(same) !== JSON.stringify(read)) throw new Error('changed when written and read again');
 }

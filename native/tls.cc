@@ -32,7 +32,6 @@ void FreeCerts(STACK_OF(X509) * certs) { sk_X509_pop_free(certs, X509_free); }
 
 using BioPtr = std::unique_ptr<BIO, Freeing<BIO, FreeBio>>;
 using X509Ptr = std::unique_ptr<X509, Freeing<X509, X509_free>>;
-using CrlPtr = std::unique_ptr<X509_CRL, Freeing<X509_CRL, X509_CRL_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY, EVP_PKEY_free>>;
 using Pkcs12Ptr = std::unique_ptr<PKCS12, Freeing<PKCS12, PKCS12_free>>;
 using InfosPtr = std::unique_ptr<STACK_OF(X509_INFO), Freeing<STACK_OF(X509_INFO), FreeInfos>>;
@@ -157,7 +156,7 @@ bool AddAuthority(TlsContext* context, X509* cert) {
   return SSL_CTX_add_client_CA(context->ssl_ctx, cert) == 1;
 }
 
-// addAuthorities(pem): certificates, and CRLs among them; at least one certificate.
+// addAuthorities(pem): at least one certificate; lists among them are passed over.
 napi_value AddAuthorities(napi_env env, napi_callback_info info) {
   Args args(env, info);
   TlsContext* context = UnwrapOpen(env, args);
@@ -168,29 +167,11 @@ napi_value AddAuthorities(napi_env env, napi_callback_info info) {
   int added = 0;
   for (int i = 0; infos && i < sk_X509_INFO_num(infos.get()); i++) {
     const X509_INFO* item = sk_X509_INFO_value(infos.get(), i);
-    if (item->crl != nullptr) X509_STORE_add_crl(SSL_CTX_get_cert_store(context->ssl_ctx), item->crl);
     if (item->x509 == nullptr) continue;
     if (!AddAuthority(context, item->x509)) return Taken(env, false);
     added++;
   }
   return Taken(env, added > 0);
-}
-
-// addCrls(pem): at least one; from then on every certificate of a chain is looked up.
-napi_value AddCrls(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  TlsContext* context = UnwrapOpen(env, args);
-  std::string pem;
-  if (context == nullptr || !args.Text(0, &pem)) return nullptr;
-  X509_STORE* store = SSL_CTX_get_cert_store(context->ssl_ctx);
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-  BioPtr bio = ReadBio(pem);
-  for (int added = 0; bio; added++) {
-    CrlPtr crl(PEM_read_bio_X509_CRL(bio.get(), nullptr, GivePassword, nullptr));
-    if (!crl) return Taken(env, added > 0 && AtEndOfPem());
-    if (X509_STORE_add_crl(store, crl.get()) != 1) return Taken(env, false);
-  }
-  return Taken(env, false);
 }
 
 // Adds the certificates of `bio` to those that are sent behind our own.
@@ -334,7 +315,6 @@ bool InitTls(napi_env env, napi_value exports) {
       {"setCiphersuites", SetText<SSL_CTX_set_ciphersuites>},
       {"setGroups", SetText<SetGroups>},
       {"addAuthorities", AddAuthorities},
-      {"addCrls", AddCrls},
       {"useCertificate", UseCertificate},
       {"addExtraCertificates", AddExtraCertificates},
       {"usePrivateKey", UsePrivateKey},

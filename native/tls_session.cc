@@ -310,7 +310,7 @@ napi_value Chain(napi_env env, napi_callback_info info) {
 const char* Problem(const TlsSession* session) {
   if (session->problem != X509_V_OK) return X509_verify_cert_error_string(session->problem);
   const long result = SSL_get_verify_result(session->ssl);
-  if (result != X509_V_OK && result != X509_V_ERR_UNABLE_TO_GET_CRL) return X509_verify_cert_error_string(result);
+  if (result != X509_V_OK) return X509_verify_cert_error_string(result);
   return session->leaf_good ? nullptr : kNotVerified;
 }
 
@@ -403,8 +403,6 @@ int NoteVerification(int ok, X509_STORE_CTX* store) {
     if (depth == 0) session->leaf_good = true;
     return 1;
   }
-  // 2.x lets a certificate pass whose authority gave no CRL.
-  if (error == X509_V_ERR_UNABLE_TO_GET_CRL) return 1;
   if (session->problem == X509_V_OK) {
     session->problem = error == X509_V_OK ? X509_V_ERR_APPLICATION_VERIFICATION : error;
     session->problem_depth = depth < 0 ? 0 : depth;

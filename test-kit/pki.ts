@@ -110,3 +110,21 @@ function keyDirectory(): string {
   }
   return directory;
 }
+
+/** Writes a list of the authority of `ca` that revokes these certificates to `out`. */
+export async function revoke(ca: string, revoked: readonly CertificateFiles[], out: string): Promise<void> {
+  const serials = await Promise.all(revoked.map(({ cert }) => serialOf(cert)));
+  const lines = serials.map((serial) => `R\t401231235959Z\t250101000000Z\t${serial}\tunknown\t/CN=x\n`);
+  writeFileSync(`${out}.index`, lines.join(''));
+  writeFileSync(`${out}.number`, '01\n');
+  const settings = [`database=${out}.index`, 'default_md=sha256', `crlnumber=${out}.number`];
+  writeFileSync(`${out}.cnf`, `[ca]\ndefault_ca=own\n[own]\n${settings.join('\n')}\n`);
+  const keys = ['-cert', ca, '-keyfile', ca.replace(/\.crt$/, '.key')];
+  await run('openssl', ['ca', '-config', `${out}.cnf`, '-gencrl', '-crldays', '30', ...keys, '-out', out]);
+}
+
+/** Serial number of a certificate in hex. */
+export async function serialOf(cert: string): Promise<string> {
+  const { stdout } = await run('openssl', ['x509', '-in', cert, '-noout', '-serial']);
+  return stdout.trim().replace('serial=', '');
+}

@@ -122,27 +122,23 @@ export class TestPki {
     return readFileSync(`${base}.enc`, 'utf8');
   }
 
-  /** A list of revoked certificates, signed by the authority. */
-  crl(revoked: readonly TestCertificate[]): string {
-    const base = join(this.#dir, `r${++this.#count}`);
-    writeFileSync(`${base}.index`, '');
-    writeFileSync(
-      `${base}.conf`,
-      `[ca]\ndefault_ca=x\n[x]\ndatabase=${base}.index\ndefault_md=sha256\ndefault_crl_days=30\n`,
-    );
-    const ca = [
-      '-config',
-      `${base}.conf`,
-      '-cert',
-      join(this.#dir, 'ca.crt'),
-      '-keyfile',
-      join(this.#dir, 'ca.key'),
-    ];
-    for (const [i, { cert }] of revoked.entries()) {
-      writeFileSync(`${base}.${i}.crt`, cert);
-      this.#openssl('ca', ...ca, '-revoke', `${base}.${i}.crt`);
-    }
-    this.#openssl('ca', ...ca, '-gencrl', '-out', `${base}.crl`);
+  /** A list of revoked serial numbers in PEM; `days` may be negative: a list whose time is over. */
+  revoke(serials: readonly number[], days = 30): string {
+    const base = join(this.#dir, `l${++this.#count}`);
+    const line = (serial: number): string => {
+      const hex = serial.toString(16).toUpperCase();
+      return `R\t401231235959Z\t250101000000Z\t${hex.padStart(hex.length + (hex.length % 2), '0')}\tunknown\t/CN=x\n`;
+    };
+    writeFileSync(`${base}.index`, serials.map(line).join(''));
+    const settings = [`database=${base}.index`, 'default_md=sha256', `crlnumber=${base}.number`];
+    writeFileSync(`${base}.number`, '01\n');
+    writeFileSync(`${base}.cnf`, `[ca]\ndefault_ca=own\n[own]\n${settings.join('\n')}\n`);
+    const dates =
+      days >= 0
+        ? ['-crldays', String(days)]
+        : ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'];
+    const keys = ['-cert', join(this.#dir, 'ca.crt'), '-keyfile', join(this.#dir, 'ca.key')];
+    this.#openssl('ca', '-config', `${base}.cnf`, '-gencrl', ...dates, ...keys, '-out', `${base}.crl`);
     return readFileSync(`${base}.crl`, 'utf8');
   }
 

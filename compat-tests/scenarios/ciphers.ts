@@ -81,7 +81,7 @@ async function legacy(bed: Bed): Promise<void> {
 function launchLegacy(bed: Bed, role: Role, lines: readonly string[]) {
   const ns = role === 'server' ? bed.network.server : bed.client().ns;
   if (!bed.isOurs(role)) return bed.launch(role, ns, [...lines, 'providers legacy default']);
-  return bed.launch(role, ns, lines, { NODE_OPTIONS: '--openssl-legacy-provider' });
+  return bed.launch(role, ns, lines, { env: { NODE_OPTIONS: '--openssl-legacy-provider' } });
 }
 
 async function legacyRefused(bed: Bed): Promise<void> {

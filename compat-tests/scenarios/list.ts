@@ -1,6 +1,7 @@
 /** All scenarios, in the order of the table. */
 import type { Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { certificates } from './certificates.ts';
 import { ciphers } from './ciphers.ts';
 import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
@@ -9,6 +10,7 @@ import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { links } from './links.ts';
+import { logins } from './logins.ts';
 import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
 import { pushUpdate } from './push-update.ts';
@@ -46,6 +48,8 @@ const SCENARIOS: readonly Scenario[] = [
   ...status,
   ...tap,
   ...vlan,
+  ...logins,
+  ...certificates,
   ...pushUpdate,
   ...refusals,
   ...tlsEngines,

@@ -36,24 +36,28 @@ import {
   pulledOptionsDigest,
   sanitizeControlMessage,
 } from '../push/push.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { ControlWrap } from '../reliable/reliable.ts';
+import { clearCertificates, type EnvSet, type ScriptHooks, setCertificate } from '../script/script.ts';
 import { ProxyError } from '../socket/socket.ts';
-import type { DataChannelParams, SslContext, TlsEvent } from '../ssl/ssl.ts';
+import type { DataChannelParams, TlsEvent } from '../ssl/ssl.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
+import { type Ask, askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
 import { logDataChannel, pulledDataParams } from './data-params.ts';
 import { frameOptions, frameWarnings, innerOptions } from './frame-setup.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { agreeWithPeer, KeysWithoutTls } from './p2p.ts';
+import type { Passphrase } from './passphrase.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
 import { bufferOptions } from './socket-setup.ts';
-import { createSslContext } from './tls-setup.ts';
+import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
+import { createWrap } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** From closing the device to opening it anew, as 2.7 waits. */
@@ -68,6 +72,10 @@ export interface ClientRun {
   /** Called after every completed initialisation, e.g. to drop privileges once. */
   readonly onUp?: () => void;
   readonly onState?: (state: TunnelState) => void;
+  /** Of the private key. */
+  readonly passphrase: Passphrase;
+  /** Asks the user; on the terminal by default. */
+  readonly ask?: Ask;
 }
 
 export interface ClientStatistics {
@@ -95,9 +103,12 @@ class Client implements ClientSessionHost {
   readonly #keysWithoutTls: KeysWithoutTls;
   readonly #totals = newLinkCounters();
   readonly #names: NameCache = new Map();
-  #ssl: SslContext | undefined;
+  #materials: TlsMaterials | undefined;
   #session: ClientSession | undefined;
   #ce: ConnectionEntry | undefined;
+  /** What #ce is a copy of. */
+  #entry: ConnectionEntry | undefined;
+  readonly #wraps = new Map<ConnectionEntry | undefined, ControlWrap>();
   #collector = new PushCollector();
   /** Parts of a PUSH_UPDATE. */
   #updates = new PushCollector();
@@ -114,7 +125,12 @@ class Client implements ClientSessionHost {
     this.#options = run.options;
     this.#log = run.providers.log;
     this.#list = new ConnectionList(run.options, run.providers.random);
-    this.#userPass = new UserPass(run.options);
+    this.#userPass = new UserPass({
+      options: run.options,
+      ask: run.ask ?? askOnTerminal,
+      log: this.#log,
+      onAnswer: (error) => this.#handleLoginAnswer(error),
+    });
     this.#proxyLogins = new ProxyLogins(run.options);
     this.#keysWithoutTls = new KeysWithoutTls(run.options, run.providers);
     this.#tunnel = new TunnelInterface({
@@ -150,7 +166,8 @@ class Client implements ClientSessionHost {
       }
     } finally {
       this.#session?.close();
-      this.#ssl?.close();
+      this.#materials?.close();
+      this.#forgetWraps();
       this.#keysWithoutTls.forget();
       await this.#tunnel.close('exit');
     }
@@ -172,9 +189,10 @@ class Client implements ClientSessionHost {
     useConnection(this.#options, next.entry);
     const { ce } = this.#options;
     this.#ce = ce;
+    this.#entry = next.entry;
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
-    const createControl = this.#prepareControl(ce);
+    const createControl = await this.#prepareControl(ce);
     this.#logLines(frameWarnings(this.#options, ce));
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
@@ -193,6 +211,7 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
       return ce;
     }
+    clearCertificates(env);
     if (opened.remote) {
       env.set('remote_1', opened.remote.address);
       env.set('remote_port_1', opened.remote.port);
@@ -208,16 +227,19 @@ class Client implements ClientSessionHost {
     return ce;
   }
 
-  #prepareControl(ce: ConnectionEntry): CreateControl {
+  async #prepareControl(ce: ConnectionEntry): Promise<CreateControl> {
     const options = this.#options;
-    const { providers } = this.#run;
-    if (this.#usesTls) this.#ssl ??= createSslContext(options, providers);
+    const { providers, passphrase } = this.#run;
+    if (this.#usesTls) {
+      this.#materials ??= loadTlsMaterials(options, providers, await passphrase.take(options));
+    }
     return prepareControl({
       options,
       ce,
       providers,
       userPass: this.#userPass,
-      ssl: this.#ssl,
+      materials: this.#materials,
+      wrap: () => this.#wrap(ce),
       keysWithoutTls: this.#keysWithoutTls,
     });
   }
@@ -308,6 +330,20 @@ class Client implements ClientSessionHost {
     );
   }
 
+  /** Keys of the control channel are read once with --persist-key: later they may be out of reach. */
+  #wrap(ce: ConnectionEntry): ControlWrap {
+    const known = this.#wraps.get(this.#entry);
+    if (known) return known;
+    const wrap = createWrap(this.#options, ce, this.#run.providers);
+    this.#wraps.set(this.#entry, wrap);
+    return wrap;
+  }
+
+  #forgetWraps(): void {
+    for (const wrap of this.#wraps.values()) wrap.destroy();
+    this.#wraps.clear();
+  }
+
   handleContact(): void {
     this.#state('AUTH');
   }
@@ -320,13 +356,15 @@ class Client implements ClientSessionHost {
       else signals.raise('SIGUSR1', 'soft', 'tls-error');
     } else if (event.type === 'verify') {
       const { certificate, id } = event;
-      void hooks.tlsVerify(env, certificate.depth, certificate.subject).then((ok) => {
+      setCertificate(env, certificate, this.#options.x509Track);
+      void hooks.tlsVerify(env, certificate).then((ok) => {
         if (this.#session !== session) return;
         session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
         session.drive();
       });
     } else if (event.type === 'active') {
-      this.#userPass.used();
+      for (const certificate of event.identity.chain)
+        setCertificate(env, certificate, this.#options.x509Track);
       env.set('common_name', event.identity.commonName);
       if (session.remote) this.#setTrusted(session.remote);
       if (!event.first) return;
@@ -367,6 +405,7 @@ class Client implements ClientSessionHost {
         break;
       case 'halt':
         this.#log.log(D_STREAM_ERRORS, `Halt command was pushed by server ('${message.text}')`);
+        if (!message.keepPasswords) this.#userPass.forget();
         signals.raise('SIGTERM', 'soft', 'server-pushed-halt');
         break;
       case 'info':
@@ -458,9 +497,12 @@ class Client implements ClientSessionHost {
   }
 
   #takeToken(items: readonly string[]): void {
-    const token = items.find((item) => item.startsWith('auth-token '));
-    if (token !== undefined)
-      this.#userPass.setToken(token.slice('auth-token '.length), this.#options.authTokenUser);
+    const value = (name: string): string | undefined =>
+      items.find((item) => item.startsWith(`${name} `))?.slice(name.length + 1);
+    const token = value('auth-token');
+    const user = value('auth-token-user');
+    const name = user === undefined ? this.#options.authTokenUser : Buffer.from(user, 'base64').toString();
+    if (token !== undefined) this.#userPass.setToken(token, name);
   }
 
   #bringUpFailed(error: unknown): void {
@@ -624,9 +666,25 @@ class Client implements ClientSessionHost {
     } else if (this.#options.authRetry === 'none') {
       signals.raise('SIGTERM', 'soft', 'auth-failure');
     } else {
-      if (this.#options.authRetry === 'interact') this.#userPass.forget();
+      if (this.#options.authRetry === 'interact') {
+        this.#userPass.forget();
+        this.#run.passphrase.forget();
+      }
       signals.raise('SIGUSR1', 'soft', 'auth-failure');
     }
+    if (message.challenge !== undefined) this.#userPass.setChallenge(message.challenge);
+  }
+
+  /** What current() had to ask for is there. */
+  #handleLoginAnswer(error: OpenVpnError | undefined): void {
+    if (error) {
+      this.#fatal = error;
+      this.#run.signals.raise('SIGTERM', 'soft', 'auth-failure');
+      return;
+    }
+    const session = this.#session;
+    session?.tls.handleTlsOutput(this.#run.providers.clock.nowMs());
+    session?.drive();
   }
 
   /** Closes the session; the device stays only with --persist-tun and a soft restart. */
@@ -640,8 +698,9 @@ class Client implements ClientSessionHost {
     }
     await this.#settling;
     if (!this.#options.persistKey) {
-      this.#ssl?.close();
-      this.#ssl = undefined;
+      this.#forgetWraps();
+      this.#materials?.close();
+      this.#materials = undefined;
       this.#keysWithoutTls.forget();
     }
   }

@@ -1,120 +1,214 @@
 /**
- * What a client logs in with (2.x misc.c get_user_pass(), ssl.c auth_user_pass_setup(),
- * ssl_set_auth_token()): username and password from file, inline block or terminal; a pushed token takes
- * the password's place until the server refuses it.
+ * What a client logs in with (2.x misc.c get_user_pass_cr(), ssl.c auth_user_pass_setup(),
+ * ssl_set_auth_token(), ssl_put_auth_challenge()): username and password from file, inline block or terminal;
+ * the answer to a challenge in the password's place; a pushed token, until the server refuses it.
+ *
+ *   static challenge  : SCRV1:base64(password):base64(answer), or password and answer in one (concat)
+ *   dynamic challenge : CRV1::state id::answer, under the name that came with the challenge
  */
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
-import { OpenVpnError } from '../base/base.ts';
+import { type Logger, OpenVpnError } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
+import { type Ask, askOnTerminal } from './console.ts';
+
+const CACHE_WARNING =
+  'WARNING: this configuration may cache passwords in memory -- use the auth-nocache option to prevent this';
+
+export interface UserPassParts {
+  readonly options: Options;
+  readonly ask: Ask;
+  readonly log: Logger;
+  /** Called when what current() called 'pending' is there, or can't be had. */
+  readonly onAnswer: (error: OpenVpnError | undefined) => void;
+}
+
+interface Challenge {
+  readonly echo: boolean;
+  readonly stateId: string;
+  readonly username: string;
+  readonly text: string;
+}
 
 export class UserPass {
-  readonly #source: Options['authUserPass'];
-  readonly #nocache: boolean;
+  readonly #parts: UserPassParts;
   #given: Credentials | undefined;
-  /** Goes with tokens that have no name of their own; outlives the password. */
-  #username = '';
   #token: { readonly value: string; readonly username: string | undefined } | undefined;
+  /** The name that was sent last: a token without a name of its own goes with it. */
+  #lastUsername = '';
+  #challenge: Challenge | undefined;
+  #asking: Promise<void> | undefined;
+  #warned = false;
 
-  constructor(options: Options) {
-    this.#source = options.authUserPass;
-    this.#nocache = options.authNocache;
+  constructor(parts: UserPassParts) {
+    this.#parts = parts;
   }
 
   get wanted(): boolean {
     return this.#source !== undefined;
   }
 
-  get hasToken(): boolean {
-    return this.#token !== undefined;
-  }
-
-  /** Reads what is missing; asks on the terminal when the configuration says so. Throws OpenVpnError when there is nothing to read from. */
+  /** Reads or asks what is missing. Rejects with OpenVpnError when it can't be had. */
   async prepare(): Promise<void> {
-    if (this.#source === undefined || this.#given || this.#token) return;
-    this.#given = await readLogin(this.#source, 'Auth');
-    this.#username = this.#given.username;
+    if (!this.wanted || this.#given || this.#usableToken()) return;
+    this.#asking ??= this.#collect().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
   }
 
-  /** For the next key. */
-  current(): Credentials | undefined {
-    const token = this.#token;
-    if (token) return { username: token.username ?? this.#username, password: token.value };
-    return this.#given;
+  /** For the next key. 'pending' starts a question; onAnswer() is called when it is answered. */
+  current(): Credentials | 'pending' | undefined {
+    const token = this.#usableToken();
+    if (token) return token;
+    if (!this.wanted) return undefined;
+    if (!this.#given) this.#readAgain();
+    const given = this.#given;
+    if (!given) {
+      this.prepare().then(
+        () => this.#parts.onAnswer(undefined),
+        (error: unknown) => this.#parts.onAnswer(asOpenVpnError(error)),
+      );
+      return 'pending';
+    }
+    this.#lastUsername = given.username;
+    if (this.#parts.options.authNocache) this.#given = undefined;
+    else this.#warn();
+    return given;
   }
 
-  /** A key was made: --auth-nocache forgets the password as soon as a token does its work. */
-  used(): void {
-    if (this.#nocache && this.#token) this.#given = undefined;
-  }
-
-  /** `auth-token` was pushed. */
+  /** `auth-token` was pushed, with `auth-token-user` or without. */
   setToken(value: string, username: string | undefined): void {
-    this.#token = { value, username };
+    if (value !== '') this.#token = { value, username: username ?? this.#token?.username };
   }
 
-  /** The server refused the token: real credentials next time. Returns whether there was one. */
+  /** The server refused the login: a token, if there was one, is not used again. Says whether it was. */
   dropToken(): boolean {
-    const had = this.#token !== undefined;
+    const had = this.#usableToken() !== undefined;
     this.#token = undefined;
     return had;
   }
 
-  /** auth-retry interact, or a server that wants to know again. */
+  /** Username and password are read or asked for again. */
   forget(): void {
     this.#given = undefined;
+    this.#challenge = undefined;
+  }
+
+  /** `CRV1:flags:state id:base64 username:text`: to be answered with the next login. */
+  setChallenge(text: string): void {
+    const challenge = readChallenge(text);
+    if (!challenge) return;
+    this.#given = undefined;
+    this.#challenge = challenge;
+  }
+
+  get #source(): Options['authUserPass'] {
+    return this.#parts.options.authUserPass;
+  }
+
+  #usableToken(): Credentials | undefined {
+    if (!this.#token) return undefined;
+    const username = this.#token.username ?? this.#lastUsername;
+    return username === '' ? undefined : { username, password: this.#token.value };
+  }
+
+  /** --auth-nocache: a renegotiation reads the file again; nobody has to be asked. */
+  #readAgain(): void {
+    const { staticChallenge } = this.#parts.options;
+    if (this.#source === 'prompt' || this.#challenge || staticChallenge) return;
+    const [username, password] = readLines(this.#source!, 'Auth');
+    if (username !== undefined && password !== undefined) this.#given = { username, password };
+  }
+
+  async #collect(): Promise<void> {
+    const challenge = this.#challenge;
+    if (challenge) {
+      const answer = await this.#parts.ask(`CHALLENGE: ${challenge.text}`, challenge.echo);
+      this.#challenge = undefined;
+      this.#given = {
+        username: challenge.username,
+        password: `CRV1::${challenge.stateId}::${printable(answer)}`,
+      };
+      return;
+    }
+    const { ask, options } = this.#parts;
+    const login = await readLogin(this.#source!, 'Auth', ask);
+    const { username, password } = login;
+    this.#lastUsername = username;
+    const { staticChallenge } = options;
+    if (!staticChallenge) {
+      this.#given = login;
+      return;
+    }
+    const answer = printable(await ask(`CHALLENGE: ${staticChallenge.text}`, staticChallenge.echo));
+    const both = staticChallenge.format === 'concat' ? `${password}${answer}` : scrv1(password, answer);
+    this.#given = { username, password: both };
+  }
+
+  #warn(): void {
+    if (!this.#warned) this.#parts.log.log(M_WARN, CACHE_WARNING);
+    this.#warned = true;
   }
 }
 
-/** Username and password from a file or block; what is missing, or all of `prompt`, is asked for. `label` names the login. */
+/**
+ * Username and password from a file or block; what is missing, or all of `prompt`, is asked for. `label` names the
+ * login. Rejects with OpenVpnError when it can't be had.
+ */
 export async function readLogin(
   source: NonNullable<Options['authUserPass']>,
   label: string,
+  ask: Ask = askOnTerminal,
 ): Promise<Credentials> {
   const lines = source === 'prompt' ? [] : readLines(source, label);
-  const username = lines[0] ?? (await ask(`Enter ${label} Username: `, true));
-  const password = lines[1] ?? (await ask(`Enter ${label} Password: `, false));
+  const username = printable(lines[0] ?? (await ask(`Enter ${label} Username:`, true)));
+  const password = printable(lines[1] ?? (await ask(`Enter ${label} Password:`, false)));
+  if (username === '') throw failure(`ERROR: ${label} username is empty`);
   return { username, password };
 }
 
+function scrv1(password: string, answer: string): string {
+  const [first, second] = [password, answer].map((text) => Buffer.from(text).toString('base64'));
+  return `SCRV1:${first}:${second}`;
+}
+
+/** Undefined for anything that isn't a dynamic challenge. */
+function readChallenge(text: string): Challenge | undefined {
+  const [kind, flags, stateId, user, ...rest] = text.split(':');
+  if (kind !== 'CRV1' || flags === undefined || stateId === undefined || user === undefined) return undefined;
+  const username = Buffer.from(user, 'base64').toString('utf8');
+  return { echo: flags.includes('E'), stateId, username: printable(username), text: rest.join(':') };
+}
+
 function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined>, label: string): string[] {
+  const path = source.kind === 'file' ? source.path : '[[INLINE]]';
+  if (path === 'stdin') return [];
   let text: string;
   try {
     text = source.kind === 'inline' ? source.text : readFileSync(source.path, 'utf8');
   } catch (cause) {
-    throw new OpenVpnError(
-      `Error opening '${label}' auth file: ${source.kind === 'file' ? source.path : ''}`,
-      'ERR_OVPN_CREDENTIALS',
-      { cause },
-    );
+    throw failure(`Error opening '${label}' auth file: ${path}`, cause);
   }
   const lines = text.split(/\r?\n/).slice(0, 2);
-  if (!lines[0])
-    throw new OpenVpnError(`Error reading username from ${label} authfile`, 'ERR_OVPN_CREDENTIALS');
+  if (lines[0] === undefined || text === '')
+    throw failure(`Error reading username from ${label} authfile: ${path}`);
+  if (lines[0] === '') throw failure(`ERROR: username from ${label} authfile '${path}' is empty`);
   return lines.filter((line) => line !== '');
 }
 
-/** One line from the terminal, with or without echo. */
-async function ask(question: string, echo: boolean): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw new OpenVpnError(
-      `neither stdin nor stderr are a tty device and you have neither a controlling tty nor systemd - can't ask for '${question.trim()}'.  If you used --daemon, you need to use --askpass to make passphrase-protected keys work, and you can not use --auth-nocache.`,
-      'ERR_OVPN_CREDENTIALS',
-    );
-  }
-  const muted = new Writable({ write: (_chunk, _encoding, done) => done() });
-  process.stderr.write(question);
-  const lines = createInterface({
-    input: process.stdin,
-    output: echo ? process.stderr : muted,
-    terminal: true,
-  });
-  try {
-    return await lines.question('');
-  } finally {
-    lines.close();
-    if (!echo) process.stderr.write('\n');
-  }
+/** Without control characters, as 2.x cleans what it reads. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  return text.replace(/[\x00-\x1f\x7f]/g, '');
+}
+
+function failure(text: string, cause?: unknown): OpenVpnError {
+  return new OpenVpnError(text, 'ERR_OVPN_CREDENTIALS', cause === undefined ? undefined : { cause });
+}
+
+function asOpenVpnError(error: unknown): OpenVpnError {
+  if (error instanceof OpenVpnError) return error;
+  return failure(error instanceof Error ? error.message : String(error), error);
 }

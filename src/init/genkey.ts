@@ -22,7 +22,8 @@ import {
   METADATA_USER,
   TlsCryptV2ServerKey,
 } from '../reliable/reliable.ts';
-import { readServerKey, readText } from './tls-setup.ts';
+import { readText } from './file-text.ts';
+import { readServerKey } from './tls-setup.ts';
 
 /** Makes the key; the exit status. Throws CryptoError or OptionsError where 2.x ends fatally. */
 export function generateKey(options: Options, genkey: GenkeyOptions, print: (text: string) => void): number {

@@ -25,6 +25,7 @@ import {
 import { scriptSecurityNote } from '../script/script.ts';
 import { type ClientStatistics, runClient } from './client.ts';
 import type { Providers, RunEnd } from './init.ts';
+import { Passphrase } from './passphrase.ts';
 import { Privileges } from './privileges.ts';
 import { createProviders } from './providers.ts';
 import { createEnv, createHooks } from './script-setup.ts';
@@ -49,6 +50,7 @@ export interface Program {
 export async function runProgram(program: Program): Promise<number> {
   const log = createLog();
   const privileges = new Privileges(log);
+  const passphrase = new Passphrase();
   let pidFile: string | undefined;
   try {
     for (let first = true; ; first = false) {
@@ -62,7 +64,7 @@ export async function runProgram(program: Program): Promise<number> {
         privileges.prepare(options);
         pidFile = privileges.writePid(options.writepid);
       }
-      if ((await runOnce(program, options, log, privileges)) === 'exit') return 0;
+      if ((await runOnce(program, options, log, privileges, passphrase)) === 'exit') return 0;
     }
   } catch (error) {
     logFatal(log, error);
@@ -115,6 +117,7 @@ async function runOnce(
   options: Options,
   log: RealLogger,
   privileges: Privileges,
+  passphrase: Passphrase,
 ): Promise<RunEnd> {
   const { signals } = program;
   signals.remapUsr1 = options.remapUsr1;
@@ -123,7 +126,7 @@ async function runOnce(
   const env = createEnv(options, providers.clock.wallMs());
   const note = scriptSecurityNote(options.scriptSecurity, options.userScriptUsed);
   if (note !== undefined) log.log(M_WARN, note);
-  const common = { options, providers, signals, hooks, env };
+  const common = { options, providers, signals, hooks, env, passphrase };
   if (options.mode === 'server') {
     return runServer({ ...common, title: titleLine(program.version), onUp: () => privileges.drop(options) });
   }
@@ -205,6 +208,8 @@ function printOptionsError(program: Program, log: RealLogger, error: OptionsErro
 
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof OpenVpnError && error.cause instanceof OpenVpnError)
+    log.log(M_WARN, error.cause.message);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);
   // The log adds "Exiting due to fatal error".

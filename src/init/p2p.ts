@@ -18,8 +18,9 @@ import {
   parsePeerInfo,
   type TlsMulti,
 } from '../ssl/ssl.ts';
+import { readText } from './file-text.ts';
 import type { Providers } from './init.ts';
-import { checkDigest, readText } from './tls-setup.ts';
+import { checkDigest } from './tls-setup.ts';
 
 const PEER_ID_BYTES = 3;
 

@@ -12,6 +12,7 @@ export function createHooks(options: Options, providers: Providers): ScriptHooks
     log: providers.log,
     scriptSecurity: options.scriptSecurity,
     tmpDir: options.tmpDir,
+    exportCertDir: options.tlsExportCert,
     commands: {
       up: options.up,
       down: options.down,

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
+import { AUTH_TOKEN_KEY, PEM_KEY_BYTES, readPemKey } from '../crypto/crypto.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import {
   formatPoolPersist,
@@ -22,12 +23,16 @@ import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '.
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
+import { AuthTokens } from '../ssl/ssl.ts';
+import { readText } from './file-text.ts';
 import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { bindFamily } from './local-bind.ts';
+import type { Passphrase } from './passphrase.ts';
 import { type Attach, bindServerLink, createPortShare } from './server-link.ts';
 import { isRestart, logSignal, type SignalState } from './sig.ts';
-import { createSslContext, createWrap, tlsMultiConfig } from './tls-setup.ts';
+import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
+import { createWrap, tlsMultiConfig } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 /** 2.x pauses this long before a server's soft restart. */
@@ -39,6 +44,8 @@ export interface ServerRun {
   readonly signals: SignalState;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
+  /** Of the private key. */
+  readonly passphrase: Passphrase;
   /** The title line of status files: program version. */
   readonly title: string;
   /** Called once sockets and device are there, e.g. to drop privileges. */
@@ -118,8 +125,8 @@ class Server implements ServerHandle {
     for (const { level, text } of frameWarnings(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
-    const ssl = createSslContext(options, providers);
-    this.#closers.push(() => ssl.close());
+    const materials = loadTlsMaterials(options, providers, await this.#run.passphrase.take(options));
+    this.#closers.push(() => materials.close());
     const links = {
       options,
       socket: providers.socket,
@@ -129,7 +136,7 @@ class Server implements ServerHandle {
     };
     const attach: Attach[] = [];
     for (const entry of listenEntries(options)) {
-      attach.push(await bindServerLink(links, this.#profile(entry, ssl), entry));
+      attach.push(await bindServerLink(links, this.#profile(entry, materials), entry));
     }
     const tun = await this.#tunnel.open(options, ce, undefined, 'init');
     const routesOk = await this.#tunnel.addRoutes(options);
@@ -146,6 +153,7 @@ class Server implements ServerHandle {
         hooks: this.#run.hooks,
         env: this.#run.env,
         clientFiles: clientFiles(options),
+        authTokens: this.#authTokens(),
         persisted: readPersisted(options, this.#log),
         random: providers.random,
       },
@@ -189,7 +197,24 @@ class Server implements ServerHandle {
     }
   }
 
-  #profile(ce: ConnectionEntry, ssl: ReturnType<typeof createSslContext>): LinkProfile {
+  /** --auth-gen-token: without a key file its key lives as long as this server. */
+  #authTokens(): AuthTokens | undefined {
+    const { options, providers } = this.#run;
+    const { authGenToken, authGenTokenSecret: secret, renegSec } = options;
+    if (!authGenToken) return undefined;
+    const { crypto } = providers;
+    if (!secret) this.#log.log(M_INFO, `Using random ${AUTH_TOKEN_KEY}.`);
+    const key = secret
+      ? readPemKey(readText(secret, 'auth-gen-token-secret'), AUTH_TOKEN_KEY)
+      : crypto.randomBytes(PEM_KEY_BYTES);
+    const renewalSec = authGenToken.renewalSec || renegSec;
+    const tokens = new AuthTokens({ key, lifetimeSec: authGenToken.lifetimeSec, renewalSec, crypto });
+    key.fill(0);
+    this.#closers.push(() => tokens.destroy());
+    return tokens;
+  }
+
+  #profile(ce: ConnectionEntry, materials: TlsMaterials): LinkProfile {
     const { options, providers } = this.#run;
     const family = bindFamily(ce, this.#log);
     const wrap = createWrap(options, ce, providers);
@@ -197,7 +222,7 @@ class Server implements ServerHandle {
       link: isTcp(ce.proto) ? 'tcp' : 'udp',
       family,
       wrap,
-      tls: tlsMultiConfig({ options, ce, ssl, wrap, family, providers }),
+      tls: tlsMultiConfig({ options, ce, materials, wrap, family, providers }),
       frame: frameOptions(options, ce, family),
     };
   }

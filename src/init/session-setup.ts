@@ -6,14 +6,16 @@ import { OptionsError } from '../base/base.ts';
 import { compressionProblem, compressorFor } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { type ConnectionEntry, type Options, optionsString, optionsWarnings } from '../options/options.ts';
-import { createTlsMulti, type SslContext, type TlsMulti } from '../ssl/ssl.ts';
+import type { ControlWrap } from '../reliable/reliable.ts';
+import { createTlsMulti, type TlsMulti } from '../ssl/ssl.ts';
 import type { ClientSessionConfig } from './client-session.ts';
 import type { UserPass } from './credentials.ts';
 import { frameOptions, innerOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers } from './init.ts';
 import type { KeysWithoutTls } from './p2p.ts';
 import type { OpenLink } from './peer-link.ts';
-import { createWrap, LINK_OVERHEAD, tlsMultiConfig } from './tls-setup.ts';
+import type { TlsMaterials } from './tls-materials.ts';
+import { LINK_OVERHEAD, tlsMultiConfig } from './tls-setup.ts';
 
 /** Makes the control channel of a link whose addresses are of `family`. */
 export type CreateControl = (family: 4 | 6, wake: () => void) => TlsMulti;
@@ -24,23 +26,32 @@ export interface ControlParts {
   readonly providers: Providers;
   readonly userPass: UserPass;
   /** Undefined without TLS. */
-  readonly ssl: SslContext | undefined;
+  readonly materials: TlsMaterials | undefined;
+  readonly wrap: () => ControlWrap;
   readonly keysWithoutTls: KeysWithoutTls;
 }
 
 /** Reads wrap keys or static keys. Throws CryptoError or OptionsError when they can't be used. */
 export function prepareControl(parts: ControlParts): CreateControl {
-  const { options, ce, providers, userPass, ssl, keysWithoutTls } = parts;
-  if (!ssl) {
+  const { options, ce, providers, userPass, materials, keysWithoutTls } = parts;
+  if (!materials) {
     const control = keysWithoutTls.createControl();
     return () => control;
   }
-  const wrap = createWrap(options, ce, providers);
+  const wrap = parts.wrap();
   const env = options.setenv.map(({ name, value }) => `${name}=${value}`);
-  const credentials = userPass.wanted ? { credentials: () => userPass.current() } : {};
   return (family, wake) =>
     createTlsMulti({
-      ...tlsMultiConfig({ options, ce, ssl, wrap, family, providers, env, ...credentials }),
+      ...tlsMultiConfig({
+        options,
+        ce,
+        materials,
+        wrap,
+        family,
+        providers,
+        env,
+        credentials: () => userPass.current(),
+      }),
       log: providers.log,
       wake,
     });

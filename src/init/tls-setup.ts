@@ -2,18 +2,13 @@
  * From options to the keys and settings of the control channel (2.x do_init_crypto_tls(), init_ssl() of
  * init.c and ssl.c): certificate and key files, wraps, verification policy, options strings, peer info.
  */
-import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { CryptoError, OpenVpnError, OptionsError } from '../base/base.ts';
-import { M_WARN } from '../base/errlevel.ts';
+import { CryptoError, OpenVpnError } from '../base/base.ts';
 import { type CompressionLibrary, compressionPeerInfo } from '../comp/comp.ts';
 import {
-  BF_CBC,
-  cipherInfo,
   type DigestInfo,
   digestInfo,
   type Key2,
-  keyTypeWarnings,
   readPemKey,
   readStaticKey,
   TLS_CRYPT_V2_SERVER_KEY,
@@ -37,103 +32,19 @@ import {
   TlsCryptV2ServerKey,
   withClientKeys,
 } from '../reliable/reliable.ts';
-import {
-  type Credentials,
-  defaultPeerInfo,
-  type SslContext,
-  type TlsEngineConfig,
-  type TlsMultiConfig,
-  type VerifyPolicy,
-} from '../ssl/ssl.ts';
+import { type Credentials, defaultPeerInfo, type TlsMultiConfig, type VerifyPolicy } from '../ssl/ssl.ts';
+import { readText } from './file-text.ts';
 import type { Providers } from './init.ts';
+import type { TlsMaterials } from './tls-materials.ts';
 
 /** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
 export const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
-
-/** The text of a file or inline block. Throws OptionsError when it can't be read. */
-export function readText(value: FileOrInline, option: string): string {
-  return readBytes(value, option).toString('utf8');
-}
-
-function readBytes(value: FileOrInline, option: string): Buffer {
-  if (value.kind === 'inline') return Buffer.from(value.text);
-  try {
-    return readFileSync(value.path);
-  } catch (cause) {
-    const { code, errno } = cause as NodeJS.ErrnoException;
-    throw new OptionsError(
-      `Cannot open file '${value.path}' for --${option}: ${code} (errno=${-(errno ?? 0)})`,
-      {},
-      { cause },
-    );
-  }
-}
-
-/** The TLS engine's context: certificates, keys and limits. Throws OptionsError or TlsError. */
-export function createSslContext(options: Options, providers: Providers): SslContext {
-  checkAlgorithms(options, providers);
-  return providers.ssl.createContext(engineConfig(options));
-}
-
-/**
- * 2.x sets up --cipher and --auth even where negotiation replaces them; only BF-CBC, its default, may be
- * missing as long as nothing can choose it. Source: 2.x init.c do_init_crypto_tls_c1().
- */
-function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
-  const { cipher: name, auth, ncpCiphers, enableNcpFallback } = options;
-  const digest = checkDigest(auth);
-  const unused = name === BF_CBC.name && !ncpCiphers.split(':').includes(name) && !enableNcpFallback;
-  if (name === '' || unused) return;
-  const cipher = cipherInfo(name);
-  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
-  if (!enableNcpFallback) return;
-  for (const line of keyTypeWarnings(cipher, digest)) log.log(M_WARN, line);
-}
 
 /** The digest of --auth, undefined for `none`. Throws CryptoError when there is no such digest. */
 export function checkDigest(auth: string): DigestInfo | undefined {
   const digest = auth === 'none' ? undefined : digestInfo(auth);
   if (!digest && auth !== 'none') throw new CryptoError(`Message hash algorithm '${auth}' not found`);
   return digest;
-}
-
-function engineConfig(options: Options): TlsEngineConfig {
-  const text = (value: FileOrInline | undefined, option: string): string | undefined =>
-    value && readText(value, option);
-  const ca = text(options.ca, 'ca');
-  const cert = text(options.cert, 'cert');
-  const key = text(options.key, 'key');
-  const extraCerts = text(options.extraCerts, 'extra-certs');
-  const crl = options.crlVerifyDir ? undefined : text(options.crlVerify, 'crl-verify');
-  const dh = options.dh === undefined || options.dh === 'none' ? undefined : readText(options.dh, 'dh');
-  const groups = options.tlsGroups ?? options.ecdhCurve;
-  return {
-    role: options.tlsServer ? 'server' : 'client',
-    ...(ca !== undefined && { ca: [ca] }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(typeof options.askpass === 'string' &&
-      options.askpass !== 'prompt' && { keyPassphrase: firstLine(options.askpass) }),
-    ...(options.pkcs12 && { pkcs12: readPkcs12(options.pkcs12) }),
-    ...(crl !== undefined && { crl: [crl] }),
-    ...(extraCerts !== undefined && { extraCerts }),
-    ...(dh !== undefined && { dh }),
-    ...(options.tlsVersionMin && { minVersion: options.tlsVersionMin }),
-    ...(options.tlsVersionMax && { maxVersion: options.tlsVersionMax }),
-    ...(options.tlsCipher !== undefined && { ciphers: options.tlsCipher }),
-    ...(options.tlsCiphersuites !== undefined && { ciphersuites: options.tlsCiphersuites }),
-    ...(groups !== undefined && { groups }),
-    ...(options.tlsCertProfile && { certProfile: options.tlsCertProfile }),
-    requestCert: options.verifyClientCert !== 'none',
-  };
-}
-
-function readPkcs12(value: FileOrInline): Uint8Array {
-  return value.kind === 'inline' ? Buffer.from(value.text, 'base64') : readBytes(value, 'pkcs12');
-}
-
-function firstLine(path: string): string {
-  return readText({ kind: 'file', path }, 'askpass').split(/\r?\n/, 1)[0] ?? '';
 }
 
 /** The wrap of control packets that the profile asks for. Throws OptionsError for a bad key. */
@@ -203,15 +114,18 @@ function withStaticKey(
   }
 }
 
-export function verifyPolicy(options: Options): VerifyPolicy {
+function verifyPolicy(options: Options, materials: TlsMaterials): VerifyPolicy {
   return {
-    chain: options.ca !== undefined || options.pkcs12 !== undefined,
+    chain: options.ca !== undefined || options.capath !== undefined || options.pkcs12 !== undefined,
+    verifyScript: options.tlsVerify !== undefined,
     clientCert: options.tlsServer ? options.verifyClientCert : 'require',
     x509UsernameField: options.x509UsernameField,
     ...(options.remoteCertKu && { remoteCertKu: options.remoteCertKu }),
     ...(options.remoteCertEku !== undefined && { remoteCertEku: options.remoteCertEku }),
     ...(options.nsCertType && { nsCertType: options.nsCertType }),
     ...(options.verifyX509Name && { verifyX509Name: options.verifyX509Name }),
+    ...(options.verifyHash && { verifyHash: options.verifyHash }),
+    ...(materials.revocation && { revocation: materials.revocation }),
     ...(options.peerFingerprints && { peerFingerprints: options.peerFingerprints }),
   };
 }
@@ -219,27 +133,27 @@ export function verifyPolicy(options: Options): VerifyPolicy {
 export interface TlsSetup {
   readonly options: Options;
   readonly ce: ConnectionEntry;
-  readonly ssl: SslContext;
+  readonly materials: TlsMaterials;
   readonly wrap: ControlWrap;
   /** Family of the link's addresses. */
   readonly family: 4 | 6;
   readonly providers: Providers;
-  readonly credentials?: () => Credentials | undefined;
+  readonly credentials?: () => Credentials | 'pending' | undefined;
   /** `NAME=value` lines of the environment, for IV_GUI_VER and UV_*. */
   readonly env?: readonly string[];
 }
 
 /** All of a control channel's configuration but what belongs to one peer. */
 export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'wake'> {
-  const { options, ce, ssl, wrap, family, providers, credentials } = setup;
+  const { options, ce, materials, wrap, family, providers, credentials } = setup;
   const server = options.mode === 'server';
   return {
     role: options.tlsServer ? 'server' : 'client',
     p2mp: server || options.pull,
     crypto: providers.crypto,
-    ssl,
+    ssl: materials.context,
     wrap,
-    verify: verifyPolicy(options),
+    verify: verifyPolicy(options, materials),
     localOptions: optionsString({ options, ce, remote: false }),
     remoteOptions: optionsString({ options, ce, remote: true }),
     compressMigrate: server && options.compress.migrate,
@@ -248,7 +162,7 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     ...(credentials && { credentials }),
     needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
     deferAuth: options.authUserPassVerify !== undefined,
-    deferVerify: options.tlsVerify !== undefined,
+    deferVerify: options.tlsVerify !== undefined || options.tlsExportCert !== undefined,
     deferClientKey: options.tlsCryptV2Verify !== undefined,
     clientKeyMaxDays: options.tlsCryptV2MaxAge,
     tlsTimeoutMs: options.tlsTimeout * 1000,

@@ -8,6 +8,7 @@ import type { ServerStatus } from '../manage/manage.ts';
 import type { ParseResult } from '../options/options.ts';
 import { runClient } from './client.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
+import { Passphrase } from './passphrase.ts';
 import { createProviders } from './providers.ts';
 import { createEnv, createHooks } from './script-setup.ts';
 import { runServer, type ServerHandle } from './server.ts';
@@ -116,6 +117,7 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
       signals: this.#signals,
       hooks: createHooks(options, providers),
       env: createEnv(options, providers.clock.wallMs()),
+      passphrase: new Passphrase(),
     };
     let end: RunEnd = 'reload';
     // A library has no files to read again: SIGHUP is a restart with the same configuration.

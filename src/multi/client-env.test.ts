@@ -1,14 +1,16 @@
 /** What scripts of a server see of a client. */
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { TestPki } from '../../test-kit/tls-pki.ts';
 import { newLinkCounters } from '../forward/forward.ts';
-import { EnvSet } from '../script/script.ts';
+import { EnvSet, setCertificate } from '../script/script.ts';
 import type { PeerCertificate } from '../ssl/ssl.ts';
-import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 const CERTIFICATE: PeerCertificate = {
   depth: 0,
-  der: new Uint8Array(0),
+  der: certificateDer('/C=DE/O=Example/OU=One/OU=Two, three/CN=alice'),
   subject: 'C=DE, O=Example, CN=alice',
   issuer: 'CN=Test CA',
   commonName: 'alice',
@@ -24,10 +26,13 @@ const CERTIFICATE: PeerCertificate = {
 describe('client environment', () => {
   it('has the parts of a certificate by depth', () => {
     const env = new EnvSet();
-    setCertificate(env, CERTIFICATE);
+    setCertificate(env, CERTIFICATE, undefined);
+    setCertificate(env, CERTIFICATE, undefined);
     expect(env.snapshot(2)).toEqual({
       X509_0_C: 'DE',
       X509_0_O: 'Example',
+      X509_0_OU: 'One',
+      X509_0_OU_1: 'Two, three',
       X509_0_CN: 'alice',
       tls_id_0: 'C=DE, O=Example, CN=alice',
       tls_digest_0: 'aa:bb:cc',
@@ -35,6 +40,18 @@ describe('client environment', () => {
       tls_serial_0: '291',
       tls_serial_hex_0: '01:23',
     });
+  });
+
+  it('has of a certificate what is tracked instead, of the whole chain where asked', () => {
+    const env = new EnvSet();
+    const tracked = [
+      { name: 'CN', chain: false },
+      { name: 'O', chain: true },
+    ];
+    setCertificate(env, CERTIFICATE, tracked);
+    setCertificate(env, { ...CERTIFICATE, depth: 1 }, tracked);
+    const names = [...env.entries()].map(([name]) => name).filter((name) => name.startsWith('X509'));
+    expect(names).toEqual(['X509_0_CN', 'X509_0_O', 'X509_1_O']);
   });
 
   it('has addresses of either family', () => {
@@ -53,7 +70,7 @@ describe('client environment', () => {
     const env = new EnvSet();
     const peerInfo = 'IV_VER=2.6.14\nUV_SITE=home office\nPATH=/evil\nLD_PRELOAD=/evil.so\nIV_EVIL\u0007=x\n';
     const identity = { commonName: 'alice', username: '', peerInfo, options: '', chain: [CERTIFICATE] };
-    setIdentity(env, identity, { family: 4, address: '192.0.2.7', port: 4000 });
+    setIdentity(env, identity, { family: 4, address: '192.0.2.7', port: 4000 }, undefined);
     expect(env.get('IV_VER')).toBe('2.6.14');
     expect(env.get('UV_SITE')).toBe('home office');
     expect(env.has('PATH')).toBe(false);
@@ -92,6 +109,13 @@ describe('client environment', () => {
     expect(env.get('time_duration')).toBe('0');
   });
 });
+
+function certificateDer(subject: string): Uint8Array {
+  const pki = new TestPki();
+  const { cert } = pki.issue({ subject });
+  pki.close();
+  return new X509Certificate(cert).raw;
+}
 
 function fakeInstance(addresses: MultiInstance['addresses']): MultiInstance {
   const fake = {

@@ -1,10 +1,10 @@
 /**
- * The script environment of a server's client (2.x ssl_verify.c setenv_x509(), set_common_name(),
+ * The script environment of a server's client (2.x ssl_verify.c set_common_name(), setenv_untrusted(),
  * multi.c multi_client_connect_setenv(), multi_set_virtual_addr_env()).
  */
 import type { LinkAddress } from '../base/base.ts';
-import type { EnvSet } from '../script/script.ts';
-import { type PeerCertificate, type PeerIdentity, parsePeerInfo } from '../ssl/ssl.ts';
+import { type EnvSet, setCertificate, type TrackedAttribute } from '../script/script.ts';
+import { type PeerIdentity, parsePeerInfo } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 /** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
@@ -13,24 +13,14 @@ export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', add
   env.set(`${prefix}_port`, address.port);
 }
 
-/** X509_n_FIELD, tls_id_n, tls_serial_n, tls_digest_n of one certificate. */
-export function setCertificate(env: EnvSet, certificate: PeerCertificate): void {
-  const { depth } = certificate;
-  for (const part of certificate.subject.split(', ')) {
-    const equals = part.indexOf('=');
-    if (equals > 0) env.set(`X509_${depth}_${part.slice(0, equals)}`, part.slice(equals + 1));
-  }
-  env.set(`tls_id_${depth}`, certificate.subject);
-  env.set(`tls_digest_${depth}`, colonHex(certificate.sha1));
-  env.set(`tls_digest_sha256_${depth}`, colonHex(certificate.sha256));
-  env.set(`tls_serial_${depth}`, certificate.serial);
-  const hex = BigInt(certificate.serial).toString(16);
-  env.set(`tls_serial_hex_${depth}`, colonHex(hex.length % 2 ? `0${hex}` : hex));
-}
-
 /** What the peer said and proved, for all scripts from authentication on. */
-export function setIdentity(env: EnvSet, identity: PeerIdentity, remote: LinkAddress): void {
-  for (const certificate of identity.chain) setCertificate(env, certificate);
+export function setIdentity(
+  env: EnvSet,
+  identity: PeerIdentity,
+  remote: LinkAddress,
+  tracked: readonly TrackedAttribute[] | undefined,
+): void {
+  for (const certificate of identity.chain) setCertificate(env, certificate, tracked);
   for (const [name, value] of parsePeerInfo(identity.peerInfo).values) {
     if (/^(IV|UV)_/.test(name)) env.set(name, value);
   }
@@ -56,10 +46,6 @@ export function setTotals(env: EnvSet, instance: MultiInstance, wallMs: number):
   env.set('bytes_received', instance.counters.linkReadBytes);
   env.set('bytes_sent', instance.counters.linkWriteBytes);
   env.set('time_duration', Math.max(0, Math.floor((wallMs - instance.connectedWallMs) / 1000)));
-}
-
-function colonHex(hex: string): string {
-  return hex.replace(/(..)(?=.)/g, '$1:');
 }
 
 /** `YYYY-MM-DD HH:MM:SS` in local time. */

@@ -11,6 +11,7 @@
 import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
+  D_PUSH,
   D_PUSH_ERRORS,
   D_TLS_ERRORS,
   M_INFO,
@@ -27,7 +28,7 @@ import {
   parseClientConfig,
 } from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
-import { EnvSet } from '../script/script.ts';
+import { EnvSet, setCertificate } from '../script/script.ts';
 import {
   type DataChannelParams,
   IV_PROTO_CC_EXIT_NOTIFY,
@@ -41,7 +42,8 @@ import {
   type TlsEvent,
   usesCompression,
 } from '../ssl/ssl.ts';
-import { setCertificate, setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { ClientLogin } from './client-login.ts';
 import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
 import { type AddressPlan, changedAddresses, constraintViolation, logPrimary } from './multi-addresses.ts';
@@ -65,12 +67,14 @@ export interface SetupHost {
 type EventOf<T extends TlsEvent['type']> = Extract<TlsEvent, { readonly type: T }>;
 
 export class ClientSetup {
+  readonly login: ClientLogin;
   readonly #host: SetupHost;
   /** Work that still runs for instances, closed ones included. */
   readonly #tasks = new Set<Promise<void>>();
 
   constructor(host: SetupHost) {
     this.#host = host;
+    this.login = new ClientLogin(host);
   }
 
   /** The script judges what a tls-crypt-v2 key carries; nothing else of the client is known yet. */
@@ -89,9 +93,9 @@ export class ClientSetup {
   verify(instance: MultiInstance, event: EventOf<'verify'>): void {
     const { certificate } = event;
     setPeerAddress(instance.env, 'untrusted', instance.remote);
-    setCertificate(instance.env, certificate);
+    setCertificate(instance.env, certificate, this.#host.config.options.x509Track);
     this.#run(instance, async () => {
-      const ok = await this.#hooks.tlsVerify(instance.env, certificate.depth, certificate.subject);
+      const ok = await this.#hooks.tlsVerify(instance.env, certificate);
       if (instance.state === 'closed') return;
       instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
@@ -99,9 +103,8 @@ export class ClientSetup {
   }
 
   authenticate(instance: MultiInstance, event: EventOf<'authenticate'>): void {
-    setIdentity(instance.env, event.identity, instance.remote);
     this.#run(instance, async () => {
-      const answer = await this.#login(instance, event);
+      const answer = await this.login.judge(instance, event);
       if (instance.state === 'closed') return;
       instance.tls.handleAuthResult(event.id, answer, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
@@ -127,6 +130,16 @@ export class ClientSetup {
     instance.responder.reset();
     // Not set up yet: the new keys go on where the scripts of the old ones let them.
     if (instance.state === 'connected') this.#finish(instance);
+  }
+
+  /** The client's answer to a question that the script had asked: another script hears it. */
+  handleCrResponse(instance: MultiInstance, response: string): void {
+    this.#run(instance, async () => {
+      const ok = await this.#hooks.clientCrresponse(instance.env, response);
+      if (instance.state === 'closed') return;
+      instance.log.log(D_PUSH, `CR response was sent by client ('${response}')`);
+      if (!ok) this.#reject(instance, undefined);
+    });
   }
 
   handlePushRequest(instance: MultiInstance, nowMs: number): void {
@@ -161,30 +174,12 @@ export class ClientSetup {
     return this.#host.config.clock.nowMs();
   }
 
-  async #login(
-    instance: MultiInstance,
-    event: EventOf<'authenticate'>,
-  ): Promise<{ ok: boolean; reason?: string }> {
-    if (this.#hooks.commands.authUserPassVerify === undefined) return { ok: true };
-    const { credentials } = event;
-    if (!credentials) return { ok: this.#host.config.options.authUserPassOptional };
-    const shown = `for username '${credentials.username}'`;
-    const answer = await this.#hooks.authUserPassVerify(instance.env, credentials, {
-      deadlineMs: instance.bound.profile.tls.handWindowMs,
-      signal: instance.abort.signal,
-      onDeferred: () => instance.log.log(M_INFO, `TLS: Username/Password authentication deferred ${shown} `),
-    });
-    if (answer.ok) instance.log.log(M_INFO, `TLS: Username/Password authentication succeeded ${shown} `);
-    else
-      instance.log.log(D_TLS_ERRORS, 'TLS Auth Error: Auth Username/Password verification failed for peer');
-    return answer;
-  }
-
   async #establish(instance: MultiInstance): Promise<void> {
     const { config } = this.#host;
     instance.commonName = this.#nameOf(instance);
     instance.connectedWallMs = config.clock.wallMs();
-    if (instance.identity) setIdentity(instance.env, instance.identity, instance.remote);
+    if (instance.identity)
+      setIdentity(instance.env, instance.identity, instance.remote, config.options.x509Track);
     instance.env.set('common_name', instance.commonName);
     await this.#closeDuplicates(instance);
     if (!instance.open) return;
@@ -316,6 +311,7 @@ export class ClientSetup {
         params: instance.tls.params!,
         peerInfo: instance.identity?.peerInfo ?? '',
         tunMtu: instance.bound.profile.frame.tunMtu,
+        ...(instance.tokens.current !== undefined && { authToken: instance.tokens.current }),
       },
     );
     const messages = buildPushReplies(items);

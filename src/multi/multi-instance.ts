@@ -17,6 +17,7 @@ import type { Options } from '../options/options.ts';
 import { PushResponder } from '../push/push.ts';
 import type { EnvSet } from '../script/script.ts';
 import { createTlsMulti, type PeerIdentity, type TlsMulti } from '../ssl/ssl.ts';
+import type { ClientTokens } from './client-login.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import type { PoolLease } from './pool.ts';
 import { realAddressText } from './real-address.ts';
@@ -67,7 +68,12 @@ export class MultiInstance implements Scheduled {
   addresses: ClientAddresses = {};
   /** Items of the push list that belong to this client alone. */
   pushItems: readonly string[] = [];
+  readonly tokens: ClientTokens = { current: undefined, initial: undefined, username: '' };
+  /** When the next token is due by itself; Infinity = only with renegotiations. */
+  renewTokenAtMs = Number.POSITIVE_INFINITY;
   clientConnectRan = false;
+  /** A connection that isn't authenticated by then ends; a login that takes place elsewhere may need longer. */
+  handshakeUntilMs: number;
   /** When the instance closes by itself (AUTH_FAILED, EXIT); Infinity = not planned. */
   closeAtMs = Number.POSITIVE_INFINITY;
   closeReason = '';
@@ -92,6 +98,9 @@ export class MultiInstance implements Scheduled {
     this.remote = remote;
     addressToWords(remote, this.remoteWords, 0);
     this.createdMs = nowMs;
+    // One second more, so that the control channel reports first.
+    this.handshakeUntilMs = nowMs + bound.profile.tls.handWindowMs + 1_000;
+    this.renewTokenAtMs = nowMs + tokenRenewalMs(config);
     this.connectedWallMs = config.clock.wallMs();
     this.options = config.options;
     this.env = config.env.child();
@@ -150,6 +159,12 @@ export class MultiInstance implements Scheduled {
     addressToWords(remote, this.remoteWords, 0);
     this.tls.remote = remote;
   }
+}
+
+/** Between tokens that go out by themselves: Infinity where renegotiations bring them often enough. */
+export function tokenRenewalMs({ options }: MultiConfig): number {
+  const renewalSec = options.authGenToken?.renewalSec ?? 0;
+  return renewalSec > 0 && renewalSec < options.renegSec ? renewalSec * 1000 : Number.POSITIVE_INFINITY;
 }
 
 /**

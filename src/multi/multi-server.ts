@@ -30,7 +30,13 @@ import {
   newLinkCounters,
   restartMessage,
 } from '../forward/forward.ts';
-import { addressChanges, authFailedMessage, buildPushUpdates, readControlMessage } from '../push/push.ts';
+import {
+  addressChanges,
+  authFailedMessage,
+  buildPushUpdates,
+  readControlMessage,
+  sanitizeControlMessage,
+} from '../push/push.ts';
 import type { Link } from '../socket/socket.ts';
 import { IV_PROTO_PUSH_UPDATE, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
@@ -38,7 +44,7 @@ import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import { AddressPlan } from './multi-addresses.ts';
 import { ClientSetup } from './multi-connect.ts';
-import { type InstanceHost, MultiInstance } from './multi-instance.ts';
+import { type InstanceHost, MultiInstance, tokenRenewalMs } from './multi-instance.ts';
 import { MultiIo } from './multi-io.ts';
 import { realAddressText } from './real-address.ts';
 import type { MultiIoDrops, PacketRouter } from './router.ts';
@@ -234,7 +240,7 @@ export class MultiServer implements InstanceHost {
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
     const sent = instance.tls.sendMessage(text, nowMs);
     const name = instance.commonName || 'UNDEF';
-    const shown = text.replace(/auth-token [^,]*/, 'auth-token');
+    const shown = sanitizeControlMessage(text);
     instance.log.log(D_MULTI_LOW, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
     return sent;
   }
@@ -348,6 +354,10 @@ export class MultiServer implements InstanceHost {
       case 'active':
         this.#setup.handleActive(instance, event);
         break;
+      case 'keys':
+        // The first token of a session goes out with the push reply.
+        if (event.keyId > 0) this.#setup.login.renewToken(instance, nowMs, false);
+        break;
       case 'auth-failed':
         this.failAuth(instance, event.reason, nowMs);
         break;
@@ -366,6 +376,9 @@ export class MultiServer implements InstanceHost {
       case 'push-request':
         instance.log.log(D_MULTI_LOW, `PUSH: Received control message: '${text}'`);
         this.#setup.handlePushRequest(instance, nowMs);
+        break;
+      case 'cr-response':
+        this.#setup.handleCrResponse(instance, message.response);
         break;
       case 'exit':
         instance.log.log(M_INFO, 'CC-EEN exit message received by peer');
@@ -416,10 +429,7 @@ export class MultiServer implements InstanceHost {
 
   #updateDeadline(instance: MultiInstance): void {
     if (instance.state === 'closed') return;
-    const silent =
-      instance.state === 'handshake'
-        ? instance.createdMs + this.#handshakeMs(instance)
-        : Number.POSITIVE_INFINITY;
+    const silent = instance.state === 'handshake' ? instance.handshakeUntilMs : instance.renewTokenAtMs;
     instance.deadlineMs = Math.min(
       instance.tls.nextTimeout() ?? Number.POSITIVE_INFINITY,
       instance.data.nextTimeout() ?? Number.POSITIVE_INFINITY,
@@ -428,11 +438,6 @@ export class MultiServer implements InstanceHost {
     );
     if (this.#schedule.update(instance)) this.#armTimer();
     else if (this.#timer === undefined) this.#armTimer();
-  }
-
-  /** A connection that never finishes a handshake ends after the window and one more, for its own report first. */
-  #handshakeMs(instance: MultiInstance): number {
-    return instance.bound.profile.tls.handWindowMs + 1_000;
   }
 
   #armTimer(): void {
@@ -464,8 +469,12 @@ export class MultiServer implements InstanceHost {
     }
     instance.tls.handleTimeout(nowMs);
     instance.data.handleTimeout(nowMs);
+    if (nowMs >= instance.renewTokenAtMs) {
+      instance.renewTokenAtMs = nowMs + tokenRenewalMs(this.config);
+      if (instance.state === 'connected') this.#setup.login.renewToken(instance, nowMs, true);
+    }
     this.drive(instance, nowMs);
-    if (instance.state === 'handshake' && nowMs >= instance.createdMs + this.#handshakeMs(instance)) {
+    if (instance.state === 'handshake' && nowMs >= instance.handshakeUntilMs) {
       this.#endInstance(instance, 'SIGUSR1', 'tls-error');
     }
   }

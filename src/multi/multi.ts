@@ -17,7 +17,7 @@ import type { Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { Link } from '../socket/socket.ts';
-import type { TlsMultiConfig } from '../ssl/ssl.ts';
+import type { AuthTokens, TlsMultiConfig } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 
 /** Per-client files: ccd and the like. */
@@ -47,6 +47,8 @@ export interface MultiConfig {
   /** Base of every client's environment. */
   readonly env: EnvSet;
   readonly clientFiles: ClientFiles | undefined;
+  /** --auth-gen-token. */
+  readonly authTokens: AuthTokens | undefined;
   /** Names and addresses of an ifconfig-pool-persist file. */
   readonly persisted: readonly PoolPersistEntry[];
   /** 0 <= x < 1. */

@@ -154,10 +154,8 @@ export interface NativeTlsContext {
   setCiphers(list: string): string | undefined;
   setCiphersuites(list: string): string | undefined;
   setGroups(list: string): string | undefined;
-  /** Certificates, and CRLs among them. */
+  /** Certificates; what else the text holds is passed over. */
   addAuthorities(pem: string): string | undefined;
-  /** From the first call on every certificate of a chain is looked up. */
-  addCrls(pem: string): string | undefined;
   /** Our own certificate, its chain behind it. */
   useCertificate(pem: string): string | undefined;
   addExtraCertificates(pem: string): string | undefined;

@@ -380,6 +380,8 @@ export interface Options {
   tlsCryptV2MaxAge: number;
   authUserPassVerify: { command: string; viaFile: boolean } | undefined;
   tlsExportCert: string | undefined;
+  /** --x509-track: attributes for scripts instead of the whole subject; `chain`: of every certificate. */
+  x509Track: { name: string; chain: boolean }[] | undefined;
   /** At least one user script is configured. */
   userScriptUsed: boolean;
   setenv: SetenvEntry[];
@@ -395,6 +397,8 @@ export interface Options {
   authUserPass: FileOrInline | 'prompt' | undefined;
   authRetry: 'none' | 'nointeract' | 'interact';
   authNocache: boolean;
+  /** --static-challenge; `concat` is 2.7's other form of the answer. */
+  staticChallenge: { text: string; echo: boolean; format: 'scrv1' | 'concat' } | undefined;
   askpass: string | 'prompt' | undefined;
 
   // Server
@@ -432,6 +436,9 @@ export interface Options {
   vlanPvid: number;
   verifyClientCert: 'none' | 'optional' | 'require';
   usernameAsCommonName: boolean;
+  /** --auth-gen-token; lifetime 0 = unlimited. Renewal is --reneg-sec where it isn't given. */
+  authGenToken: { lifetimeSec: number; renewalSec: number; externalAuth: boolean } | undefined;
+  authGenTokenSecret: FileOrInline | undefined;
   authUserPassOptional: boolean;
   optVerify: boolean;
 

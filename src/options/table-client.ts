@@ -6,7 +6,7 @@
 import { D_PUSH } from '../base/errlevel.ts';
 import { applyConnectTimeout, applyPreresolve, applyRemote, decodeBase64 } from './apply-client.ts';
 import { applyClientNat } from './apply-network.ts';
-import { count, fileOrInline, flag, type OptionRow, positiveAtoi, text } from './option-row.ts';
+import { atoi, count, fileOrInline, flag, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { parseProto, protoKind } from './proto.ts';
 
 export const clientOptions: readonly OptionRow[] = [
@@ -303,8 +303,13 @@ export const clientOptions: readonly OptionRow[] = [
     max: 3,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'TEXT ECHO',
     help: 'Challenge text, echo flag; 2.7 adds third arg scrv1/concat (2.6: exactly 2)',
+    apply: ([text = '', echo = '', format = 'scrv1'], options, context) => {
+      if (format !== 'scrv1' && format !== 'concat')
+        return context.error(`--static-challenge: unknown format indicator '${format}'`);
+      options.staticChallenge = { text, echo: atoi(echo) !== 0, format };
+    },
   },
 ];

@@ -6,7 +6,7 @@
 import { D_PUSH } from '../base/errlevel.ts';
 import { areUsableIpv4, readIpv4, readIpv6Prefix } from './apply-address.ts';
 import { applyIfconfigIpv6Push, applyIfconfigPool, applyIroute, MAX_PEER_ID } from './apply-server.ts';
-import { atoi, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
+import { atoi, flag, MANY, material, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { pushRemove, pushReset } from './push-list.ts';
 
 /** VLAN ids that 802.1Q allows a port. */
@@ -20,9 +20,18 @@ export const serverOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'G',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: '[LIFETIME] [RENEWAL] [external-auth]',
     help: 'Generate auth-token for clients: lifetime, renewal, external-auth',
+    apply: ([lifetime = '', ...words], options, context) => {
+      const token = { lifetimeSec: positiveAtoi(lifetime), renewalSec: 0, externalAuth: false };
+      for (const [i, word] of words.entries()) {
+        if (i === 0 && positiveAtoi(word) > 0) token.renewalSec = positiveAtoi(word);
+        else if (word === 'external-auth') token.externalAuth = true;
+        else context.error(`Invalid argument to auth-gen-token: ${word} (${i + 2})`);
+      }
+      options.authGenToken = token;
+    },
   },
   {
     name: 'auth-gen-token-secret',
@@ -30,9 +39,10 @@ export const serverOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'GI',
     importance: 'must',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'FILE',
     help: 'Key file for auth-token HMAC',
+    apply: material('authGenTokenSecret'),
   },
   {
     name: 'auth-user-pass-optional',

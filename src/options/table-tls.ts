@@ -66,7 +66,7 @@ export const tlsOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'DIR',
     help: 'Directory of hashed CA certs and CRLs',
     apply: text('capath'),
@@ -93,10 +93,7 @@ export const tlsOptions: readonly OptionRow[] = [
     help: 'CRL file, or directory of serials with dir',
     apply: ([file = '', word], options, context) => {
       if (word !== undefined && word !== 'dir') return context.unrecognized();
-      if (word === 'dir') {
-        context.notYet('--crl-verify dir');
-        options.crlVerifyDir = true;
-      }
+      if (word === 'dir') options.crlVerifyDir = true;
       options.crlVerify = fileOrInline(file, context.inline);
     },
   },
@@ -611,9 +608,13 @@ export const tlsOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'ATTRIBUTE',
     help: 'Export cert attribute to environment; +attr for whole chain',
+    apply: ([value = ''], options) => {
+      const chain = value.startsWith('+');
+      options.x509Track = [{ name: chain ? value.slice(1) : value, chain }, ...(options.x509Track ?? [])];
+    },
   },
   {
     name: 'x509-username-field',

@@ -194,6 +194,16 @@ function verifyServerAuth(options: Options): void {
     options.ccdExclusive && options.clientConfigDir === undefined,
     '--ccd-exclusive must be used with --client-config-dir',
   );
+  const { authGenToken, renegSec, handWindow } = options;
+  check(
+    authGenToken !== undefined && renegSec === 0,
+    '--auth-gen-token needs a non-infinite --renegotiate_seconds setting',
+  );
+  const renewalSec = authGenToken ? authGenToken.renewalSec || renegSec : 0;
+  check(
+    renewalSec !== 0 && renewalSec < 2 * handWindow,
+    `--auth-gen-token renewal time needs to be at least  two times --hand-window (${handWindow}).`,
+  );
   if (options.authUserPassVerify !== undefined) return;
   const postfix = 'must be used with --management-client-auth, an --auth-user-pass-verify script, or plugin';
   check(options.verifyClientCert !== 'require', `--verify-client-cert none|optional ${postfix}`);
@@ -239,6 +249,7 @@ function verifyNotServer(options: Options, messages: LogLine[]): void {
     );
   }
   needServer(options.authUserPassVerify !== undefined, 'auth-user-pass-verify');
+  needServer(options.authGenToken !== undefined, 'auth-gen-token');
   needServer(options.staleRoutesCheck !== undefined, 'stale-routes-check');
   needServer(options.vlanTagging, 'vlan-tagging');
   check(

@@ -31,6 +31,8 @@ export interface HookOptions {
   /** --tmp-dir; $TMPDIR or /tmp by default. */
   readonly tmpDir: string;
   readonly commands: HookCommands;
+  /** --tls-export-cert: where tls-verify scripts find the certificate in question. */
+  readonly exportCertDir?: string | undefined;
   /** Distance of looks at a deferred answer, ms. */
   readonly pollMs?: number;
 }
@@ -86,12 +88,23 @@ export class ScriptHooks {
   }
 
   /** True accepts the certificate. `subject` is one word, however many spaces it has. */
-  async tlsVerify(env: EnvSet, depth: number, subject: string): Promise<boolean> {
-    const command = this.commands.tlsVerify;
-    if (command === undefined) return true;
+  async tlsVerify(
+    env: EnvSet,
+    certificate: { readonly depth: number; readonly subject: string; readonly der: Uint8Array },
+  ): Promise<boolean> {
+    const { exportCertDir, log } = this.#options;
+    const { depth, subject, der } = certificate;
+    const file = exportCertDir && (await createTempFile(exportCertDir, 'pef', pemText(der), log));
+    if (exportCertDir !== undefined && file === undefined) {
+      const text = `TLS Error: Failed to export certificate for --tls-export-cert in ${exportCertDir}`;
+      log.log(D_TLS_ERRORS, text);
+      return false;
+    }
+    env.set('peer_cert', file);
     const args = [String(depth), subject];
-    const ok = await this.#simple('tls-verify', '--tls-verify script', command, args, env);
-    this.#options.log.log(D_HANDSHAKE, `VERIFY SCRIPT ${ok ? 'OK' : 'ERROR'}: depth=${depth}, ${subject}`);
+    const ok = await this.#simple('tls-verify', '--tls-verify script', this.commands.tlsVerify, args, env);
+    env.delete('peer_cert');
+    if (file !== undefined) await removeFile(file);
     return ok;
   }
 
@@ -313,6 +326,13 @@ export class ScriptHooks {
   #tempFile(prefix: string, content: string | Uint8Array): Promise<string | undefined> {
     return createTempFile(this.#options.tmpDir, prefix, content, this.#options.log);
   }
+}
+
+function pemText(der: Uint8Array): string {
+  const body = Buffer.from(der)
+    .toString('base64')
+    .replace(/(.{64})(?=.)/g, '$1\n');
+  return `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
 }
 
 function isZero(status: number | undefined): boolean {

@@ -7,6 +7,7 @@ import { MemoryLogger } from '../base/base.ts';
 import { EnvSet, type HookCommands, ScriptHooks, scriptSecurityNote } from './script.ts';
 import { createScriptRunner } from './script-runner-node.ts';
 
+const der = Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x01);
 let directory: string;
 let log: MemoryLogger;
 
@@ -141,7 +142,7 @@ describe('hooks', () => {
   it('succeed at once when nothing is configured', async () => {
     const set = hooks({}, 0);
     expect(await set.up(new EnvSet(), UP)).toBe(true);
-    expect(await set.tlsVerify(new EnvSet(), 0, 'CN=x')).toBe(true);
+    expect(await set.tlsVerify(new EnvSet(), { depth: 0, subject: 'CN=x', der })).toBe(true);
     expect(await set.learnAddress(new EnvSet(), 'add', '10.8.0.2', 'c')).toBe(true);
     expect(await set.clientConnect(new EnvSet(), { deadlineMs: 1 })).toEqual({ ok: true, config: '' });
     expect(log.lines).toEqual([]);
@@ -151,12 +152,28 @@ describe('hooks', () => {
     const command = script(`#!/bin/sh\nprintf '[%s]' "$@" >> ${out()}; test "$1" != 1\n`);
     const set = hooks({ ipchange: command, tlsVerify: command, learnAddress: command });
     await set.ipchange(new EnvSet(), { family: 4, address: '198.51.100.1', port: 1194 });
-    expect(await set.tlsVerify(new EnvSet(), 0, 'C=DE, CN=client1')).toBe(true);
-    expect(await set.tlsVerify(new EnvSet(), 1, 'CN=ca')).toBe(false);
+    expect(await set.tlsVerify(new EnvSet(), { depth: 0, subject: 'C=DE, CN=client1', der })).toBe(true);
+    expect(await set.tlsVerify(new EnvSet(), { depth: 1, subject: 'CN=ca', der })).toBe(false);
     await set.learnAddress(new EnvSet(), 'delete', '10.8.0.2');
     expect(output()).toBe('[[AF_INET]198.51.100.1 1194][0][C=DE, CN=client1][1][CN=ca][delete][10.8.0.2]');
-    expect(log.lines).toContain('VERIFY SCRIPT OK: depth=0, C=DE, CN=client1');
-    expect(log.lines).toContain('VERIFY SCRIPT ERROR: depth=1, CN=ca');
+    expect(log.lines).toContain(
+      'WARNING: Failed running command (--tls-verify script): external program exited with error status: 1',
+    );
+  });
+
+  it('show tls-verify the certificate in a file that is gone afterwards', async () => {
+    const command = script(`#!/bin/sh\n/bin/cat "$peer_cert" > ${out()}\n`);
+    const set = hooks({ tlsVerify: command }, 2, { exportCertDir: directory });
+    const env = new EnvSet();
+    expect(await set.tlsVerify(env, { depth: 0, subject: 'CN=x', der })).toBe(true);
+    expect(output()).toBe('-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n');
+    expect(env.has('peer_cert')).toBe(false);
+    expect(leftovers()).toEqual([]);
+    const broken = hooks({}, 2, { exportCertDir: '/nonexistent' });
+    expect(await broken.tlsVerify(env, { depth: 0, subject: 'CN=x', der })).toBe(false);
+    expect(log.lines).toContain(
+      'TLS Error: Failed to export certificate for --tls-export-cert in /nonexistent',
+    );
   });
 
   it('hand the metadata of a wrapped key over in a file', async () => {
@@ -274,7 +291,11 @@ describe('client-connect', () => {
   });
 });
 
-function hooks(commands: HookCommands, scriptSecurity = 2): ScriptHooks {
+function hooks(
+  commands: HookCommands,
+  scriptSecurity = 2,
+  further: { exportCertDir?: string } = {},
+): ScriptHooks {
   return new ScriptHooks({
     runner: createScriptRunner(),
     log,
@@ -282,6 +303,7 @@ function hooks(commands: HookCommands, scriptSecurity = 2): ScriptHooks {
     tmpDir: directory,
     commands,
     pollMs: 20,
+    ...further,
   });
 }
 

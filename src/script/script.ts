@@ -90,5 +90,6 @@ export interface ClientConnectAnswer {
   readonly config: string;
 }
 
+export { clearCertificates, setCertificate, type TrackedAttribute } from './certificate-env.ts';
 export { EnvSet } from './env-set.ts';
 export { type HookOptions, ScriptHooks, scriptSecurityNote } from './script-hooks.ts';

@@ -4,10 +4,17 @@
  * where there is one. A named state waits for the script: answer() goes on.
  */
 import type { Logger } from '../base/base.ts';
-import { D_HANDSHAKE, D_TLS_ERRORS } from '../base/errlevel.ts';
+import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS } from '../base/errlevel.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
-import { cleanSubject, commonNameOf, fingerprintMatches, leafPasses, MAX_CERT_DEPTH } from './ssl-verify.ts';
+import {
+  authorityHashMatches,
+  cleanSubject,
+  commonNameOf,
+  fingerprintMatches,
+  leafPasses,
+  MAX_CERT_DEPTH,
+} from './ssl-verify.ts';
 
 export interface ChainCheckOptions {
   /** Leaf first. */
@@ -34,7 +41,9 @@ export class ChainCheck {
   constructor(options: ChainCheckOptions) {
     this.#options = options;
     this.#at = options.chain.length - 1;
-    this.#run();
+    const revoked = options.problem ? undefined : this.#revocation();
+    if (revoked) this.#refuse(options.chain[revoked.depth]!, revoked.reason);
+    else this.#run();
   }
 
   get state(): ChainCheckState {
@@ -51,12 +60,10 @@ export class ChainCheck {
     if (this.#state !== 'waiting') return;
     const certificate = this.#options.chain[this.#at]!;
     const verdict = ok ? 'OK' : 'ERROR';
-    this.#log(`VERIFY SCRIPT ${verdict}: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
-    if (!ok) this.#state = 'failed';
-    else {
-      this.#accept(certificate);
-      this.#run();
-    }
+    if (this.#options.policy.verifyScript !== false)
+      this.#log(`VERIFY SCRIPT ${verdict}: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
+    if (!ok || !this.#accept(certificate)) this.#state = 'failed';
+    else this.#run();
   }
 
   #run(): void {
@@ -68,14 +75,44 @@ export class ChainCheck {
       } else if (ask) {
         ask(certificate);
         return;
-      } else this.#accept(certificate);
+      } else if (!this.#accept(certificate)) this.#state = 'failed';
     }
     if (this.#state === 'waiting') this.#state = 'passed';
   }
 
-  #accept(certificate: PeerCertificate): void {
+  /** Lists are asked about the whole chain first, as OpenSSL does; a missing one is no problem. */
+  #revocation(): ChainProblem | undefined {
+    const { chain, policy, log } = this.#options;
+    if (!policy.chain) return undefined;
+    return policy.revocation?.chainProblem(chain, (certificate) =>
+      log.log(
+        D_TLS_DEBUG_LOW,
+        `VERIFY WARNING: depth=${certificate.depth}, unable to get certificate CRL: ${cleanSubject(certificate)}`,
+      ),
+    );
+  }
+
+  #refuse(certificate: PeerCertificate, reason: string): void {
+    const { depth, serial } = certificate;
+    this.#state = 'failed';
+    this.#options.log.log(
+      D_TLS_ERRORS,
+      `VERIFY ERROR: depth=${depth}, error=${reason}: ${cleanSubject(certificate)}, serial=${serial}`,
+    );
+  }
+
+  /** The last word on a certificate. */
+  #accept(certificate: PeerCertificate): boolean {
+    const { policy, log } = this.#options;
+    const { revocation } = policy;
+    if (revocation && !revocation.loaded) {
+      log.log(D_TLS_ERRORS, 'VERIFY ERROR: CRL not loaded');
+      return false;
+    }
+    if (revocation && !revocation.accepts(certificate, cleanSubject(certificate))) return false;
     this.#log(`VERIFY OK: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
     this.#at--;
+    return true;
   }
 
   #passes(certificate: PeerCertificate): boolean {
@@ -83,11 +120,7 @@ export class ChainCheck {
     const { depth } = certificate;
     // Without an authority (--peer-fingerprint) only the leaf's fingerprint counts.
     if (policy.chain && problem && (problem.depth >= depth || depth === 0)) {
-      const subject = cleanSubject(certificate);
-      log.log(
-        D_TLS_ERRORS,
-        `VERIFY ERROR: depth=${depth}, error=${problem.reason}: ${subject}, serial=${certificate.serial}`,
-      );
+      this.#refuse(certificate, problem.reason);
       return false;
     }
     if (depth >= MAX_CERT_DEPTH) {
@@ -97,7 +130,7 @@ export class ChainCheck {
       );
       return false;
     }
-    if (depth > 0) return true;
+    if (depth > 0) return authorityHashMatches(certificate, policy, equal, log);
     const commonName = commonNameOf(certificate, policy, log);
     if (commonName === undefined || !fingerprintMatches(certificate, policy, equal, log)) return false;
     this.#commonName = commonName;

@@ -25,6 +25,8 @@ export interface KeyMessage {
   readonly username: string;
   readonly password: string;
   readonly peerInfo: string;
+  /** Username and password were there, be they empty. */
+  readonly hasCredentials: boolean;
   /** Username or password were longer than accepted; both are empty then. */
   readonly credentialsTooLong: boolean;
 }
@@ -111,6 +113,7 @@ export function readKeyMessage(bytes: Uint8Array, fromClient: boolean): KeyMessa
     username: credentialsTooLong ? '' : username.text,
     password: credentialsTooLong ? '' : password.text,
     peerInfo: peerInfo.text,
+    hasCredentials: username.given && password.given && !credentialsTooLong,
     credentialsTooLong,
   };
 }
@@ -177,21 +180,24 @@ function encodeString(text: string, keepEmpty: boolean): Uint8Array {
 interface ReadString {
   readonly text: string;
   readonly next: number;
+  /** There, be it empty: an absent string has length 0, an empty one its NUL. */
+  readonly given: boolean;
   readonly tooLong: boolean;
 }
 
 /** The string at `at`; '' when the message ends there; undefined when it is cut off within. */
 function readString(bytes: Uint8Array, at: number, max: number): ReadString | undefined {
-  if (at === bytes.length) return { text: '', next: at, tooLong: false };
+  if (at === bytes.length) return { text: '', next: at, given: false, tooLong: false };
   if (at + 2 > bytes.length) return undefined;
   const length = (bytes[at]! << 8) | bytes[at + 1]!;
   const start = at + 2;
   const next = start + length;
   if (next > bytes.length) return undefined;
-  if (length > max) return { text: '', next, tooLong: true };
+  if (length > max) return { text: '', next, given: false, tooLong: true };
   const raw = bytes.subarray(start, Math.max(start, next - 1));
   const nul = raw.indexOf(0);
-  return { text: decode(nul < 0 ? raw : raw.subarray(0, nul)), next, tooLong: false };
+  const text = decode(nul < 0 ? raw : raw.subarray(0, nul));
+  return { text, next, given: length > 0, tooLong: false };
 }
 
 function decode(bytes: Uint8Array): string {

@@ -124,6 +124,7 @@ export class KeyState {
     this.keyId = options.keyId;
     this.send = new ReliableSend({ timeoutMs: config.tlsTimeoutMs, firstId, hold: options.hold });
     this.receive = new ReliableReceive({ firstId });
+    config.verify.revocation?.refresh();
     this.#ssl = config.ssl.createSession(() => config.wake());
     if (options.skipResets) this.#begin(options.nowMs);
   }
@@ -458,11 +459,13 @@ export class KeyState {
     if (this.#check?.state !== 'passed' || this.state !== (this.#isClient ? S_START : S_GOT_KEY))
       return false;
     const { config } = this.#host;
+    const credentials = this.#isClient ? config.credentials?.() : undefined;
+    if (credentials === 'pending') return false;
     this.#ownSource = createKeySource(config.crypto, config.role);
     const bytes = writeKeyMessage({
       source: this.#ownSource,
       options: config.occ ? this.#ownOptions() : '',
-      credentials: this.#isClient ? config.credentials?.() : undefined,
+      credentials,
       peerInfo: config.peerInfo(),
     });
     if (!bytes) {

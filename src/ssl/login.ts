@@ -25,7 +25,7 @@ export function decideLogin(
       reason: 'Username or password is too long. Maximum length is 128 bytes',
     };
   }
-  const given = message.username !== '' && message.password !== '';
+  const given = message.hasCredentials;
   if (config.needCredentials && !given) {
     return { type: 'fail', text: 'TLS Error: Auth Username/Password was not provided by peer' };
   }

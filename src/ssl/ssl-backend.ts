@@ -13,7 +13,6 @@ export interface TlsEngineConfig {
   readonly key?: string;
   readonly keyPassphrase?: string;
   readonly pkcs12?: Uint8Array;
-  readonly crl?: readonly string[];
   readonly extraCerts?: string;
   /** DH parameters PEM, 'auto', or undefined for none. */
   readonly dh?: string;
@@ -24,6 +23,8 @@ export interface TlsEngineConfig {
   readonly ciphersuites?: string;
   readonly groups?: string;
   readonly certProfile?: 'insecure' | 'legacy' | 'preferred' | 'suiteb';
+  /** File names for messages; without one it is `[[INLINE]]`, as 2.x prints it. */
+  readonly names?: Readonly<Partial<Record<'ca' | 'cert' | 'key' | 'pkcs12' | 'extraCerts' | 'dh', string>>>;
   /** Server: ask for a client certificate. */
   readonly requestCert: boolean;
   /** In place of `key`. An engine that can't ask refuses it with a TlsError in createContext(). */

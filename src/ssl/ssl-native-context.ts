@@ -5,6 +5,13 @@
  */
 import { TlsError } from '../base/base.ts';
 import type { NativeAddon, NativeTlsContext } from '../native/native.ts';
+import {
+  authoritiesProblem,
+  certificateProblem,
+  extraCertsProblem,
+  keyProblem,
+  partName,
+} from './context-problem.ts';
 import type { TlsEngineConfig } from './ssl-backend.ts';
 import {
   DEFAULT_TLS_CIPHERS,
@@ -64,7 +71,7 @@ function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {
   const least = VERSION[config.minVersion ?? '1.2'];
   const most = VERSION[config.maxVersion ?? '1.3'];
   demand(context.setVersions(least, most), 'failed to set minimum TLS version');
-  if (dh !== undefined) demand(context.setDh(dh), 'Cannot load DH parameters from inline file');
+  if (dh !== undefined) demand(context.setDh(dh), `Cannot load DH parameters from ${partName(config, 'dh')}`);
   if (groups !== undefined)
     demand(context.setGroups(groups), `Failed to set allowed TLS group list: ${groups}`);
 }
@@ -75,15 +82,14 @@ function loadOwn(context: NativeTlsContext, config: TlsEngineConfig): void {
     const problem = context.usePkcs12(pkcs12, keyPassphrase, !config.ca?.length);
     demand(problem, pkcs12Problem(problem));
   }
-  if (cert !== undefined) demand(context.useCertificate(cert), 'Cannot load inline certificate file');
+  if (cert !== undefined) demand(context.useCertificate(cert), certificateProblem(config));
   if (key !== undefined) {
     const problem = context.usePrivateKey(key, keyPassphrase);
     const fits = problem === undefined ? context.privateKeyFits() : !problem.endsWith(':key values mismatch');
     if (cert !== undefined && !fits) throw new TlsError('Private key does not match the certificate');
-    demand(problem, 'Cannot load inline private key file');
+    if (problem !== undefined) throw keyProblem(config, problem);
   }
-  if (extraCerts !== undefined)
-    demand(context.addExtraCertificates(extraCerts), 'Cannot load inline extra certificate file');
+  if (extraCerts !== undefined) demand(context.addExtraCertificates(extraCerts), extraCertsProblem(config));
 }
 
 /** A wrong password shows as a MAC failure, an algorithm of old files as unsupported. */
@@ -94,9 +100,7 @@ function pkcs12Problem(openssl = ''): string {
 }
 
 function loadTrust(context: NativeTlsContext, config: TlsEngineConfig): void {
-  for (const pem of config.ca ?? [])
-    demand(context.addAuthorities(pem), 'Cannot load inline CA certificate file');
-  for (const pem of config.crl ?? []) demand(context.addCrls(pem), 'CRL: cannot read CRL from inline file');
+  for (const pem of config.ca ?? []) demand(context.addAuthorities(pem), authoritiesProblem(config));
 }
 
 function demand(problem: string | undefined, text: string): void {

@@ -6,6 +6,14 @@
 import { constants, X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { TlsError } from '../base/base.ts';
+import {
+  authoritiesProblem,
+  certificateProblem,
+  extraCertsProblem,
+  keyProblem,
+  partName,
+} from './context-problem.ts';
+import { PKCS12_FAILED, readPkcs12 } from './pkcs12-forge.ts';
 import type { TlsEngineConfig } from './ssl-backend.ts';
 import {
   DEFAULT_TLS_CIPHERS,
@@ -15,27 +23,48 @@ import {
 } from './tls-ciphers.ts';
 
 /** Security level of OpenSSL per --tls-cert-profile. */
-const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 2 } as const;
+const SECURITY_LEVEL = { insecure: 0, legacy: 1, preferred: 2, suiteb: 3 } as const;
+/** What OpenSSL's SUITEB128 stands for; by that name no security level could be set beside it. */
+const SUITE_B_CIPHERS = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
+const SUITE_B_SIGNATURES = 'ECDSA+SHA256:ECDSA+SHA384';
+const SUITE_B_GROUPS = 'P-256:P-384';
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
-export function createSecureContext(config: TlsEngineConfig): tls.SecureContext {
-  if (config.externalKey) throw new TlsError('node:tls takes no private key that lives elsewhere');
-  checkTexts(config);
+export function createSecureContext(given: TlsEngineConfig): tls.SecureContext {
+  if (given.externalKey) throw new TlsError('node:tls takes no private key that lives elsewhere');
+  checkTexts(given);
+  const config = withOwnAuthorities(given);
   try {
     return tls.createSecureContext(contextOptions(config));
   } catch (cause) {
+    const { key, keyPassphrase } = config;
+    const phrase = keyPassphrase === undefined ? {} : { passphrase: keyPassphrase };
+    if (key !== undefined && loads({ ciphers: cipherOption(config) }) && !loads({ key, ...phrase }))
+      throw keyProblem(config, String(cause));
     throw new TlsError(contextProblem(config, cause), { cause });
   }
 }
 
+/**
+ * A PKCS#12 file's authorities are trusted when the configuration names no others, and only complete the own chain
+ * when it does. node:tls would trust them in any case.
+ */
+function withOwnAuthorities(config: TlsEngineConfig): TlsEngineConfig {
+  const { pkcs12, ...rest } = config;
+  if (!pkcs12 || !config.ca?.length) return config;
+  const { cert, key, authorities } = readPkcs12(pkcs12, config.keyPassphrase ?? '');
+  return { ...rest, cert, key, extraCerts: [config.extraCerts ?? '', ...authorities].join('\n') };
+}
+
 /** node:tls passes over texts without what they are for; 2.x doesn't. */
-function checkTexts({ ca = [], extraCerts, dh = 'auto' }: TlsEngineConfig): void {
-  if (!ca.every(holdsCertificate)) throw new TlsError('Cannot load inline CA certificate file');
+function checkTexts(config: TlsEngineConfig): void {
+  const { ca = [], extraCerts, dh = 'auto' } = config;
+  if (!ca.every(holdsCertificate)) throw new TlsError(authoritiesProblem(config));
   if (extraCerts !== undefined && !holdsCertificate(extraCerts)) {
-    throw new TlsError('Cannot load inline extra certificate file');
+    throw new TlsError(extraCertsProblem(config));
   }
   if (dh !== 'auto' && !/-----BEGIN (X9\.42 )?DH PARAMETERS-----/.test(dh)) {
-    throw new TlsError('Cannot load DH parameters from inline file');
+    throw new TlsError(`Cannot load DH parameters from ${partName(config, 'dh')}`);
   }
 }
 
@@ -63,9 +92,11 @@ function contextOptions(config: TlsEngineConfig): tls.SecureContextOptions {
   if (config.key !== undefined) options.key = config.key;
   if (config.keyPassphrase !== undefined) options.passphrase = config.keyPassphrase;
   if (config.pkcs12) options.pfx = Buffer.from(config.pkcs12);
-  if (config.crl?.length) options.crl = [...config.crl];
   if (config.dh !== undefined) options.dhparam = config.dh;
-  if (config.groups !== undefined) options.ecdhCurve = config.groups;
+  const suiteB = config.certProfile === 'suiteb';
+  if (suiteB) options.sigalgs = SUITE_B_SIGNATURES;
+  const groups = config.groups ?? (suiteB ? SUITE_B_GROUPS : undefined);
+  if (groups !== undefined) options.ecdhCurve = groups;
   return options;
 }
 
@@ -77,7 +108,7 @@ function version(text: '1.0' | '1.1' | '1.2' | '1.3'): string {
 function cipherOption(config: TlsEngineConfig): string {
   const { certProfile = 'legacy' } = config;
   const suites = config.ciphersuites ? opensslCiphersuites(config.ciphersuites) : DEFAULT_TLS_CIPHERSUITES;
-  const ofProfile = certProfile === 'suiteb' ? 'SUITEB128' : DEFAULT_TLS_CIPHERS;
+  const ofProfile = certProfile === 'suiteb' ? SUITE_B_CIPHERS : DEFAULT_TLS_CIPHERS;
   const older = config.ciphers ? opensslCipherList(config.ciphers) : ofProfile;
   return `${suites}:${older}:@SECLEVEL=${SECURITY_LEVEL[certProfile]}`;
 }
@@ -89,19 +120,19 @@ function contextProblem(config: TlsEngineConfig, cause: unknown): string {
   const level = { ciphers: cipherOption(config) };
   if (!loads(level))
     return `Failed to set restricted TLS cipher list: ${config.ciphers ?? config.ciphersuites}`;
-  if (config.ca?.length && !loads({ ca: [...config.ca] })) return 'Cannot load inline CA certificate file';
+  if (config.ca?.length && !loads({ ca: [...config.ca] })) return authoritiesProblem(config);
   if (pkcs12 && !loads({ pfx: Buffer.from(pkcs12), ...phrase, ...level }))
-    return 'Error reading inline PKCS#12 file';
-  if (cert !== undefined && !loads({ cert, ...level })) return 'Cannot load inline certificate file';
-  if (config.extraCerts !== undefined && !loads({ cert: config.extraCerts, ...level })) {
-    return 'Cannot load inline extra certificate file';
-  }
-  if (key !== undefined && !loads({ key, ...phrase, ...level })) return 'Cannot load inline private key file';
+    return /mac verify|unsupported/i.test(String(cause))
+      ? PKCS12_FAILED
+      : 'Error reading inline PKCS#12 file';
+  if (cert !== undefined && !loads({ cert, ...level })) return certificateProblem(config);
+  if (config.extraCerts !== undefined && !loads({ cert: config.extraCerts, ...level }))
+    return extraCertsProblem(config);
   if (cert !== undefined && key !== undefined && !loads({ cert, key, ...phrase, ...level })) {
     return 'Private key does not match the certificate';
   }
-  if (dh !== undefined && !loads({ dhparam: dh })) return 'Cannot load DH parameters from inline file';
-  if (config.crl?.length && !loads({ crl: [...config.crl] })) return 'CRL: cannot read CRL from inline file';
+  if (dh !== undefined && !loads({ dhparam: dh }))
+    return `Cannot load DH parameters from ${partName(config, 'dh')}`;
   if (config.groups !== undefined && !loads({ ecdhCurve: config.groups })) {
     return `Failed to set allowed TLS group list: ${config.groups}`;
   }

@@ -67,13 +67,33 @@ export function fingerprintMatches(
   equal: (a: Uint8Array, b: Uint8Array) => boolean,
   log: Logger,
 ): boolean {
-  if (!policy.peerFingerprints) return true;
+  return !policy.peerFingerprints || isOneOf(leaf.sha256, policy.peerFingerprints, equal, log);
+}
+
+/** Whether the certificate at depth 1 is one of --verify-hash; true at other depths and without that option. */
+export function authorityHashMatches(
+  certificate: PeerCertificate,
+  policy: VerifyPolicy,
+  equal: (a: Uint8Array, b: Uint8Array) => boolean,
+  log: Logger,
+): boolean {
+  if (!policy.verifyHash || certificate.depth !== 1) return true;
+  const { algorithm, hashes } = policy.verifyHash;
+  return isOneOf(algorithm === 'SHA1' ? certificate.sha1 : certificate.sha256, hashes, equal, log);
+}
+
+function isOneOf(
+  hash: string,
+  candidates: readonly string[],
+  equal: (a: Uint8Array, b: Uint8Array) => boolean,
+  log: Logger,
+): boolean {
   const encoder = new TextEncoder();
-  const own = encoder.encode(leaf.sha256);
+  const own = encoder.encode(hash);
   let found = false;
-  for (const candidate of policy.peerFingerprints) if (equal(encoder.encode(candidate), own)) found = true;
+  for (const candidate of candidates) if (equal(encoder.encode(candidate), own)) found = true;
   if (!found) {
-    const got = leaf.sha256.replace(/..(?=.)/g, '$&:');
+    const got = hash.replace(/..(?=.)/g, '$&:');
     log.log(
       D_TLS_ERRORS,
       `TLS Error: --tls-verify/--peer-fingerprint certificate hash verification failed. (got certificate fingerprint: ${got})`,

@@ -16,7 +16,7 @@ import type {
   SealingKey,
 } from '../crypto/crypto.ts';
 import type { ControlWrap, WrapSession } from '../reliable/reliable.ts';
-import type { PeerCertificate, SslContext } from './ssl-backend.ts';
+import type { ChainProblem, PeerCertificate, SslContext } from './ssl-backend.ts';
 
 export type {
   ChainProblem,
@@ -41,6 +41,27 @@ export interface VerifyPolicy {
   /** Server: 'none' | 'optional' | 'require'. */
   readonly clientCert: 'none' | 'optional' | 'require';
   readonly x509UsernameField?: readonly string[];
+  /** --verify-hash: fingerprints that the certificate at depth 1 may have, lower-case hex without colons. */
+  readonly verifyHash?: { readonly algorithm: 'SHA1' | 'SHA256'; readonly hashes: readonly string[] };
+  /** --crl-verify, lists of --capath. */
+  readonly revocation?: RevocationCheck;
+  /** False when what answers 'verify' is no tls-verify script, so that there is no verdict of one to log. */
+  readonly verifyScript?: boolean;
+}
+
+/** Says which certificates were revoked; see revocation-node.ts. */
+export interface RevocationCheck {
+  /** Looks whether there is news; called at the start of every handshake. */
+  refresh(): void;
+  /** Whether there is any list, where one is demanded. */
+  readonly loaded: boolean;
+  /** The first certificate, leaf first, that its issuer's list speaks against. `missing`: has no list. */
+  chainProblem(
+    chain: readonly PeerCertificate[],
+    missing: (certificate: PeerCertificate) => void,
+  ): ChainProblem | undefined;
+  /** What is asked certificate by certificate, at the end of its checks; logs a no. */
+  accepts(certificate: PeerCertificate, subject: string): boolean;
 }
 
 export interface Credentials {
@@ -65,8 +86,11 @@ export interface TlsMultiConfig {
   readonly occ: boolean;
   /** IV_/UV_ lines for the key method 2 message; '' sends none. */
   readonly peerInfo: () => string;
-  /** Client: what to log in with, read anew for every key; undefined without --auth-user-pass. */
-  readonly credentials?: () => Credentials | undefined;
+  /**
+   * Client: what to log in with, read anew for every key; undefined = no login. 'pending' = being asked for:
+   * call handleTlsOutput() when it is there.
+   */
+  readonly credentials?: () => Credentials | 'pending' | undefined;
   /** Server: whether username and password must be there. */
   readonly needCredentials: boolean;
   /** Server: emit 'authenticate' and wait for handleAuthResult() even without credentials. */
@@ -227,10 +251,18 @@ export interface TlsMulti {
   close(): void;
 }
 
+export {
+  type AuthTokenOptions,
+  AuthTokens,
+  type AuthTokenVerdict,
+  authTokenSession,
+  isAuthToken,
+} from './auth-token.ts';
 /** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
 export { usesCompression } from './options-compare.ts';
 export {
   defaultPeerInfo,
+  IV_PROTO_AUTH_PENDING_KW,
   IV_PROTO_CC_EXIT_NOTIFY,
   IV_PROTO_DATA_EPOCH,
   IV_PROTO_DATA_V2,
@@ -257,5 +289,6 @@ export {
 /** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */
 export { createPlainControl, createStaticControl, type StaticKeysConfig } from './static-control.ts';
 export { createTlsMulti } from './tls-multi.ts';
+export { isTrackable, subjectAttributes, trackedValue } from './x509-print.ts';
 /** Kept here so that tests and multi/ can name it. */
 export type { ControlWrap, WrapSession };

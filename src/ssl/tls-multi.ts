@@ -189,7 +189,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     if (result.username !== undefined && key.identity) {
       key.identity = { ...key.identity, username: result.username };
     }
-    if (credentials) this.#logLogin(ok, result.username ?? credentials.username);
     this.#settleLogin(key, nowMs);
     this.#process(nowMs);
   }
@@ -214,8 +213,11 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   sendMessage(text: string, nowMs: number): boolean {
     const { active } = this.sessions;
-    if (!active || (active.primary.state < S_ACTIVE && !active.lameDuck)) return false;
-    const sent = active.primary.sendMessage(text);
+    const key = active?.primary;
+    // A login may take its time and tell the client about it: that waits for the key to become active.
+    const early = key?.auth === 'KS_AUTH_DEFERRED' || active?.lameDuck !== undefined;
+    if (!key || (key.state < S_ACTIVE && !early)) return false;
+    const sent = key.sendMessage(text);
     this.#process(nowMs);
     return sent;
   }
@@ -519,14 +521,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     const { active, initial } = this.sessions;
     if (active?.primary === key) return active;
     return initial?.primary === key ? initial : undefined;
-  }
-
-  #logLogin(ok: boolean, username: string): void {
-    if (ok) {
-      this.#log(D_HANDSHAKE, `TLS: Username/Password authentication succeeded for username '${username}' `);
-    } else {
-      this.#log(D_TLS_ERRORS, 'TLS Auth Error: Auth Username/Password verification failed for peer');
-    }
   }
 
   #log(level: number, text: string): void {

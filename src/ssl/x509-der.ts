@@ -5,6 +5,24 @@
  * X509_NAME_print_ex() does with the flags of 2.x x509_get_subject().
  */
 
+import {
+  CONTEXT_0,
+  CONTEXT_3,
+  children,
+  type Element,
+  element,
+  firstBits,
+  INTEGER,
+  OCTET_STRING,
+  OID,
+  oidAt,
+  oidText,
+  readTime,
+  SEQUENCE,
+  SET,
+  stringValue,
+} from './der.ts';
+
 /** One attribute of a distinguished name. */
 export interface NameAttribute {
   readonly oid: string;
@@ -32,6 +50,13 @@ export interface X509Fields {
   /** rfc822Name entries of subjectAltName and issuerAltName. */
   readonly subjectEmails: readonly string[];
   readonly issuerEmails: readonly string[];
+  readonly extensions: readonly X509Extension[];
+}
+
+/** One extension; `value` is the content of its OCTET STRING. */
+export interface X509Extension {
+  readonly oid: string;
+  readonly value: Uint8Array;
 }
 
 /** Fields of a DER certificate, or undefined when it is malformed. */
@@ -91,6 +116,16 @@ export function nameField(name: readonly (readonly NameAttribute[])[], field: st
   return found;
 }
 
+/** OpenSSL's short name of a name attribute, or its OID. */
+export function attributeName(oid: string): string {
+  return NAME_BY_OID.get(oid)?.[0] ?? oid;
+}
+
+/** OID of a name attribute's short or long name; undefined for others. */
+export function attributeOid(name: string): string | undefined {
+  return OID_BY_NAME.get(name);
+}
+
 /** OpenSSL's short name of a signature algorithm, or its OID. */
 export function signatureName(oid: string): string {
   return SIGNATURES.get(oid) ?? oid;
@@ -101,77 +136,12 @@ export function extendedKeyUsageName(oid: string): string {
   return EKU_NAMES.get(oid) ?? oid;
 }
 
-const INTEGER = 0x02;
-const BIT_STRING = 0x03;
-const OCTET_STRING = 0x04;
-const OID = 0x06;
-const SEQUENCE = 0x30;
-const SET = 0x31;
-const UTC_TIME = 0x17;
-const GENERALIZED_TIME = 0x18;
-const CONTEXT_0 = 0xa0;
-const CONTEXT_3 = 0xa3;
 const RFC822_NAME = 0x81;
-/** Most elements read on one level, so that hostile input costs little. */
-const MAX_CHILDREN = 512;
 
-interface Element {
-  readonly tag: number;
-  /** Position of the tag. */
-  readonly at: number;
-  readonly start: number;
-  readonly end: number;
-  readonly next: number;
-}
-
-/** The element at `at`, wholly inside `end`; single-byte tags and definite lengths only. */
-function element(der: Uint8Array, at: number, end: number, tag?: number): Element | undefined {
-  if (at + 2 > end) return undefined;
-  const found = der[at]!;
-  if ((found & 0x1f) === 0x1f || (tag !== undefined && found !== tag)) return undefined;
-  let length = der[at + 1]!;
-  let start = at + 2;
-  if (length >= 0x80) {
-    const count = length & 0x7f;
-    if (count === 0 || count > 4 || start + count > end) return undefined;
-    length = 0;
-    for (let i = 0; i < count; i++) length = length * 256 + der[start + i]!;
-    start += count;
-  }
-  if (length > end - start) return undefined;
-  return { tag: found, at, start, end: start + length, next: start + length };
-}
-
-function children(der: Uint8Array, start: number, end: number): Element[] | undefined {
-  const list: Element[] = [];
-  for (let at = start; at < end; ) {
-    const next = element(der, at, end);
-    if (!next || list.length >= MAX_CHILDREN) return undefined;
-    list.push(next);
-    at = next.next;
-  }
-  return list;
-}
-
-function oidAt(der: Uint8Array, start: number, end: number): string | undefined {
-  const found = element(der, start, end, OID);
-  return found && oidText(der.subarray(found.start, found.end));
-}
-
-function oidText(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 0 || bytes.length > 64 || bytes[bytes.length - 1]! >= 0x80) return undefined;
-  const arcs: bigint[] = [];
-  let value = 0n;
-  for (const byte of bytes) {
-    value = (value << 7n) | BigInt(byte & 0x7f);
-    if (byte >= 0x80) continue;
-    if (arcs.length === 0) {
-      const first = value < 40n ? 0n : value < 80n ? 1n : 2n;
-      arcs.push(first, value - first * 40n);
-    } else arcs.push(value);
-    value = 0n;
-  }
-  return arcs.join('.');
+/** The name whose SEQUENCE starts at `start`. */
+export function readNameAt(der: Uint8Array, start: number, end: number): NameAttribute[][] | undefined {
+  const name = element(der, start, end, SEQUENCE);
+  return name && readName(der, name);
 }
 
 function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined {
@@ -194,19 +164,6 @@ function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined
   return rdns;
 }
 
-/** Text of an ASN.1 string: UTF-8, BMP and Universal strings are decoded, all others are Latin-1. */
-function stringValue(tag: number, bytes: Uint8Array): string {
-  if (tag === 0x0c) return new TextDecoder().decode(bytes);
-  const width = tag === 0x1e ? 2 : tag === 0x1c ? 4 : 1;
-  let text = '';
-  for (let i = 0; i + width <= bytes.length; i += width) {
-    let code = 0;
-    for (let j = 0; j < width; j++) code = code * 256 + bytes[i + j]!;
-    text += code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
-  }
-  return text;
-}
-
 /** Control characters become `\XX`, the backslash is doubled. */
 function escapeValue(value: string): string {
   let text = '';
@@ -219,25 +176,13 @@ function escapeValue(value: string): string {
   return text;
 }
 
-function readTime(der: Uint8Array, time: Element): number | undefined {
-  let text = '';
-  for (const byte of der.subarray(time.start, Math.min(time.end, time.start + 32)))
-    text += String.fromCharCode(byte);
-  if (time.tag === UTC_TIME) text = `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`;
-  else if (time.tag !== GENERALIZED_TIME) return undefined;
-  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:\.\d+)?Z$/.exec(text);
-  if (!match) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? 0));
-  const ms = Date.UTC(year!, month! - 1, day!, hour!, minute!, second!);
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
 interface Extensions {
   keyUsage: number | undefined;
   extendedKeyUsage: string[] | undefined;
   nsCertType: number | undefined;
   subjectEmails: string[];
   issuerEmails: string[];
+  extensions: X509Extension[];
 }
 
 function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensions | undefined {
@@ -247,6 +192,7 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
     nsCertType: undefined,
     subjectEmails: [],
     issuerEmails: [],
+    extensions: [],
   };
   if (!wrapper) return result;
   const list = element(der, wrapper.start, wrapper.end, SEQUENCE);
@@ -257,6 +203,7 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
     const value = parts?.at(-1);
     const oid = parts?.[0]?.tag === OID ? oidText(der.subarray(parts[0].start, parts[0].end)) : undefined;
     if (oid === undefined || value?.tag !== OCTET_STRING) return undefined;
+    result.extensions.push({ oid, value: Uint8Array.from(der.subarray(value.start, value.end)) });
     if (!readExtension(der, oid, value, result)) return undefined;
   }
   return result;
@@ -288,15 +235,6 @@ function readExtension(der: Uint8Array, oid: string, value: Element, result: Ext
     }
   }
   return true;
-}
-
-/** First octet of a BIT STRING; 0 for an empty one. */
-function firstBits(der: Uint8Array, value: Element): number | undefined {
-  const bits = element(der, value.start, value.end, BIT_STRING);
-  if (!bits || bits.start === bits.end) return undefined;
-  const unused = der[bits.start]!;
-  if (unused > 7 || (unused > 0 && bits.end - bits.start < 2)) return undefined;
-  return bits.end - bits.start > 1 ? der[bits.start + 1]! : 0;
 }
 
 function signedInteger(bytes: Uint8Array): bigint {

@@ -1,0 +1,268 @@
+/**
+ * Logins: tokens that a server makes, renews and lets expire, challenges answered at a terminal, logins that take
+ * place elsewhere, temporary refusals.
+ */
+import { execFileSync } from 'node:child_process';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { type Program, sleep } from '../../test-kit/process.ts';
+import { type Bed, check } from '../bed.ts';
+import { INNER_SERVER4 } from '../config.ts';
+import type { Scenario } from './scenario.ts';
+
+const RENEG_SEC = 4;
+/** A prompt ends without a newline, so nothing tells when it is there. */
+const PROMPT_MS = 1_500;
+const UP = /Initialization Sequence Completed/;
+
+export const logins: readonly Scenario[] = [
+  { name: 'auth-token replaces the password in renegotiations', run: tokenInRenegotiations },
+  {
+    name: 'auth-token survives a restart of the server by its secret (TCP)',
+    tunnel: { proto: 'tcp' },
+    run: tokenAfterRestart,
+  },
+  { name: 'auth-token that expired: the password is asked for again', run: expiredToken },
+  { name: 'auth-token judged by a script (external-auth)', run: externalAuth },
+  { name: 'auth-nocache reads the password again for every key', run: nocache },
+  {
+    name: 'static challenge answered at the terminal',
+    pairings: ['ours-client', 'ours-both'],
+    run: staticChallenge,
+  },
+  {
+    name: 'dynamic challenge answered at the terminal',
+    pairings: ['ours-client', 'ours-both'],
+    run: dynamicChallenge,
+  },
+  { name: 'login that takes place on a web page, longer than the hand-window', run: webAuth },
+  { name: 'login method that the client does not have', run: webAuthRefused },
+  {
+    name: 'challenge in the session, answered by CR_RESPONSE',
+    pairings: ['ours-server'],
+    run: crText,
+  },
+  { name: 'temporary refusal with a back-off', run: temporary },
+  { name: 'password-protected private key (askpass)', run: lockedKey },
+];
+
+/** Server lines for a login script: its body sees $user and $pass and appends to the file `calls`. */
+function loginLines(bed: Bed, body: readonly string[]): string[] {
+  const script = bed.write(
+    'login.sh',
+    [
+      '#!/bin/sh',
+      '{ read -r user; read -r pass; } < "$1"',
+      `echo "$user $pass $session_state $session_id" >> ${bed.dir}/calls`,
+      ...body,
+      '',
+    ].join('\n'),
+    0o700,
+  );
+  return ['script-security 3', `auth-user-pass-verify ${script} via-file`];
+}
+
+/** Accepts alice's password and nothing else. */
+function onlyPassword(bed: Bed): string[] {
+  return loginLines(bed, ['[ "$user $pass" = "alice secret" ]']);
+}
+
+function loginFile(bed: Bed): string {
+  return bed.write('login.txt', 'alice\nsecret\n');
+}
+
+function calls(bed: Bed): string[] {
+  return bed.read('calls').split('\n').slice(0, -1);
+}
+
+async function tokenInRenegotiations(bed: Bed): Promise<void> {
+  const reneg = [`reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
+  const server = await bed.startServer([...onlyPassword(bed), 'auth-gen-token', ...reneg]);
+  const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'reneg-sec 0', 'verb 4']);
+  await sleep(2_600 * RENEG_SEC);
+  await bed.checkPing(INNER_SERVER4);
+  check(calls(bed).length === 1, `the script was called for ${calls(bed).join('; ')}`);
+  const accepted = server.lines.filter((line) =>
+    /TLS: Username\/auth-token authentication succeeded for username 'alice'/.test(line),
+  );
+  check(accepted.length >= 2, `${accepted.length} logins by token${bed.tails()}`);
+  const pushed = client.lines.filter((line) =>
+    /PUSH: Received control message: 'PUSH_REPLY,(SESS_ID|auth-token)/.test(line),
+  );
+  check(pushed.length >= 1, `no token was pushed again${bed.tails()}`);
+}
+
+async function tokenAfterRestart(bed: Bed): Promise<void> {
+  const secret = join(bed.dir, 'token.key');
+  execFileSync(bed.programs.ours, ['--genkey', 'auth-token', secret]);
+  const lines = [...onlyPassword(bed), 'auth-gen-token 3600', `auth-gen-token-secret ${secret}`];
+  const server = await bed.startServer(lines);
+  const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`]);
+  await server.stop();
+  client.mark();
+  const again = await bed.startServer(lines);
+  await bed.waitUp(client, 30_000);
+  check(calls(bed).length === 1, `the script was called for ${calls(bed).join('; ')}`);
+  check(again.has(/auth-token authentication succeeded for username 'alice'/), again.tail());
+}
+
+async function expiredToken(bed: Bed): Promise<void> {
+  const lines = [...onlyPassword(bed), 'auth-gen-token 2', `reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
+  const server = await bed.startServer(lines);
+  const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'reneg-sec 0']);
+  client.mark();
+  await client.waitFor(/AUTH: Received control message: AUTH_FAILED,SESSION: token expired/, 20_000);
+  await client.waitFor(/SIGUSR1\[soft,auth-failure \(auth-token\)\] received/);
+  await bed.waitUp(client, 30_000);
+  check(calls(bed).length === 2, `the script was called for ${calls(bed).join('; ')}`);
+  check(server.has(/--auth-gen-token: auth-token from client expired/), server.tail());
+}
+
+async function externalAuth(bed: Bed): Promise<void> {
+  const accept = loginLines(bed, ['exit 0']);
+  const reneg = [`reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
+  await bed.startServer([...accept, 'auth-gen-token 0 external-auth', ...reneg]);
+  await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'reneg-sec 0']);
+  await sleep(1_600 * RENEG_SEC);
+  const [first, second] = calls(bed).map((line) => line.split(' '));
+  check(first?.[2] === 'Initial', `first call: ${first?.join(' ')}`);
+  check(second?.[2] === 'Authenticated', `second call: ${second?.join(' ')}`);
+  check(first[3] !== '' && first[3] === second[3], `session ids: ${first[3]}, ${second[3]}`);
+}
+
+async function nocache(bed: Bed): Promise<void> {
+  await bed.startServer([...onlyPassword(bed), `reneg-sec ${RENEG_SEC}`, 'hand-window 2']);
+  const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'auth-nocache', 'reneg-sec 0']);
+  await sleep(1_600 * RENEG_SEC);
+  await bed.checkPing(INNER_SERVER4);
+  check(calls(bed).length >= 2, `the script was called ${calls(bed).length} times`);
+  check(!client.has(/this configuration may cache passwords/), client.tail());
+}
+
+async function staticChallenge(bed: Bed): Promise<void> {
+  const wanted = `SCRV1:${b64('secret')}:${b64('blue')}`;
+  await bed.startServer(loginLines(bed, [`[ "$user $pass" = "alice ${wanted}" ]`]));
+  const client = launchAtTerminal(bed, [
+    `auth-user-pass ${loginFile(bed)}`,
+    'static-challenge "Which colour?" 1',
+  ]);
+  await sleep(PROMPT_MS);
+  client.write('blue\n');
+  await client.waitFor(UP);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+async function dynamicChallenge(bed: Bed): Promise<void> {
+  const challenge = `CRV1:R,E:state17:${b64('alice')}:Say 42`;
+  await bed.startServer(
+    loginLines(bed, [
+      `[ "$user $pass" = "alice CRV1::state17::42" ] && exit 0`,
+      `[ "$user $pass" = "alice secret" ] && echo "${challenge}" > "$auth_failed_reason_file"`,
+      'exit 1',
+    ]),
+  );
+  const client = launchAtTerminal(bed, [`auth-user-pass ${loginFile(bed)}`, 'auth-retry interact']);
+  await client.waitFor(/Restart pause/);
+  await sleep(1_000 + PROMPT_MS);
+  client.write('42\n');
+  await client.waitFor(UP);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+/** `SECONDS` after which the script lets in whom it sent to a web page. */
+const WEB_LOGIN_SEC = 10;
+
+async function webAuth(bed: Bed): Promise<void> {
+  const server = await bed.startServer([
+    ...loginLines(bed, [
+      `printf '30\\nwebauth\\nWEB_AUTH::https://example.org/login\\n' > "$auth_pending_file"`,
+      `(sleep ${WEB_LOGIN_SEC}; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
+      'exit 2',
+    ]),
+    'hand-window 7',
+  ]);
+  const client = bed.launchClient(
+    [`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO webauth,openurl', 'hand-window 7'],
+    { env: { IV_SSO: 'webauth,openurl' } },
+  );
+  await client.waitFor(/AUTH_PENDING received, extending handshake timeout from 7s to 30s/);
+  await client.waitFor(/Info command was pushed by server \('WEB_AUTH::https:\/\/example\.org\/login'\)/);
+  await bed.waitUp(client);
+  await bed.checkPing(INNER_SERVER4);
+  check(server.has(/authentication deferred for username 'alice'/), server.tail());
+}
+
+async function webAuthRefused(bed: Bed): Promise<void> {
+  const server = await bed.startServer(
+    loginLines(bed, [
+      `printf '30\\nopenurl\\nOPEN_URL:https://example.org\\n' > "$auth_pending_file"`,
+      'exit 2',
+    ]),
+  );
+  const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
+  await client.waitFor(
+    /AUTH_FAILED,Authentication failed, required pending auth method 'openurl' not supported/,
+  );
+  check(server.has(/Client does not supported auth pending method 'openurl'/), server.tail());
+}
+
+async function crText(bed: Bed): Promise<void> {
+  const answer = bed.write('answer.sh', `#!/bin/sh\ncp "$1" ${bed.dir}/answer\n`, 0o700);
+  const socket = join(bed.dir, 'management');
+  await bed.startServer([
+    ...loginLines(bed, [
+      `printf '30\\ncrtext\\nCR_TEXT:R,E:Your code\\n' > "$auth_pending_file"`,
+      `(while [ ! -s ${bed.dir}/answer ]; do sleep 0.2; done; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
+      'exit 2',
+    ]),
+    `client-crresponse ${answer}`,
+  ]);
+  const client = bed.launchClient(
+    [`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO crtext', `management ${socket} unix`],
+    { env: { IV_SSO: 'crtext' } },
+  );
+  await client.waitFor(/CR_TEXT:R,E:Your code/);
+  const management = connect(socket);
+  management.write(`cr-response ${b64('1234')}\n`);
+  await bed.waitUp(client);
+  management.destroy();
+  check(bed.read('answer').trim() === b64('1234'), `the script got ${bed.read('answer')}`);
+}
+
+async function temporary(bed: Bed): Promise<void> {
+  await bed.startServer(
+    loginLines(bed, [
+      `[ -e ${bed.dir}/second ] && exit 0`,
+      `touch ${bed.dir}/second`,
+      'echo "TEMP[backoff 3,advance no]:come back later" > "$auth_failed_reason_file"',
+      'exit 1',
+    ]),
+  );
+  const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
+  await client.waitFor(/AUTH_FAILED,TEMP\[backoff 3,advance no\]:come back later/);
+  await client.waitFor(/Restart pause, 3 second\(s\)/);
+  await bed.waitUp(client);
+}
+
+async function lockedKey(bed: Bed): Promise<void> {
+  const locked = join(bed.dir, 'locked.key');
+  const out = ['-out', locked, '-aes128', '-passout', 'pass:open sesame'];
+  execFileSync('openssl', ['pkey', '-in', bed.pki.client1.key, ...out]);
+  await bed.startServer();
+  const lines = [`key ${locked}`, `askpass ${bed.write('pass.txt', 'open sesame\n')}`];
+  await bed.startClient(lines);
+  await bed.checkPing(INNER_SERVER4);
+  const wrong = bed.launchClient([`key ${locked}`, `askpass ${bed.write('wrong.txt', 'wrong\n')}`]);
+  const status = await wrong.waitForExit();
+  check(status.code === 1, `exit code ${status.code}`);
+  check(wrong.has(/Error: private key password verification failed/), wrong.tail());
+}
+
+/** A client on a terminal of its own, whose keyboard is Program.write(). */
+function launchAtTerminal(bed: Bed, extra: readonly string[]): Program {
+  return bed.launchClient(extra, { terminal: true });
+}
+
+function b64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

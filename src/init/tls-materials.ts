@@ -1,0 +1,166 @@
+/**
+ * Certificates, keys and revocation lists of a configuration (2.x ssl.c init_ssl()): what the TLS engine works with, for
+ * as long as no restart reads them anew. Files that may change while running (--crl-verify, --capath) are looked at
+ * before every handshake.
+ */
+import { CryptoError, type Logger, OptionsError } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
+import { BF_CBC, cipherInfo, keyTypeWarnings } from '../crypto/crypto.ts';
+import type { FileOrInline, Options } from '../options/options.ts';
+import {
+  createRevocationDirectory,
+  createRevocationLists,
+  type RevocationSource,
+} from '../ssl/revocation-node.ts';
+import {
+  isTrackable,
+  type RevocationCheck,
+  type SslBackend,
+  type SslContext,
+  type TlsEngineConfig,
+} from '../ssl/ssl.ts';
+import { AuthorityDirectory } from './authority-directory.ts';
+import { readBytes, readText } from './file-text.ts';
+import type { Providers } from './init.ts';
+import { checkDigest } from './tls-setup.ts';
+
+export interface TlsMaterials {
+  readonly context: SslContext;
+  readonly revocation: RevocationCheck | undefined;
+  close(): void;
+}
+
+/**
+ * Reads everything. `passphrase` opens the private key. Throws OptionsError, CryptoError or TlsError when
+ * something can't be used.
+ */
+export function loadTlsMaterials(
+  options: Options,
+  providers: Providers,
+  passphrase: string | undefined,
+): TlsMaterials {
+  checkAlgorithms(options, providers);
+  const strange = options.x509Track?.find(({ name }) => !isTrackable(name));
+  if (strange) throw new OptionsError(`x509_track: no such attribute '${strange.name}'`);
+  const { ssl, log, clock } = providers;
+  const directory = options.capath === undefined ? undefined : new AuthorityDirectory(options.capath, log);
+  const config = engineConfig(options, passphrase);
+  const context = directory ? new DirectoryContext(ssl, config, directory, log) : ssl.createContext(config);
+  const revocation = createRevocation(options, directory, log, () => clock.wallMs());
+  return { context, revocation, close: () => context.close() };
+}
+
+/**
+ * 2.x sets up --cipher and --auth even where negotiation replaces them; only BF-CBC, its default, may be
+ * missing as long as nothing can choose it. Source: 2.x init.c do_init_crypto_tls_c1().
+ */
+function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
+  const { cipher: name, auth, ncpCiphers, enableNcpFallback } = options;
+  const digest = checkDigest(auth);
+  const unused = name === BF_CBC.name && !ncpCiphers.split(':').includes(name) && !enableNcpFallback;
+  if (name === '' || unused) return;
+  const cipher = cipherInfo(name);
+  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
+  if (!enableNcpFallback) return;
+  for (const line of keyTypeWarnings(cipher, digest)) log.log(M_WARN, line);
+}
+
+function createRevocation(
+  options: Options,
+  directory: AuthorityDirectory | undefined,
+  log: Logger,
+  wallMs: () => number,
+): RevocationCheck | undefined {
+  const { crlVerify } = options;
+  if (crlVerify && options.crlVerifyDir)
+    return createRevocationDirectory(crlVerify.kind === 'file' ? crlVerify.path : '', log);
+  const sources: RevocationSource[] = [];
+  if (crlVerify) sources.push(crlVerify);
+  if (directory) sources.push({ kind: 'texts', read: () => directory.lists });
+  if (sources.length === 0) return undefined;
+  return createRevocationLists({ sources, demanded: crlVerify !== undefined, log, wallMs });
+}
+
+function engineConfig(options: Options, passphrase: string | undefined): TlsEngineConfig {
+  const text = (value: FileOrInline | undefined, option: string): string | undefined =>
+    value && readText(value, option);
+  const ca = text(options.ca, 'ca');
+  const cert = text(options.cert, 'cert');
+  const key = text(options.key, 'key');
+  const extraCerts = text(options.extraCerts, 'extra-certs');
+  const dh = options.dh === undefined || options.dh === 'none' ? undefined : readText(options.dh, 'dh');
+  const groups = options.tlsGroups ?? options.ecdhCurve;
+  return {
+    role: options.tlsServer ? 'server' : 'client',
+    names: fileNames(options),
+    ...(ca !== undefined && { ca: [ca] }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(passphrase !== undefined && { keyPassphrase: passphrase }),
+    ...(extraCerts !== undefined && { extraCerts }),
+    ...(options.pkcs12 && { pkcs12: readPkcs12Bytes(options.pkcs12) }),
+    ...(dh !== undefined && { dh }),
+    ...(options.tlsVersionMin && { minVersion: options.tlsVersionMin }),
+    ...(options.tlsVersionMax && { maxVersion: options.tlsVersionMax }),
+    ...(options.tlsCipher !== undefined && { ciphers: options.tlsCipher }),
+    ...(options.tlsCiphersuites !== undefined && { ciphersuites: options.tlsCiphersuites }),
+    ...(groups !== undefined && { groups }),
+    ...(options.tlsCertProfile && { certProfile: options.tlsCertProfile }),
+    requestCert: options.verifyClientCert !== 'none',
+  };
+}
+
+/** The bytes of a PKCS#12 file; inline it is base64. */
+export function readPkcs12Bytes(value: FileOrInline): Uint8Array {
+  return value.kind === 'inline' ? Buffer.from(value.text, 'base64') : readBytes(value, 'pkcs12');
+}
+
+function fileNames(options: Options): NonNullable<TlsEngineConfig['names']> {
+  const { ca, cert, key, pkcs12, extraCerts, dh } = options;
+  const parts = { ca, cert, key, pkcs12, extraCerts, dh };
+  return Object.fromEntries(
+    Object.entries(parts).flatMap(([part, value]) =>
+      typeof value === 'object' && value.kind === 'file' ? [[part, value.path]] : [],
+    ),
+  );
+}
+
+/** A context whose authorities are those of a directory, too: made anew when the directory changed. */
+class DirectoryContext implements SslContext {
+  readonly #backend: SslBackend;
+  readonly #config: TlsEngineConfig;
+  readonly #directory: AuthorityDirectory;
+  readonly #log: Logger;
+  #context: SslContext;
+
+  constructor(backend: SslBackend, config: TlsEngineConfig, directory: AuthorityDirectory, log: Logger) {
+    this.#backend = backend;
+    this.#config = config;
+    this.#directory = directory;
+    this.#log = log;
+    this.#context = this.#create();
+  }
+
+  createSession(wake: () => void): ReturnType<SslContext['createSession']> {
+    try {
+      if (this.#directory.refresh()) {
+        const next = this.#create();
+        this.#context.close();
+        this.#context = next;
+      }
+    } catch (error) {
+      // What was good before goes on being used.
+      this.#log.log(M_WARN, `WARNING: --capath: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return this.#context.createSession(wake);
+  }
+
+  close(): void {
+    this.#context.close();
+  }
+
+  #create(): SslContext {
+    const ca = [...(this.#config.ca ?? []), ...this.#directory.certificates];
+    return this.#backend.createContext({ ...this.#config, ca });
+  }
+}

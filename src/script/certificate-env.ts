@@ -1,0 +1,50 @@
+/**
+ * What scripts see of a peer's certificate (2.x ssl_verify.c verify_cert_set_env(), ssl_verify_openssl.c x509_setenv(),
+ * x509_setenv_track()).
+ */
+import { type PeerCertificate, subjectAttributes, trackedValue } from '../ssl/ssl.ts';
+import type { EnvSet } from './env-set.ts';
+
+/** An attribute of --x509-track; `chain`: of all certificates, not the leaf only. */
+export interface TrackedAttribute {
+  readonly name: string;
+  readonly chain: boolean;
+}
+
+/** A new chain begins: nothing of an earlier one may stay (2.x tls_x509_clear_env()). */
+export function clearCertificates(env: EnvSet): void {
+  env.deletePrefix('X509_');
+}
+
+/** X509_n_FIELD (all of the subject, or what is tracked), tls_id_n, tls_digest_n, tls_serial_n of one certificate. */
+export function setCertificate(
+  env: EnvSet,
+  certificate: PeerCertificate,
+  tracked: readonly TrackedAttribute[] | undefined,
+): void {
+  const { depth } = certificate;
+  env.deletePrefix(`X509_${depth}_`);
+  if (tracked) setTracked(env, certificate, tracked);
+  else {
+    for (const { name, value } of subjectAttributes(certificate))
+      env.setIncremented(`X509_${depth}_${name}`, value);
+  }
+  env.set(`tls_id_${depth}`, certificate.subject);
+  env.set(`tls_digest_${depth}`, colonHex(certificate.sha1));
+  env.set(`tls_digest_sha256_${depth}`, colonHex(certificate.sha256));
+  env.set(`tls_serial_${depth}`, certificate.serial);
+  const hex = BigInt(certificate.serial).toString(16);
+  env.set(`tls_serial_hex_${depth}`, colonHex(hex.length % 2 ? `0${hex}` : hex));
+}
+
+function setTracked(env: EnvSet, certificate: PeerCertificate, tracked: readonly TrackedAttribute[]): void {
+  for (const { name, chain } of tracked) {
+    if (certificate.depth > 0 && !chain) continue;
+    const value = trackedValue(certificate, name);
+    if (value !== undefined) env.set(`X509_${certificate.depth}_${name}`, value);
+  }
+}
+
+function colonHex(hex: string): string {
+  return hex.replace(/(..)(?=.)/g, '$1:');
+}

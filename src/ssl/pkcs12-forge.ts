@@ -1,0 +1,64 @@
+/**
+ * Taking a PKCS#12 file apart (2.x ssl_openssl.c tls_ctx_load_pkcs12()): own certificate, key and the authorities that
+ * come along, each as PEM. node:tls reads such files too, but trusts their authorities in any case; this is for
+ * configurations that name the authorities to trust. By node-forge, which reads keys it can't use itself, EC ones
+ * for instance, as bare ASN.1.
+ */
+import forge from 'node-forge';
+import { TlsError } from '../base/base.ts';
+
+export interface Pkcs12Parts {
+  readonly cert: string;
+  readonly key: string;
+  readonly authorities: readonly string[];
+}
+
+/** 2.x's words for a file that can't be opened. */
+export const PKCS12_FAILED =
+  'Decoding PKCS12 failed. Probably wrong password or unsupported/legacy encryption';
+
+/** Throws TlsError when the file can't be read with this password or lacks a certificate or key. */
+export function readPkcs12(bytes: Uint8Array, passphrase: string): Pkcs12Parts {
+  let file: forge.pkcs12.Pkcs12Pfx;
+  try {
+    const der = forge.util.createBuffer(Buffer.from(bytes).toString('binary'));
+    file = forge.pkcs12.pkcs12FromAsn1(forge.asn1.fromDer(der), false, passphrase);
+  } catch (cause) {
+    throw new TlsError(PKCS12_FAILED, { cause });
+  }
+  const bags = file.safeContents.flatMap((content) => content.safeBags);
+  const { certBag, keyBag, pkcs8ShroudedKeyBag } = forge.pki.oids;
+  const keyOf = bags.find((bag) => bag.type === keyBag || bag.type === pkcs8ShroudedKeyBag);
+  const certificates = bags.filter((bag) => bag.type === certBag);
+  const own = certificates.find((bag) => keyOf && sameKey(bag, keyOf)) ?? certificates[0];
+  if (!keyOf || !own) throw new TlsError(PKCS12_FAILED);
+  return {
+    cert: pem('CERTIFICATE', certificateAsn1(own)),
+    key: keyPem(keyOf),
+    authorities: certificates
+      .filter((bag) => bag !== own)
+      .map((bag) => pem('CERTIFICATE', certificateAsn1(bag))),
+  };
+}
+
+/** The certificate and its key carry the same local key id. */
+function sameKey(a: forge.pkcs12.Bag, b: forge.pkcs12.Bag): boolean {
+  const [idA, idB] = [a, b].map((bag) => (bag.attributes as { localKeyId?: string[] }).localKeyId?.[0]);
+  return idA !== undefined && idA === idB;
+}
+
+function certificateAsn1(bag: forge.pkcs12.Bag): forge.asn1.Asn1 {
+  return bag.cert ? forge.pki.certificateToAsn1(bag.cert) : bag.asn1;
+}
+
+function keyPem(bag: forge.pkcs12.Bag): string {
+  const { key } = bag;
+  const info = key
+    ? forge.pki.wrapRsaPrivateKey(forge.pki.privateKeyToAsn1(key as forge.pki.rsa.PrivateKey))
+    : bag.asn1;
+  return pem('PRIVATE KEY', info);
+}
+
+function pem(type: string, value: forge.asn1.Asn1): string {
+  return forge.pem.encode({ type, body: forge.asn1.toDer(value).getBytes() });
+}

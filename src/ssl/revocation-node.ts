@@ -1,0 +1,248 @@
+/**
+ * Revocation by lists (2.x ssl_openssl.c backend_tls_ctx_reload_crl(), ssl.c tls_ctx_reload_crl();
+ * ssl_verify.c verify_check_crl_dir()): every certificate of a chain is looked up in the newest list of its
+ * issuer, as OpenSSL does with CRL_CHECK_ALL; a missing list is only noted. Files are looked at before every
+ * handshake and read again when they changed. The directory form has a file per revoked serial number.
+ *
+ * Lists are judged here and not by the TLS engine: node:tls can't take a new list without a new context, and
+ * reports one problem only, so that a missing list could hide a worse one.
+ */
+import { constants, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import { accessSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Logger, OptionsError } from '../base/base.ts';
+import { D_HANDSHAKE, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { children, oidText } from './der.ts';
+import type { PeerCertificate, RevocationCheck } from './ssl.ts';
+import { type RevocationList, readRevocationLists, serialKey } from './x509-crl.ts';
+import { readCertificate } from './x509-der.ts';
+
+/** Bit of key usage that lets an authority sign lists. */
+const KU_CRL_SIGN = 0x02;
+
+/** Digest per signature algorithm; null for those that bring their own. */
+const DIGESTS: ReadonlyMap<string, string | null> = new Map([
+  ['1.2.840.113549.1.1.5', 'sha1'],
+  ['1.2.840.113549.1.1.11', 'sha256'],
+  ['1.2.840.113549.1.1.12', 'sha384'],
+  ['1.2.840.113549.1.1.13', 'sha512'],
+  ['1.2.840.113549.1.1.14', 'sha224'],
+  ['1.2.840.10045.4.1', 'sha1'],
+  ['1.2.840.10045.4.3.1', 'sha224'],
+  ['1.2.840.10045.4.3.2', 'sha256'],
+  ['1.2.840.10045.4.3.3', 'sha384'],
+  ['1.2.840.10045.4.3.4', 'sha512'],
+  ['1.3.101.112', null],
+  ['1.3.101.113', null],
+]);
+const RSA_PSS = '1.2.840.113549.1.1.10';
+const HASHES: ReadonlyMap<string, string> = new Map([
+  ['1.3.14.3.2.26', 'sha1'],
+  ['2.16.840.1.101.3.4.2.4', 'sha224'],
+  ['2.16.840.1.101.3.4.2.1', 'sha256'],
+  ['2.16.840.1.101.3.4.2.2', 'sha384'],
+  ['2.16.840.1.101.3.4.2.3', 'sha512'],
+]);
+
+/** Where lists come from: the file of --crl-verify, a text, or what a directory of authorities holds. */
+export type RevocationSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'inline'; readonly text: string }
+  /** Called before every handshake; PEM texts. */
+  | { readonly kind: 'texts'; readonly read: () => readonly string[] };
+
+export interface RevocationOptions {
+  readonly sources: readonly RevocationSource[];
+  /** --crl-verify: without any list nobody gets in. */
+  readonly demanded: boolean;
+  readonly log: Logger;
+  /** Unix milliseconds. */
+  readonly wallMs: () => number;
+}
+
+/** Lists from files. Throws OptionsError when the file of --crl-verify isn't there. */
+export function createRevocationLists(options: RevocationOptions): RevocationCheck {
+  return new RevocationLists(options);
+}
+
+/** --crl-verify DIR dir. */
+export function createRevocationDirectory(directory: string, log: Logger): RevocationCheck {
+  return {
+    refresh: () => undefined,
+    chainProblem: () => undefined,
+    accepts: ({ depth, serial }, subject) => {
+      if (!isReadable(join(directory, serial))) return true;
+      log.log(D_HANDSHAKE, `VERIFY CRL: depth=${depth}, ${subject}, serial=${serial} is revoked`);
+      return false;
+    },
+    loaded: true,
+  };
+}
+
+class RevocationLists implements RevocationCheck {
+  readonly #options: RevocationOptions;
+  readonly #stores: ListStore[];
+
+  constructor(options: RevocationOptions) {
+    this.#options = options;
+    this.#stores = options.sources.map((source) => new ListStore(source, options.log));
+    this.refresh();
+  }
+
+  get loaded(): boolean {
+    return !this.#options.demanded || this.#stores.some((store) => store.lists.length > 0);
+  }
+
+  refresh(): void {
+    for (const store of this.#stores) store.refresh();
+  }
+
+  accepts(): boolean {
+    return true;
+  }
+
+  chainProblem(
+    chain: readonly PeerCertificate[],
+    missing: (certificate: PeerCertificate) => void,
+  ): { readonly depth: number; readonly reason: string } | undefined {
+    for (const [depth, certificate] of chain.entries()) {
+      const list = this.#listFor(certificate);
+      if (!list) {
+        missing(certificate);
+        continue;
+      }
+      const reason = this.#judge(certificate, chain[depth + 1] ?? certificate, list);
+      if (reason !== undefined) return { depth, reason };
+    }
+    return undefined;
+  }
+
+  /** The issuer's newest list, one that is in force before one that isn't. */
+  #listFor(certificate: PeerCertificate): RevocationList | undefined {
+    const issuer = readCertificate(certificate.der)?.issuerDer;
+    if (!issuer) return undefined;
+    const nowMs = this.#options.wallMs();
+    const inForce = (list: RevocationList): number => Number(timeProblem(list, nowMs) === undefined);
+    return this.#stores
+      .flatMap((store) => store.lists)
+      .filter((list) => Buffer.compare(list.issuerDer, issuer) === 0)
+      .sort((a, b) => inForce(b) - inForce(a) || b.thisUpdate - a.thisUpdate)[0];
+  }
+
+  /** In OpenSSL's words and order. */
+  #judge(certificate: PeerCertificate, issuer: PeerCertificate, list: RevocationList): string | undefined {
+    if (issuer.keyUsage !== undefined && (issuer.keyUsage & KU_CRL_SIGN) === 0)
+      return 'key usage does not include CRL signing';
+    if (list.unusable) return 'unhandled critical CRL extension';
+    const late = timeProblem(list, this.#options.wallMs());
+    if (late !== undefined) return late;
+    if (!isSignedBy(list, issuer)) return 'CRL signature failure';
+    const serial = readCertificate(certificate.der)?.serialBytes;
+    return !serial || list.serials.has(serialKey(serial)) ? 'certificate revoked' : undefined;
+  }
+}
+
+function timeProblem(list: RevocationList, nowMs: number): string | undefined {
+  if (list.thisUpdate > nowMs) return 'CRL is not yet valid';
+  return list.nextUpdate !== undefined && list.nextUpdate < nowMs ? 'CRL has expired' : undefined;
+}
+
+function isSignedBy(list: RevocationList, issuer: PeerCertificate): boolean {
+  try {
+    const key = createPublicKey(
+      new X509Certificate(issuer.der).publicKey.export({ type: 'spki', format: 'pem' }),
+    );
+    if (list.signatureOid === RSA_PSS) {
+      const digest = pssDigest(list.signatureParameters);
+      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
+      return (
+        digest !== undefined && verify(digest, list.signed, { key, padding, saltLength }, list.signature)
+      );
+    }
+    const digest = DIGESTS.get(list.signatureOid);
+    return digest !== undefined && verify(digest, list.signed, key, list.signature);
+  } catch {
+    // A key that can't be used, or not with this algorithm, has signed nothing.
+    return false;
+  }
+}
+
+/** The hash in RSASSA-PSS-params: [0] SEQUENCE { OID }; SHA-1 when left out. */
+function pssDigest(parameters: Uint8Array): string | undefined {
+  const fields = children(parameters, 0, parameters.length)?.[0];
+  const tagged = fields && children(parameters, fields.start, fields.end);
+  if (!tagged) return undefined;
+  const hash = tagged.find((field) => field.tag === 0xa0);
+  if (!hash) return 'sha1';
+  const algorithm = children(parameters, hash.start, hash.end)?.[0];
+  const oid = algorithm && children(parameters, algorithm.start, algorithm.end)?.[0];
+  const text = oid && oidText(parameters.subarray(oid.start, oid.end));
+  return text === undefined ? undefined : HASHES.get(text);
+}
+
+/** The lists of one source, as of the last look. */
+class ListStore {
+  lists: readonly RevocationList[] = [];
+  readonly #source: RevocationSource;
+  readonly #log: Logger;
+  /** Modification time and size at the last reading. */
+  #seen: string | undefined;
+  #texts: readonly string[] = [];
+
+  constructor(source: RevocationSource, log: Logger) {
+    this.#source = source;
+    this.#log = log;
+  }
+
+  refresh(): void {
+    const source = this.#source;
+    if (source.kind === 'texts') this.#takeTexts(source.read());
+    else if (source.kind === 'file') this.#takeFile(source.path);
+    else if (this.#seen === undefined) {
+      this.#seen = '';
+      this.#take(source.text, '[[INLINE]]');
+    }
+  }
+
+  #takeTexts(texts: readonly string[]): void {
+    if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return;
+    this.#texts = texts;
+    this.lists = texts.flatMap((text) => readRevocationLists(text) ?? []);
+  }
+
+  #takeFile(path: string): void {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (!stat) {
+      if (this.#seen === undefined)
+        throw new OptionsError('ERROR: Failed to stat CRL file during initialization, exiting.');
+      this.#log.log(M_WARN, 'WARNING: Failed to stat CRL file, not reloading CRL.');
+      return;
+    }
+    const seen = `${stat.mtimeMs} ${stat.size}`;
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    try {
+      this.#take(readFileSync(path, 'utf8'), path);
+    } catch {
+      this.lists = [];
+      this.#log.log(M_WARN, `CRL: cannot read: ${path}`);
+    }
+  }
+
+  #take(text: string, name: string): void {
+    const lists = readRevocationLists(text);
+    // What can't be read is no list: with none at all everybody is refused.
+    if (!lists || lists.length === 0) this.#log.log(M_WARN, `CRL: cannot read CRL from file ${name}`);
+    this.lists = lists ?? [];
+    this.#log.log(M_INFO, `CRL: loaded ${this.lists.length} CRLs from file ${name}`);
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
