@@ -50,10 +50,8 @@ function npmPackages() {
 
 /** `npm ci` above runs no scripts of packages: lzo and lz4 are built here. Without them compression is refused. */
 function compression() {
-  const names = ['lzo', 'lz4'].filter((name) => {
-    const folder = join(root, 'node_modules', name);
-    return existsSync(folder) && !existsSync(join(folder, 'build', 'Release'));
-  });
+  // Loading decides: lz4 comes with binaries of another system in its build folder.
+  const names = ['lzo', 'lz4'].filter((name) => existsSync(join(root, 'node_modules', name)) && !loads(name));
   if (names.length === 0) return undefined;
   const nodeDir = dirname(dirname(process.execPath));
   const headers = existsSync(join(nodeDir, 'include/node/node_api.h')) ? { npm_config_nodedir: nodeDir } : {};
@@ -64,6 +62,10 @@ function compression() {
   });
   if (result.status !== 0) tell(`not built: ${names.join(' ')} (tests of compression will fail)`);
   return undefined;
+}
+
+function loads(name) {
+  return spawnSync(process.execPath, ['-e', `require('${name}')`], { cwd: root }).status === 0;
 }
 
 /** The addon's script knows by itself whether there is something to do. */

@@ -23,6 +23,13 @@ export const restarts: readonly Scenario[] = [
   },
   { name: 'link down for a ping-restart, then up', run: linkDown },
   { name: 'server drops a silent client after ping-restart', run: silentClient },
+  {
+    name: 'ping-timer-rem: a server that never answers counts as silent',
+    pairings: ['ours-client'],
+    run: neverAnswers,
+  },
+  { name: 'inactive pushed: an idle client ends', run: (bed) => timedOut(bed, 'inactive 3 100000') },
+  { name: 'session-timeout pushed: the client ends', run: (bed) => timedOut(bed, 'session-timeout 3') },
 ];
 
 async function serverKilled(bed: Bed): Promise<void> {
@@ -72,4 +79,21 @@ async function silentClient(bed: Bed): Promise<void> {
   client.signal('SIGCONT');
   await client.waitFor(UP, 30_000);
   await bed.checkPing(INNER_SERVER4);
+}
+
+/** The address of --remote is known from the start, so the timer runs. */
+async function neverAnswers(bed: Bed): Promise<void> {
+  const client = bed.launchClient(['ping-timer-rem', 'ping-restart 3']);
+  await client.waitFor(PING_RESTART, 15_000);
+  await client.waitFor(/SIGUSR1\[soft,ping-restart\] received, process restarting/);
+}
+
+async function timedOut(bed: Bed, option: string): Promise<void> {
+  await bed.startServer([`push "${option}"`]);
+  const client = await bed.startClient();
+  await bed.checkPing(INNER_SERVER4);
+  const reason = option.split(' ')[0];
+  await client.waitFor(new RegExp(`SIGTERM\\[soft,${reason}\\] received, process exiting`), 15_000);
+  const { code } = await client.exited;
+  check(code === 0, `exit code ${code}`);
 }

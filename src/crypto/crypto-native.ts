@@ -14,7 +14,8 @@ const PACKET_ID_BYTES = 4;
 /** Data keys by the addon, the rest by `base` (crypto-node.ts). One serves the whole process. */
 export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): CryptoBackend {
   const isNative = ({ mode, name }: CipherInfo): boolean => mode === 'aead' && addon.supportsAead(name);
-  const takes = ({ cipher, epoch }: DataKeySpec): boolean => epoch === undefined && isNative(cipher);
+  const takes = ({ cipher, epoch, headerless }: DataKeySpec): boolean =>
+    epoch === undefined && !headerless && isNative(cipher);
   return {
     name: 'native',
     supportsCipher: (cipher) => isNative(cipher) || base.supportsCipher(cipher),

@@ -65,21 +65,16 @@ export interface DataKeySpec {
 }
 
 /** Results in PacketBatch.status after openBatch(). */
-export const OPEN_OK = 0;
-/** AEAD: no room for id, tag and payload. CBC, CFB, OFB: no payload behind the IV. */
-export const OPEN_TOO_SHORT = 1;
-/** Tag or HMAC is wrong. */
-export const OPEN_AUTH_FAILED = 2;
-/** Shorter than the HMAC. */
-export const OPEN_NO_HMAC = 3;
-/** Shorter than the IV. */
-export const OPEN_NO_IV = 4;
-/** Wrong length or padding; with an HMAC only a peer that has the key can cause it. */
-export const OPEN_BAD_CIPHERTEXT = 5;
-/** No room for the packet id. */
-export const OPEN_NO_PACKET_ID = 6;
-/** Epoch format: an epoch that is over, or too far ahead. */
-export const OPEN_BAD_EPOCH = 7;
+export {
+  OPEN_AUTH_FAILED,
+  OPEN_BAD_CIPHERTEXT,
+  OPEN_BAD_EPOCH,
+  OPEN_NO_HMAC,
+  OPEN_NO_IV,
+  OPEN_NO_PACKET_ID,
+  OPEN_OK,
+  OPEN_TOO_SHORT,
+} from './open-status.ts';
 
 /** Encrypts one direction of one data key. */
 export interface SealingKey {

@@ -18,8 +18,8 @@ import type {
   ReplayCheck,
   SealingKey,
 } from './crypto.ts';
-import { OPEN_BAD_EPOCH, OPEN_OK, OPEN_TOO_SHORT } from './crypto.ts';
 import { EpochSchedule, MAX_EPOCH } from './epoch-schedule.ts';
+import { OPEN_BAD_EPOCH, OPEN_OK, OPEN_TOO_SHORT } from './open-status.ts';
 import { PacketIdRec, REPLAY_TOO_OLD, type ReplayResult } from './packet-id.ts';
 import { AEAD_LIMIT_BLOCK_BYTES, aeadUsageLimit, MAX_FAILURES, MAX_FAILURES_WARN } from './usage-limit.ts';
 

@@ -9,9 +9,9 @@ import {
   formatAddress,
   type Logger,
   type PacketBatch,
+  timeText,
 } from '../base/base.ts';
 import { D_CRYPT_ERRORS, D_MULTI_DROPPED, D_REPLAY_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
-import { timeText } from '../base/time-text.ts';
 import {
   type CipherInfo,
   OPEN_AUTH_FAILED,

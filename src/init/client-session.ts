@@ -162,6 +162,7 @@ export class ClientSession {
       },
       nowMs,
     );
+    this.data.handleRemote(nowMs);
     this.setShaper(config.shaperBytes);
     link.onReadable = () => this.#handleLink();
     link.onWritable = () => this.#handleWritable();

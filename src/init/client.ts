@@ -16,8 +16,8 @@ import {
   M_INFO,
   M_WARN,
 } from '../base/errlevel.ts';
-import { type CompressionTotals, compressorFor } from '../comp/comp.ts';
-import { type LinkCounters, newLinkCounters, timerOptions } from '../forward/forward.ts';
+import { compressorFor } from '../comp/comp.ts';
+import { newLinkCounters, timerOptions } from '../forward/forward.ts';
 import {
   applyPulledOptions,
   applyPushUpdate,
@@ -30,31 +30,31 @@ import {
   useConnection,
 } from '../options/options.ts';
 import {
-  type AuthFailedMessage,
   type ControlMessage,
   PushCollector,
   pulledOptionsDigest,
   sanitizeControlMessage,
 } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
-import { clearCertificates, type EnvSet, type ScriptHooks, setCertificate } from '../script/script.ts';
+import { clearCertificates, setCertificate } from '../script/script.ts';
 import { ProxyError } from '../socket/socket.ts';
 import type { DataChannelParams, TlsEvent } from '../ssl/ssl.ts';
+import { handleAuthFailed } from './auth-failed.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
+import type { ClientRun, ClientStatistics } from './client-run.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
-import { type Ask, askOnTerminal } from './console.ts';
+import { askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
 import { logDataChannel, pulledDataParams } from './data-params.ts';
 import { frameOptions, frameWarnings, innerOptions } from './frame-setup.ts';
-import type { Providers, RunEnd, TunnelState } from './init.ts';
+import type { RunEnd, TunnelState } from './init.ts';
 import { agreeWithPeer, KeysWithoutTls } from './p2p.ts';
-import type { Passphrase } from './passphrase.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
-import { isRestart, logSignal, type PendingSignal, type SignalState } from './sig.ts';
+import { isRestart, logSignal, type PendingSignal } from './sig.ts';
 import { bufferOptions } from './socket-setup.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
 import { createWrap } from './tls-setup.ts';
@@ -62,27 +62,6 @@ import { TunnelInterface } from './tunnel-interface.ts';
 
 /** From closing the device to opening it anew, as 2.7 waits. */
 const UPDATE_PAUSE_MS = 1_000;
-
-export interface ClientRun {
-  readonly options: Options;
-  readonly providers: Providers;
-  readonly signals: SignalState;
-  readonly hooks: ScriptHooks;
-  readonly env: EnvSet;
-  /** Called after every completed initialisation, e.g. to drop privileges once. */
-  readonly onUp?: () => void;
-  readonly onState?: (state: TunnelState) => void;
-  /** Of the private key. */
-  readonly passphrase: Passphrase;
-  /** Asks the user; on the terminal by default. */
-  readonly ask?: Ask;
-}
-
-export interface ClientStatistics {
-  readonly counters: LinkCounters;
-  /** Of the running session; undefined without compression framing. */
-  compression(): CompressionTotals | undefined;
-}
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runClient(
@@ -395,7 +374,7 @@ class Client implements ClientSessionHost {
         this.#handlePushReply(message.items, text);
         break;
       case 'auth-failed':
-        this.#handleAuthFailed(message);
+        handleAuthFailed(message, { ...this.#run, list: this.#list, userPass: this.#userPass });
         break;
       case 'restart':
         this.#log.log(D_STREAM_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
@@ -648,31 +627,6 @@ class Client implements ClientSessionHost {
 
   #logTunnel(params: DataChannelParams, session: ClientSession): void {
     logDataChannel(this.#log, this.#options, this.#ce!, params, session.data.compressor?.framing);
-  }
-
-  #handleAuthFailed(message: AuthFailedMessage): void {
-    const { signals } = this.#run;
-    const reason = message.reason === undefined ? '' : `,${message.reason}`;
-    this.#log.log(D_PUSH_ERRORS, `AUTH: Received control message: AUTH_FAILED${reason}`);
-    this.#list.stay();
-    const { temporary } = message;
-    if (temporary) {
-      this.#list.serverBackoffSec = temporary.backoffSec;
-      if (temporary.advance === 'remote') this.#list.advance();
-      else if (temporary.advance === 'addr') this.#list.move();
-      signals.raise('SIGUSR1', 'soft', 'auth-temp-failure (server temporary reject)');
-    } else if (this.#userPass.dropToken()) {
-      signals.raise('SIGUSR1', 'soft', 'auth-failure (auth-token)');
-    } else if (this.#options.authRetry === 'none') {
-      signals.raise('SIGTERM', 'soft', 'auth-failure');
-    } else {
-      if (this.#options.authRetry === 'interact') {
-        this.#userPass.forget();
-        this.#run.passphrase.forget();
-      }
-      signals.raise('SIGUSR1', 'soft', 'auth-failure');
-    }
-    if (message.challenge !== undefined) this.#userPass.setChallenge(message.challenge);
   }
 
   /** What current() had to ask for is there. */

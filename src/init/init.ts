@@ -48,7 +48,8 @@ export type TunnelState =
 /** How a run of one configuration ended: exit, or start again from the configuration files (SIGHUP). */
 export type RunEnd = 'exit' | 'reload';
 
-export { type ClientStatistics, runClient } from './client.ts';
+export { runClient } from './client.ts';
+export type { ClientStatistics } from './client-run.ts';
 export { type Program, runProgram } from './openvpn.ts';
 export { createProviders, type ProviderChoice } from './providers.ts';
 export { runServer, type ServerHandle } from './server.ts';

@@ -23,7 +23,8 @@ import {
   type VersionInfo,
 } from '../options/options.ts';
 import { scriptSecurityNote } from '../script/script.ts';
-import { type ClientStatistics, runClient } from './client.ts';
+import { runClient } from './client.ts';
+import type { ClientStatistics } from './client-run.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { Passphrase } from './passphrase.ts';
 import { Privileges } from './privileges.ts';

@@ -132,6 +132,7 @@ export class MultiInstance implements Scheduled {
       },
       nowMs,
     );
+    this.data.handleRemote(nowMs);
   }
 
   /** `CN/address` after authentication, `address` before. */

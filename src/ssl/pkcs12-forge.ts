@@ -19,13 +19,7 @@ export const PKCS12_FAILED =
 
 /** Throws TlsError when the file can't be read with this password or lacks a certificate or key. */
 export function readPkcs12(bytes: Uint8Array, passphrase: string): Pkcs12Parts {
-  let file: forge.pkcs12.Pkcs12Pfx;
-  try {
-    const der = forge.util.createBuffer(Buffer.from(bytes).toString('binary'));
-    file = forge.pkcs12.pkcs12FromAsn1(forge.asn1.fromDer(der), false, passphrase);
-  } catch (cause) {
-    throw new TlsError(PKCS12_FAILED, { cause });
-  }
+  const file = decrypt(readDer(bytes), passphrase);
   const bags = file.safeContents.flatMap((content) => content.safeBags);
   const { certBag, keyBag, pkcs8ShroudedKeyBag } = forge.pki.oids;
   const keyOf = bags.find((bag) => bag.type === keyBag || bag.type === pkcs8ShroudedKeyBag);
@@ -39,6 +33,23 @@ export function readPkcs12(bytes: Uint8Array, passphrase: string): Pkcs12Parts {
       .filter((bag) => bag !== own)
       .map((bag) => pem('CERTIFICATE', certificateAsn1(bag))),
   };
+}
+
+/** What is no DER at all was never a PKCS#12 file. */
+function readDer(bytes: Uint8Array): forge.asn1.Asn1 {
+  try {
+    return forge.asn1.fromDer(forge.util.createBuffer(Buffer.from(bytes).toString('binary')));
+  } catch (cause) {
+    throw new TlsError('Error reading inline PKCS#12 file', { cause });
+  }
+}
+
+function decrypt(der: forge.asn1.Asn1, passphrase: string): forge.pkcs12.Pkcs12Pfx {
+  try {
+    return forge.pkcs12.pkcs12FromAsn1(der, false, passphrase);
+  } catch (cause) {
+    throw new TlsError(PKCS12_FAILED, { cause });
+  }
 }
 
 /** The certificate and its key carry the same local key id. */

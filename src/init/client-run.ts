@@ -1,0 +1,33 @@
+/**
+ * What a client is started with and what it tells (2.x struct context, as far as a client is concerned).
+ */
+
+import type { CompressionTotals } from '../comp/comp.ts';
+import type { LinkCounters } from '../forward/forward.ts';
+import type { Options } from '../options/options.ts';
+import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { Ask } from './console.ts';
+import type { Providers, TunnelState } from './init.ts';
+import type { Passphrase } from './passphrase.ts';
+import type { SignalState } from './sig.ts';
+
+export interface ClientRun {
+  readonly options: Options;
+  readonly providers: Providers;
+  readonly signals: SignalState;
+  readonly hooks: ScriptHooks;
+  readonly env: EnvSet;
+  /** Called after every completed initialisation, e.g. to drop privileges once. */
+  readonly onUp?: () => void;
+  readonly onState?: (state: TunnelState) => void;
+  /** Of the private key. */
+  readonly passphrase: Passphrase;
+  /** Asks the user; on the terminal by default. */
+  readonly ask?: Ask;
+}
+
+export interface ClientStatistics {
+  readonly counters: LinkCounters;
+  /** Of the running session; undefined without compression framing. */
+  compression(): CompressionTotals | undefined;
+}
