@@ -34,7 +34,7 @@ export const ciphers: readonly Scenario[] = [
     tunnel: { cipher, auth },
     run: carries,
   })),
-  { name: 'legacy cipher BF-CBC, over TLS and with a static key', timeoutMs: 60_000, run: legacy },
+  { name: 'legacy cipher BF-CBC with a static key', timeoutMs: 60_000, run: legacy },
   { name: 'a legacy cipher without its provider is refused', run: legacyRefused },
   {
     name: 'small blocks: renegotiation by bytes',
