@@ -77,7 +77,8 @@ function calls(bed: Bed): string[] {
 
 async function tokenInRenegotiations(bed: Bed): Promise<void> {
   const reneg = [`reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
-  const server = await bed.startServer([...onlyPassword(bed), 'auth-gen-token', ...reneg]);
+  // The default renewal is reneg-sec: a token would end just when the second renegotiation needs it.
+  const server = await bed.startServer([...onlyPassword(bed), 'auth-gen-token 0 30', ...reneg]);
   const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'reneg-sec 0', 'verb 4']);
   await sleep(2_600 * RENEG_SEC);
   await bed.checkPing(INNER_SERVER4);
