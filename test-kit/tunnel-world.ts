@@ -158,6 +158,15 @@ export class TunnelWorld {
     });
   }
 
+  /**
+   * Starts a peer without --pull and --mode server from its whole configuration, which may ask for the
+   * certificate of `name`. Its address is the server's, or with `parts` its own.
+   */
+  peer(config: string, name: WorldName | 'server' | undefined, parts: StationParts = {}): Station {
+    const pki = worldPki();
+    return this.#start('client', `${config}\n${name ? inline(pki.ca, pki[name]) : ''}`, parts);
+  }
+
   /** Starts a server and waits until it is up. */
   async serving(extra = '', parts: StationParts = {}): Promise<Station> {
     const server = this.server(extra, parts);

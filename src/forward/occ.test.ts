@@ -10,6 +10,7 @@ import {
   OCC_MTU_LOAD_REQUEST,
   OCC_MTU_REPLY,
   OCC_MTU_REQUEST,
+  OCC_REPLY,
   OCC_REQUEST,
   Occ,
 } from './occ.ts';
@@ -122,5 +123,52 @@ describe('Occ', () => {
       'NOTE: Empirical MTU test completed [Tried,Actual] local->remote=[1524,1400] remote->local=[1524,1400]',
     );
     expect(log.lines[2]).toContain('unable to accommodate a UDP packet size of 1524');
+  });
+
+  it('asks a peer without TLS for its options string until it has it', () => {
+    const replies: string[] = [];
+    const { occ, log } = create({ onReply: (text) => replies.push(text) });
+    expect(occ.nextTimeout()).toBe(10_000);
+    occ.handleTimeout(9_999, SIZES.linkMtu, true, newLinkCounters());
+    expect(occ.waiting).toBe(false);
+    occ.handleTimeout(10_000, SIZES.linkMtu, true, newLinkCounters());
+    expect(Buffer.from(occ.next(SIZES)!).equals(packet(OCC_REQUEST))).toBe(true);
+    expect(occ.nextTimeout()).toBe(20_000);
+    const reply = packet(OCC_REPLY, [...Buffer.from('V4,dev-type tun\0')]);
+    occ.handle(reply, 0, reply.length);
+    expect(replies).toEqual(['V4,dev-type tun']);
+    expect(occ.nextTimeout()).toBeUndefined();
+    expect(log.lines.some((line) => line.includes('failed to obtain'))).toBe(false);
+  });
+
+  it('gives up after eleven requests, with the counters of 2.x', () => {
+    const { occ, log } = create({ onReply: () => undefined });
+    const counters = { ...newLinkCounters(), linkReadBytes: 12, authReadBytes: 7 };
+    let asked = 0;
+    for (let next = occ.nextTimeout(); next !== undefined; next = occ.nextTimeout()) {
+      occ.handleTimeout(next, SIZES.linkMtu, true, counters);
+      if (occ.next(SIZES)) asked++;
+    }
+    expect(asked).toBe(11);
+    expect(log.lines.at(-1)).toMatch(
+      /^NOTE: failed to obtain options consistency info .* \(12 bytes received from peer, 7 bytes authenticated data channel traffic\)/,
+    );
+  });
+
+  it('takes replies that are cut short or not ended without passing them on', () => {
+    const replies: string[] = [];
+    const { occ } = create({ onReply: (text) => replies.push(text) });
+    for (const body of [[], [...Buffer.from('V4')], [0]]) {
+      const reply = packet(OCC_REPLY, body);
+      occ.handle(reply, 0, reply.length);
+    }
+    expect(replies).toEqual(['']);
+  });
+
+  it('does not ask, nor care for replies, with TLS', () => {
+    const { occ } = create();
+    const reply = packet(OCC_REPLY, [...Buffer.from('V4\0')]);
+    expect(occ.handle(reply, 0, reply.length)).toBe(false);
+    expect(occ.nextTimeout()).toBeUndefined();
   });
 });

@@ -10,6 +10,7 @@ import { type LinkParts, openClientLink } from './client-link.ts';
 import type { ResolvedAddress } from './connection-list.ts';
 import { bindAddress, bindFamily } from './local-bind.ts';
 import { portOf } from './port.ts';
+import { socketOptions, warnOfTos } from './socket-setup.ts';
 
 /** An open link. `remote` is undefined until a peer without --remote shows up on UDP. */
 export interface OpenLink {
@@ -34,9 +35,10 @@ export async function openLink(
 
 /** UDP without --remote: the first peer that authenticates. */
 async function awaitPeer(parts: LinkParts): Promise<OpenLink> {
-  const { ce, socket, log } = parts;
+  const { ce, options, socket, log } = parts;
   const family = bindFamily(ce, log);
   const link = await socket.openUdp({ family, ...(await listenBind(parts, family)) });
+  warnOfTos(options, link, log);
   logLink(parts, `UDPv${family}`, link.local, undefined);
   return { link, family, remote: undefined };
 }
@@ -91,14 +93,12 @@ function firstConnection(
   });
 }
 
-async function listenBind({ ce, options, socket }: LinkParts, family: 4 | 6) {
-  const { sndbuf, rcvbuf } = options;
+async function listenBind({ ce, options, socket, log }: LinkParts, family: 4 | 6) {
   return {
     ipv6Only: ce.bindIpv6Only,
     ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, family, socket) }),
     ...(ce.lport !== undefined && { localPort: portOf(ce.lport) }),
-    ...(sndbuf > 0 && { sndbuf }),
-    ...(rcvbuf > 0 && { rcvbuf }),
+    ...socketOptions(options, ce, log),
   };
 }
 
