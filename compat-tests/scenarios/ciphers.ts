@@ -10,6 +10,8 @@ import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
 
 const MIB = 1_048_576;
+/** Starts Node with OpenSSL's legacy provider. */
+const LEGACY_NODE = { NODE_OPTIONS: '--openssl-legacy-provider' };
 
 /** Cipher and digest; each cipher mode of 2.6 at least once. */
 const TUNNELS: readonly (readonly [cipher: string, auth: string])[] = [
@@ -34,7 +36,8 @@ export const ciphers: readonly Scenario[] = [
     tunnel: { cipher, auth },
     run: carries,
   })),
-  { name: 'legacy cipher BF-CBC with a static key', timeoutMs: 60_000, run: legacy },
+  { name: 'legacy cipher BF-CBC with a static key', run: legacyStatic },
+  { name: 'legacy cipher BF-CBC by negotiation', tunnel: { cipher: 'BF-CBC' }, run: legacyTls },
   { name: 'a legacy cipher without its provider is refused', run: legacyRefused },
   {
     name: 'small blocks: renegotiation by bytes',
@@ -60,7 +63,7 @@ async function carries(bed: Bed): Promise<void> {
   await bed.checkTraffic(4);
 }
 
-async function legacy(bed: Bed): Promise<void> {
+async function legacyStatic(bed: Bed): Promise<void> {
   const { server4 } = bed.client();
   const key = bed.write('static.key', staticKeyText(randomBytes(256)));
   const common = ['dev tun', 'proto udp4', 'cipher BF-CBC', 'verb 4', 'ping 1', 'connect-retry 1'];
@@ -77,11 +80,20 @@ async function legacy(bed: Bed): Promise<void> {
   for (const peer of peers) check(peer.has(insecure), `${peer.name} does not warn${bed.tails()}`);
 }
 
+async function legacyTls(bed: Bed): Promise<void> {
+  const lines = (role: Role): string[] => (bed.isOurs(role) ? [] : ['providers legacy default']);
+  bed.env = { ...bed.env, ...LEGACY_NODE };
+  await bed.startServer(lines('server'));
+  const client = await bed.startClient(lines('client'));
+  await bed.checkTraffic(2);
+  check(client.has(/INSECURE cipher \(BF-CBC\)/), `${client.name} does not warn${bed.tails()}`);
+}
+
 /** The peer loads the provider by its option, ours with Node's. */
 function launchLegacy(bed: Bed, role: Role, lines: readonly string[]) {
   const ns = role === 'server' ? bed.network.server : bed.client().ns;
   if (!bed.isOurs(role)) return bed.launch(role, ns, [...lines, 'providers legacy default']);
-  return bed.launch(role, ns, lines, { env: { NODE_OPTIONS: '--openssl-legacy-provider' } });
+  return bed.launch(role, ns, lines, { env: LEGACY_NODE });
 }
 
 async function legacyRefused(bed: Bed): Promise<void> {

@@ -5,6 +5,8 @@
 import { OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
+import { type CryptoBackend, cipherInfo } from '../crypto/crypto.ts';
+import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { clientStatusLines, openStatusFile } from '../manage/manage.ts';
 import { createConfigFilesNode } from '../options/config-files-node.ts';
 import {
@@ -84,7 +86,9 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
   let result: ParseResult;
   try {
     const tmpDir = process.env.TMPDIR;
-    result = parseArgv(argv, { files, messages, options, ...(tmpDir !== undefined && { tmpDir }) });
+    const supportsCipher = cipherCheck(program.providers?.crypto ?? createNodeCrypto());
+    const environment = { files, messages, options, supportsCipher };
+    result = parseArgv(argv, { ...environment, ...(tmpDir !== undefined && { tmpDir }) });
   } catch (error) {
     if (!(error instanceof OptionsError)) throw error;
     // What was said and set before the bad option holds all the same.
@@ -105,6 +109,14 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
     default:
       return runTool(result, print);
   }
+}
+
+/** Which ciphers may be listed: OpenSSL's legacy ones depend on how Node was started. */
+function cipherCheck(crypto: CryptoBackend): (name: string) => boolean {
+  return (name) => {
+    const cipher = cipherInfo(name);
+    return cipher !== undefined && crypto.supportsCipher(cipher);
+  };
 }
 
 /** Lines of option checking: usage text is plain as long as nobody redirected it. */
