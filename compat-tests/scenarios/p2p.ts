@@ -51,6 +51,7 @@ export const p2p: readonly Scenario[] = [
       return carriesTls(bed, { ...wrap, mutual: true }, /DATA_v2=1/);
     },
   },
+  { name: 'p2p TLS on tap', tunnel: { dev: 'tap' }, run: (bed) => carriesTls(bed, {}, /DATA_v2=1/) },
   { name: 'p2p TLS over TCP', tunnel: { proto: 'tcp' }, run: (bed) => carriesTls(bed, {}, /DATA_v2=1/) },
   {
     name: 'p2p TLS: the server end decides the order of ciphers',
@@ -111,6 +112,11 @@ function staticKeyScenarios(): Scenario[] {
     {
       name: 'p2p static key over TCP and IPv6',
       tunnel: { proto: 'tcp', family: 6 },
+      run: (bed) => carries(bed, { both: CBC, ...secret(bed, true) }),
+    },
+    {
+      name: 'p2p static key on tap',
+      tunnel: { dev: 'tap' },
       run: (bed) => carries(bed, { both: CBC, ...secret(bed, true) }),
     },
     {
@@ -232,15 +238,17 @@ function launchOne(
   side: 'left' | 'right',
   { both = [], left = [], right = [], mutual }: Lines,
 ): Program {
-  const { proto, family } = bed.tunnel;
+  const { dev, proto, family } = bed.tunnel;
   const isLeft = side === 'left';
   const { ns, ip4, ip6, server4, server6 } = bed.client();
   const host = isLeft ? (family === 6 ? ip6 : ip4) : family === 6 ? server6 : server4;
   const kind = proto === 'udp' ? 'udp' : 'tcp';
   return bed.launch(isLeft ? 'server' : 'client', isLeft ? bed.network.server : ns, [
-    'dev tun',
+    `dev ${dev}`,
     `proto ${kind}${family}${kind === 'udp' ? '' : isLeft ? '-server' : '-client'}`,
-    `ifconfig ${isLeft ? `${LEFT} ${RIGHT}` : `${RIGHT} ${LEFT}`}`,
+    dev === 'tun'
+      ? `ifconfig ${isLeft ? `${LEFT} ${RIGHT}` : `${RIGHT} ${LEFT}`}`
+      : `ifconfig ${isLeft ? LEFT : RIGHT} 255.255.255.0`,
     `ifconfig-ipv6 ${isLeft ? `${LEFT6}/64 fd00:8::2` : `fd00:8::2/64 ${LEFT6}`}`,
     ...(isLeft && !mutual ? [] : [`remote ${host} 1194`]),
     'port 1194',
