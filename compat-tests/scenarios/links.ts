@@ -66,7 +66,8 @@ async function deadFirstRemote(bed: Bed): Promise<void> {
   await bed.checkPing(INNER_SERVER4);
 }
 
-async function startRelay(bed: Bed, spoil: Partial<RelayOptions>) {
+/** A relay in the client's namespace, at 127.0.0.1 port 7000, that spoils the traffic. */
+export async function startRelay(bed: Bed, spoil: Partial<RelayOptions>) {
   const { ns, server4 } = bed.client();
   const agent = await bed.agent(ns);
   const options = {

@@ -6,6 +6,7 @@ import { ciphers } from './ciphers.ts';
 import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
+import { controlChannel } from './control-channel.ts';
 import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
@@ -50,6 +51,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...vlan,
   ...logins,
   ...certificates,
+  ...controlChannel,
   ...pushUpdate,
   ...refusals,
   ...tlsEngines,

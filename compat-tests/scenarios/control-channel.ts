@@ -1,0 +1,101 @@
+/**
+ * The control channel itself: tls-auth with every digest and key direction, very small control packets, heavy loss,
+ * reordering and doubling.
+ */
+import { setLoss } from '../../test-kit/netns.ts';
+import { sleep } from '../../test-kit/process.ts';
+import { type Bed, check } from '../bed.ts';
+import { INNER_SERVER4 } from '../config.ts';
+import { startRelay } from './links.ts';
+import type { Scenario } from './scenario.ts';
+
+/** With each digest a direction of its own: server and client, or none for both ways alike. */
+const DIGESTS = [
+  ['SHA1', '0 1'],
+  ['SHA224', '1 0'],
+  ['SHA256', ''],
+  ['SHA384', '0 1'],
+  ['SHA512', '1 0'],
+  ['SHA512-224', ''],
+  ['SHA512-256', '0 1'],
+  ['SHA3-224', '1 0'],
+  ['SHA3-256', ''],
+  ['SHA3-384', '0 1'],
+  ['SHA3-512', '1 0'],
+  ['BLAKE2b512', ''],
+  ['BLAKE2s256', '0 1'],
+  ['MD5', '1 0'],
+  ['MD5-SHA1', ''],
+  ['RIPEMD160', '0 1'],
+  ['SM3', '1 0'],
+] as const;
+const SMALLEST = 154;
+const WRAPS = ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'] as const;
+/** 30 % lost each way: this long until the tunnel is up. */
+const LOSSY_LIMIT_MS = 30_000;
+const BOTH = ['ours-client', 'ours-server'] as const;
+const RELAY = '127.0.0.1 7000';
+
+export const controlChannel: readonly Scenario[] = [
+  ...DIGESTS.map(([digest, directions]) => ({
+    name: `tls-auth with ${digest}, key directions ${directions || 'alike'}`,
+    pairings: BOTH,
+    run: (bed: Bed) => tlsAuth(bed, digest, directions),
+  })),
+  ...WRAPS.map((wrap) => ({
+    name: `control packets of ${SMALLEST} bytes at most (${wrap})`,
+    tunnel: { wrap },
+    run: smallPackets,
+  })),
+  ...WRAPS.map((wrap) => ({
+    name: `handshake over 30 % loss each way within ${LOSSY_LIMIT_MS / 1000} s (${wrap})`,
+    pairings: BOTH,
+    tunnel: { wrap },
+    run: lossy,
+  })),
+  ...WRAPS.map((wrap, i) => ({
+    name: `handshake and renegotiation over a link that reorders and doubles (${wrap})`,
+    tunnel: { wrap },
+    run: (bed: Bed) => disordered(bed, i + 11),
+  })),
+];
+
+async function tlsAuth(bed: Bed, digest: string, directions: string): Promise<void> {
+  const [server, client] = directions.split(' ').map((direction) => (direction ? ` ${direction}` : ''));
+  await bed.startServer([`auth ${digest}`, `tls-auth wrap.key${server}`]);
+  await bed.startClient([`auth ${digest}`, `tls-auth wrap.key${client ?? ''}`]);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+async function smallPackets(bed: Bed): Promise<void> {
+  const lines = [`max-packet-size ${SMALLEST}`, 'mssfix'];
+  const server = await bed.startServer([...lines, 'reneg-sec 4']);
+  const client = await bed.startClient([...lines, 'reneg-sec 0']);
+  await bed.checkPing(INNER_SERVER4);
+  await sleep(6_000);
+  await bed.checkPing(INNER_SERVER4);
+  for (const end of [server, client]) {
+    const handshakes = end.lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
+    check(handshakes >= 2, `${end.name}: ${handshakes} finished handshakes${bed.tails()}`);
+  }
+}
+
+async function lossy(bed: Bed): Promise<void> {
+  await bed.startServer();
+  setLoss(bed.network.server, 30);
+  setLoss(bed.client().ns, 30);
+  const client = bed.launchClient();
+  await bed.waitUp(client, LOSSY_LIMIT_MS);
+}
+
+async function disordered(bed: Bed, seed: number): Promise<void> {
+  const server = await bed.startServer(['reneg-sec 4']);
+  await startRelay(bed, { reorder: 0.3, reorderMs: 40, duplicate: 0.3, delayMs: 5, seed });
+  const client = await bed.startClient(['reneg-sec 0'], { remote: [RELAY] });
+  await sleep(6_000);
+  await bed.checkPing(INNER_SERVER4, { count: 20, intervalSec: 0.02 });
+  for (const end of [server, client]) {
+    const handshakes = end.lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
+    check(handshakes >= 2, `${end.name}: ${handshakes} finished handshakes${bed.tails()}`);
+  }
+}
