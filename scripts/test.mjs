@@ -4,7 +4,7 @@
  *
  *   node scripts/test.mjs                 everything that fits into CI
  *   node scripts/test.mjs --check         only the looks at the sources (npm run check)
- *   node scripts/test.mjs --long          with the full compat matrix (npm run test:long)
+ *   node scripts/test.mjs --long          with the full compat matrix and all seeds (npm run test:long)
  */
 import { compatStage, lintStages, nativeStage, setUpStage, unitStage, unusedStage } from './stages.mjs';
 
@@ -17,8 +17,9 @@ process.exitCode = totals.failed > 0 ? 1 : 0;
 
 function chosenStages(args) {
   if (args.includes('--check')) return [...lintStages, unusedStage];
-  const compat = args.includes('--long') ? compatStage(['--full'], LONG_LIMIT_MS) : compatStage();
-  return [setUpStage, ...lintStages, unitStage, nativeStage, compat];
+  const long = args.includes('--long');
+  const compat = long ? compatStage(['--full'], LONG_LIMIT_MS) : compatStage();
+  return [setUpStage, ...lintStages, unitStage(long), nativeStage, compat];
 }
 
 /** A stage that throws counts as one failure, so that the later stages still run. */

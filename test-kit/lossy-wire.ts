@@ -15,6 +15,8 @@ export interface LossyWireOptions {
   readonly reorder?: number;
   readonly reorderMs?: number;
   readonly latencyMs?: number;
+  /** Probability that a packet arrives with one bit changed. */
+  readonly flip?: number;
 }
 
 export interface WireDelivery<Address> {
@@ -29,7 +31,7 @@ interface InFlight<Address> extends WireDelivery<Address> {
 
 export class LossyWire<Address> {
   /** What the wire did, for assertions. */
-  readonly counts = { sent: 0, lost: 0, duplicated: 0, held: 0, delivered: 0 };
+  readonly counts = { sent: 0, lost: 0, duplicated: 0, held: 0, flipped: 0, delivered: 0 };
   readonly #random: () => number;
   readonly #options: Required<LossyWireOptions>;
   /** By due time, then order of sending. */
@@ -37,7 +39,7 @@ export class LossyWire<Address> {
 
   constructor(options: LossyWireOptions) {
     this.#random = createPrng(options.seed);
-    this.#options = { loss: 0, duplicate: 0, reorder: 0, reorderMs: 100, latencyMs: 20, ...options };
+    this.#options = { loss: 0, duplicate: 0, reorder: 0, reorderMs: 100, latencyMs: 20, flip: 0, ...options };
   }
 
   get inFlight(): number {
@@ -71,6 +73,16 @@ export class LossyWire<Address> {
     return first;
   }
 
+  #copy(packet: Uint8Array): Uint8Array {
+    const copy = Uint8Array.from(packet);
+    const { flip } = this.#options;
+    if (flip === 0 || this.#random() >= flip || copy.length === 0) return copy;
+    this.counts.flipped++;
+    const bit = Math.floor(this.#random() * copy.length * 8);
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+    return copy;
+  }
+
   #launch(packet: Uint8Array, from: Address, to: Address, nowMs: number): void {
     let dueMs = nowMs + this.#options.latencyMs;
     if (this.#random() < this.#options.reorder) {
@@ -79,6 +91,6 @@ export class LossyWire<Address> {
     }
     let at = this.#inFlight.length;
     while (at > 0 && this.#inFlight[at - 1]!.dueMs > dueMs) at--;
-    this.#inFlight.splice(at, 0, { packet: packet.slice(), from, to, dueMs });
+    this.#inFlight.splice(at, 0, { packet: this.#copy(packet), from, to, dueMs });
   }
 }

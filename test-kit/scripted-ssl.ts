@@ -3,7 +3,7 @@
  * enough for several control packets, then records. Nothing is secret, everything is deterministic.
  * Like node:tls it answers later: work waits until run(), which then calls wake().
  *
- *   record : u8 type || u16 length || body
+ *   record : u8 type || u16 length || u32 checksum || body       a wrong checksum fails, as a wrong MAC would
  *   client : HELLO random[32] ------------>
  *            <------------ SERVER_FLIGHT random[32] || certificate
  *            CLIENT_FLIGHT certificate --->
@@ -20,7 +20,8 @@ const FINISHED = 4;
 const ALERT = 21;
 const DATA = 23;
 const RANDOM_BYTES = 32;
-const HEADER_BYTES = 3;
+const HEADER_BYTES = 7;
+const CHECKSUM_OFFSET = 3;
 
 export interface ScriptedSslOptions {
   readonly seed: number;
@@ -37,6 +38,8 @@ export class ScriptedSsl implements SslBackend {
   readonly name = 'scripted';
   /** Sessions that were created and not closed. */
   openSessions = 0;
+  /** Records with a wrong checksum, of all sessions. */
+  badRecords = 0;
   readonly #options: ScriptedSslOptions;
   readonly #random: () => number;
   #tasks: (() => void)[] = [];
@@ -52,12 +55,14 @@ export class ScriptedSsl implements SslBackend {
         const random = Uint8Array.from({ length: RANDOM_BYTES }, () => this.#random() * 256);
         this.openSessions++;
         const closed = () => this.openSessions--;
+        const badRecord = () => this.badRecords++;
         return new ScriptedSession({
           ...this.#options,
           role: config.role,
           random,
           wake,
           closed,
+          badRecord,
           later: this.#later,
         });
       },
@@ -83,6 +88,7 @@ interface SessionOptions extends ScriptedSslOptions {
   readonly random: Uint8Array;
   readonly wake: () => void;
   readonly closed: () => void;
+  readonly badRecord: () => void;
   readonly later: (task: () => void) => void;
 }
 
@@ -177,6 +183,11 @@ class ScriptedSession implements SslSession {
       const end = HEADER_BYTES + this.#incoming.readUInt16BE(1);
       if (this.#incoming.length < end) return;
       const [type, body] = [this.#incoming[0]!, this.#incoming.subarray(HEADER_BYTES, end)];
+      if (checksum(type, body) !== this.#incoming.readUInt32BE(CHECKSUM_OFFSET)) {
+        this.#failure = 'scripted bad record';
+        this.#options.badRecord();
+        return;
+      }
       this.#incoming = this.#incoming.subarray(end);
       this.#handleRecord(type, Uint8Array.from(body));
     }
@@ -224,6 +235,7 @@ class ScriptedSession implements SslSession {
     const record = Buffer.alloc(HEADER_BYTES + body.length);
     record[0] = type;
     record.writeUInt16BE(body.length, 1);
+    record.writeUInt32BE(checksum(type, body), CHECKSUM_OFFSET);
     record.set(body, HEADER_BYTES);
     this.#ciphertext.push(record);
   }
@@ -231,6 +243,13 @@ class ScriptedSession implements SslSession {
   #certificateBytes(): Uint8Array {
     return new Uint8Array(this.#options.certificateBytes ?? 2500).fill(0xce);
   }
+}
+
+/** FNV-1a over type and body. */
+function checksum(type: number, body: Uint8Array): number {
+  let sum = Math.imul(0x811c9dc5 ^ type, 0x01000193);
+  for (const byte of body) sum = Math.imul(sum ^ byte, 0x01000193);
+  return sum >>> 0;
 }
 
 function certificate(name: string): PeerCertificate {

@@ -21,6 +21,8 @@ const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
 const SERVER: LinkAddress = { family: 4, address: '192.0.2.1', port: 1194 };
 /** How often a client asks for its settings (2.x PUSH_REQUEST_INTERVAL). */
 const PUSH_REQUEST_MS = 5000;
+/** As --ping-restart and the wait for PUSH_REPLY have it. */
+const SILENCE_MS = 60_000;
 const MAX_STEPS = 200_000;
 const crypto = createNodeCrypto();
 
@@ -36,6 +38,8 @@ export interface TlsPairOptions extends LossyWireOptions {
   readonly login?: (username: string | undefined) => boolean;
   /** Time that a login takes. */
   readonly loginMs?: number;
+  /** A side that ends with an error starts anew, as init and multi let it. */
+  readonly recovers?: boolean;
 }
 
 /** One side with what happened to it. */
@@ -54,6 +58,8 @@ export class TlsPair {
   readonly ssl: ScriptedSsl;
   /** Whether the wire is cut: everything sent is lost. */
   cut = false;
+  /** Times that a side ended with an error and started anew. */
+  recoveries = 0;
   /** Longest control packet seen on the wire, bytes. */
   longestPacket = 0;
   readonly #options: TlsPairOptions;
@@ -61,6 +67,8 @@ export class TlsPair {
   readonly #cookie: CookieHandshake;
   readonly #logins: { readonly dueMs: number; readonly answer: () => void }[] = [];
   #nextPushRequestMs: number | undefined;
+  /** When a client notices that its server is gone: no answer to PUSH_REQUEST, no pings. */
+  #silenceEndMs: number | undefined;
   #pushed = false;
 
   constructor(options: TlsPairOptions) {
@@ -113,6 +121,7 @@ export class TlsPair {
     this.client.multi?.close();
     this.client.events.length = 0;
     this.#nextPushRequestMs = undefined;
+    this.#silenceEndMs = undefined;
     this.client.multi = this.#create(this.client);
     this.client.multi.start(this.nowMs);
   }
@@ -181,6 +190,7 @@ export class TlsPair {
       this.client.multi?.nextTimeout(),
       this.server.multi?.nextTimeout(),
       this.#nextPushRequestMs,
+      this.#silenceEndMs,
       ...this.#logins.map((login) => login.dueMs),
     ].filter((time) => time !== undefined);
     return times.length > 0 ? Math.min(...times) : undefined;
@@ -200,6 +210,7 @@ export class TlsPair {
     }
     for (const side of [this.client, this.server]) side.multi?.handleTimeout(this.nowMs);
     if (this.#nextPushRequestMs !== undefined && this.#nextPushRequestMs <= this.nowMs) this.#requestPush();
+    if (this.#silenceEndMs !== undefined && this.#silenceEndMs <= this.nowMs) this.restartClient();
   }
 
   #deliverToServer(packet: Uint8Array, from: LinkAddress): void {
@@ -247,12 +258,25 @@ export class TlsPair {
       const ok = this.#options.login?.(event.credentials?.username) ?? true;
       const answer = () => side.multi?.handleAuthResult(event.id, { ok }, this.nowMs);
       this.#logins.push({ dueMs: this.nowMs + (this.#options.loginMs ?? 0), answer });
+    } else if (event.type === 'error' && this.#options.recovers) {
+      this.#recover(side);
     } else if (event.type === 'active' && event.first) {
       if (side === this.server) this.#pushed = false;
       else this.#requestPush();
     } else if (event.type === 'message') {
       this.#handleMessage(side, event.text);
     }
+  }
+
+  #recover(side: TlsSide): void {
+    this.recoveries++;
+    if (side === this.client) {
+      this.restartClient();
+      return;
+    }
+    side.multi?.close();
+    side.multi = undefined;
+    this.#silenceEndMs = this.nowMs + SILENCE_MS;
   }
 
   #requestPush(): void {
