@@ -1,3 +1,7 @@
+/**
+ * Options of addresses, sockets and packet sizes (2.x options.c, manual sections link and network options).
+ * See option-row.ts for the columns; options of routes stand in table-route.ts.
+ */
 import { applyDns, applyLinkMtu } from './apply-network.ts';
 import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN } from './defaults.ts';
 import { atoi, count, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
