@@ -1,7 +1,7 @@
 /**
  * One connection of a client or point-to-point peer (2.x the p2p event loop of openvpn.c and forward.c): a
  * link, a control channel, a data channel. It lives from the open link to the signal that ends it, and
- * moves packets between tun and link once Client (client.ts) has brought the device up.
+ * moves packets between tun and link once ClientTunnel (client-tunnel.ts) has brought the device up.
  *
  * Where packets go: to the remote that was given, or else to the peer that has proven itself: by TLS, or
  * without TLS by a packet that authenticates.
@@ -262,6 +262,10 @@ export class ClientSession {
     this.detach();
     this.tls.close();
     this.#config.link.close();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get #nowMs(): number {

@@ -1,67 +1,42 @@
 /**
  * A client or point-to-point peer from configuration to the end (2.x main loop of openvpn.c,
- * init_instance() and do_up() of init.c): the next profile, link, session, device and routes,
- * "Initialization Sequence Completed"; and after a signal either the end or the next attempt.
- *
- * With --pull the device is made from the PUSH_REPLY. Without, it is there before the link, and the peer's
- * first sign of life completes the rest (p2p.ts).
+ * init_instance() of init.c): the next profile, link and session; what its events and the server's
+ * messages mean; and after a signal either the end or the next attempt. What the tunnel consists of behind
+ * the session, device and routes, is client-tunnel.ts.
  */
 import { type LinkAddress, LinkError, type Logger, OpenVpnError } from '../base/base.ts';
+import { D_LINK_ERRORS, D_PUSH, D_RESTART, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
+import { newLinkCounters } from '../forward/forward.ts';
 import {
-  D_LINK_ERRORS,
-  D_PUSH,
-  D_PUSH_ERRORS,
-  D_RESTART,
-  D_STREAM_ERRORS,
-  M_INFO,
-  M_WARN,
-} from '../base/errlevel.ts';
-import { compressorFor } from '../comp/comp.ts';
-import { newLinkCounters, timerOptions } from '../forward/forward.ts';
-import {
-  applyPulledOptions,
-  applyPushUpdate,
   type ConnectionEntry,
-  finishPull,
   isUdp,
   type Options,
   protoKind,
   restorePrePull,
   useConnection,
 } from '../options/options.ts';
-import {
-  type ControlMessage,
-  PushCollector,
-  pulledOptionsDigest,
-  sanitizeControlMessage,
-} from '../push/push.ts';
+import type { ControlMessage } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { clearCertificates, setCertificate } from '../script/script.ts';
 import { ProxyError } from '../socket/socket.ts';
-import type { DataChannelParams, TlsEvent } from '../ssl/ssl.ts';
+import type { TlsEvent } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import type { ClientRun, ClientStatistics } from './client-run.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
+import { ClientTunnel, type ClientTunnelHost } from './client-tunnel.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
 import { askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
-import { logDataChannel, pulledDataParams } from './data-params.ts';
-import { frameOptions, frameWarnings, innerOptions } from './frame-setup.ts';
+import { frameWarnings } from './frame-setup.ts';
 import type { RunEnd, TunnelState } from './init.ts';
-import { agreeWithPeer, KeysWithoutTls } from './p2p.ts';
+import { KeysWithoutTls } from './p2p.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
-import { setPulledVariables } from './script-setup.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, type PendingSignal } from './sig.ts';
-import { bufferOptions } from './socket-setup.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
-import { createWrap } from './tls-setup.ts';
-import { TunnelInterface } from './tunnel-interface.ts';
-
-/** From closing the device to opening it anew, as 2.7 waits. */
-const UPDATE_PAUSE_MS = 1_000;
+import { createWrap, usesTls } from './tls-setup.ts';
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runClient(
@@ -71,12 +46,12 @@ export async function runClient(
   return new Client(run).run(statistics);
 }
 
-class Client implements ClientSessionHost {
+class Client implements ClientSessionHost, ClientTunnelHost {
   readonly #run: ClientRun;
   readonly #options: Options;
   readonly #log: Logger;
   readonly #list: ConnectionList;
-  readonly #tunnel: TunnelInterface;
+  readonly #tunnel: ClientTunnel;
   readonly #userPass: UserPass;
   readonly #proxyLogins: ProxyLogins;
   readonly #keysWithoutTls: KeysWithoutTls;
@@ -84,19 +59,9 @@ class Client implements ClientSessionHost {
   readonly #names: NameCache = new Map();
   #materials: TlsMaterials | undefined;
   #session: ClientSession | undefined;
-  #ce: ConnectionEntry | undefined;
-  /** What #ce is a copy of. */
+  /** What the attempt's profile is a copy of. */
   #entry: ConnectionEntry | undefined;
   readonly #wraps = new Map<ConnectionEntry | undefined, ControlWrap>();
-  #collector = new PushCollector();
-  /** Parts of a PUSH_UPDATE. */
-  #updates = new PushCollector();
-  /** Digest of what the open device was configured with. */
-  #digest: string | undefined;
-  /** Without --pull: whether all routes could be added; undefined until that was tried. */
-  #routesOk: boolean | undefined;
-  /** Work of the current session that has to end before the next begins. */
-  #settling: Promise<void> = Promise.resolve();
   #fatal: OpenVpnError | undefined;
 
   constructor(run: ClientRun) {
@@ -112,13 +77,7 @@ class Client implements ClientSessionHost {
     });
     this.#proxyLogins = new ProxyLogins(run.options);
     this.#keysWithoutTls = new KeysWithoutTls(run.options, run.providers);
-    this.#tunnel = new TunnelInterface({
-      tun: run.providers.tun,
-      network: run.providers.network,
-      hooks: run.hooks,
-      env: run.env,
-      log: this.#log,
-    });
+    this.#tunnel = new ClientTunnel(run, this.#userPass, this);
   }
 
   async run(statistics?: (current: ClientStatistics) => void): Promise<RunEnd> {
@@ -167,12 +126,10 @@ class Client implements ClientSessionHost {
     restorePrePull(this.#options);
     useConnection(this.#options, next.entry);
     const { ce } = this.#options;
-    this.#ce = ce;
     this.#entry = next.entry;
-    this.#collector = new PushCollector();
-    this.#updates = new PushCollector();
+    this.#tunnel.begin(ce);
     const createControl = await this.#prepareControl(ce);
-    this.#logLines(frameWarnings(this.#options, ce));
+    for (const { level, text } of frameWarnings(this.#options, ce)) this.#log.log(level, text);
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
@@ -181,11 +138,11 @@ class Client implements ClientSessionHost {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
       return ce;
     }
-    if (this.#opensEarly) await this.#openEarly(ce, address);
+    if (this.#opensEarly) await this.#tunnel.openEarly(address);
     if (signals.pending) return ce;
     if (!isUdp(ce.proto) || ce.socksProxy) this.#state('TCP_CONNECT');
     const startMs = providers.clock.nowMs();
-    const opened = await openLink(parts, address).catch((error: unknown) => this.#linkFailed(error));
+    const opened = await openLink(parts, address).catch((error: unknown) => this.#linkFailed(ce, error));
     if (!opened) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
       return ce;
@@ -209,7 +166,7 @@ class Client implements ClientSessionHost {
   async #prepareControl(ce: ConnectionEntry): Promise<CreateControl> {
     const options = this.#options;
     const { providers, passphrase } = this.#run;
-    if (this.#usesTls) {
+    if (usesTls(this.#options)) {
       this.#materials ??= loadTlsMaterials(options, providers, await passphrase.take(options));
     }
     return prepareControl({
@@ -227,10 +184,6 @@ class Client implements ClientSessionHost {
     if (known || parts.ce.remote === undefined) return known;
     this.#state('RESOLVE');
     return this.#list.useAddresses(await resolveRemote(parts, this.#list.size === 1));
-  }
-
-  get #usesTls(): boolean {
-    return this.#options.tlsServer || this.#options.tlsClient;
   }
 
   /** Whether the device is there before the peer. */
@@ -275,10 +228,9 @@ class Client implements ClientSessionHost {
   }
 
   /** What network or proxy do wrong leads to the next attempt, all else is fatal as in 2.x. */
-  #linkFailed(error: unknown): undefined {
+  #linkFailed(ce: ConnectionEntry, error: unknown): undefined {
     const { signals } = this.#run;
     if (signals.pending) return undefined;
-    const ce = this.#ce!;
     const dials = !isUdp(ce.proto) || ce.socksProxy !== undefined;
     if (!(error instanceof LinkError) || !dials || isBindError(error)) throw error;
     this.#log.log(D_LINK_ERRORS, error.message);
@@ -301,7 +253,7 @@ class Client implements ClientSessionHost {
         remote,
         createControl: (wake) => createControl(family, wake),
         // One time limit for the connection, a proxy's part included, and the server's first answer.
-        serverPollMs: this.#usesTls ? Math.max(1, ce.connectTimeout * 1000 - waitedMs) : 0,
+        serverPollMs: usesTls(this.#options) ? Math.max(1, ce.connectTimeout * 1000 - waitedMs) : 0,
         totals: this.#totals,
         signals,
       },
@@ -348,13 +300,13 @@ class Client implements ClientSessionHost {
       if (session.remote) this.#setTrusted(session.remote);
       if (!event.first) return;
       if (this.#options.pull) this.#state('GET_CONFIG');
-      else this.#meetPeer(session);
+      else this.#tunnel.meetPeer(session);
     }
   }
 
   handlePeer(from: LinkAddress): void {
     this.#setTrusted(from);
-    if (this.#session) this.#meetPeer(this.#session);
+    if (this.#session) this.#tunnel.meetPeer(this.#session);
   }
 
   /** The peer has proven to be where `from` says. */
@@ -367,11 +319,12 @@ class Client implements ClientSessionHost {
 
   handleMessage(message: ControlMessage, text: string): void {
     const { signals } = this.#run;
+    const session = this.#session!;
     // Point-to-point peers tell each other nothing else.
     if (!this.#options.pull && message.type !== 'exit') return;
     switch (message.type) {
       case 'push-reply':
-        this.#handlePushReply(message.items, text);
+        this.#tunnel.handlePushReply(session, message.items, text);
         break;
       case 'auth-failed':
         handleAuthFailed(message, { ...this.#run, list: this.#list, userPass: this.#userPass });
@@ -396,244 +349,24 @@ class Client implements ClientSessionHost {
         signals.raise('SIGUSR1', 'soft', 'remote-exit');
         break;
       case 'push-update':
-        this.#handlePushUpdate(message.items, text);
+        this.#tunnel.handlePushUpdate(session, message.items, text);
         break;
     }
   }
 
-  #handlePushReply(items: readonly string[], text: string): void {
-    this.#log.log(D_PUSH, `PUSH: Received control message: '${sanitizeControlMessage(text)}'`);
-    const verdict = this.#collector.add(items);
-    if (verdict === 'bad') {
-      this.#log.log(
-        D_PUSH_ERRORS,
-        `WARNING: Received bad push/pull message: ${sanitizeControlMessage(text)}`,
-      );
-      return;
-    }
-    if (verdict === 'duplicate') {
-      this.#takeToken(items);
-      return;
-    }
-    this.#session!.requester.stop();
-    if (verdict === 'more') return;
-    const session = this.#session!;
-    this.#settling = this.#bringUp(session).catch((error: unknown) => this.#bringUpFailed(error));
-  }
-
-  /** The tunnel is set up anew with what changed (2.7 do_update()). */
-  #handlePushUpdate(items: readonly string[], text: string): void {
-    const shown = sanitizeControlMessage(text);
-    this.#log.log(D_PUSH, `PUSH: Received control message: '${shown}'`);
-    const verdict = this.#updates.add(items);
-    if (verdict === 'more') return;
-    const { options } = this.#updates;
-    this.#updates = new PushCollector();
-    if (verdict === 'bad') {
-      this.#log.log(D_PUSH_ERRORS, `WARNING: Received bad push/pull message: ${shown}`);
-      return;
-    }
-    const session = this.#session!;
-    this.#settling = this.#settling
-      .then(() => this.#update(session, options))
-      .catch((error: unknown) => this.#bringUpFailed(error));
-  }
-
-  async #update(session: ClientSession, items: readonly string[]): Promise<void> {
-    const { signals, providers, env } = this.#run;
-    const options = this.#options;
-    if (signals.pending || this.#session !== session) return;
-    const result = applyPushUpdate(options, items);
-    this.#logLines(result.messages);
-    if (result.restart !== undefined) {
-      signals.raise('SIGUSR1', 'soft', result.restart);
-      return;
-    }
-    const finished = finishPull(options, result.imports, providers.comp);
-    this.#logLines(finished.messages);
-    if (!finished.ok || !this.#tunnel.device) {
-      this.#log.log(D_PUSH_ERRORS, 'Failed to update options');
-      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
-      return;
-    }
-    if (result.imports.size === 0) {
-      this.#log.log(M_WARN, 'No updatable options found in incoming PUSH_UPDATE message');
-      return;
-    }
-    setPulledVariables(env, options);
-    session.detach();
-    await this.#tunnel.close('restart');
-    if (await signals.sleep(UPDATE_PAUSE_MS)) return;
-    const ce = this.#ce!;
-    const device = await this.#tunnel.open(options, ce, session.remote, 'init');
-    // The next reconnect compares with nothing: what is open isn't what PUSH_REPLY said.
-    this.#digest = undefined;
-    if (signals.pending || this.#session !== session) return;
-    session.data.setFrame(frameOptions(options, ce, session.remote?.family ?? 4));
-    session.data.setTimers(timerOptions(options), providers.clock.nowMs());
-    session.attach(device);
-    await this.#finish(session);
-  }
-
-  #takeToken(items: readonly string[]): void {
-    const value = (name: string): string | undefined =>
-      items.find((item) => item.startsWith(`${name} `))?.slice(name.length + 1);
-    const token = value('auth-token');
-    const user = value('auth-token-user');
-    const name = user === undefined ? this.#options.authTokenUser : Buffer.from(user, 'base64').toString();
-    if (token !== undefined) this.#userPass.setToken(token, name);
-  }
-
-  #bringUpFailed(error: unknown): void {
-    if (error instanceof OpenVpnError) this.#fatal = error;
-    else
-      this.#fatal = new OpenVpnError(error instanceof Error ? error.message : String(error), 'ERR_OVPN', {
-        cause: error,
-      });
-    this.#run.signals.raise('SIGTERM', 'soft', 'process-push-msg-failed');
-  }
-
-  /** 2.x do_up(): pulled options, device, keys, routes. Stops where the session ends meanwhile. */
-  async #bringUp(session: ClientSession): Promise<void> {
-    const { signals, providers } = this.#run;
-    const ce = this.#ce!;
-    const options = this.#options;
-    // The ping-restart that holds until the push is gone with it.
-    restorePrePull(options);
-    const result = applyPulledOptions(options, this.#collector.options);
-    this.#logLines(result.messages);
-    if (result.restart !== undefined) {
-      signals.raise('SIGUSR1', 'soft', result.restart);
-      return;
-    }
-    const finished = finishPull(options, result.imports, providers.comp);
-    this.#logLines(finished.messages);
-    setPulledVariables(this.#run.env, options);
-    if (!finished.ok) {
-      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
-      return;
-    }
-    if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
-    const remoteOptions = session.tls.identity?.options ?? '';
-    const params = pulledDataParams(options, this.#collector.options, remoteOptions, providers);
-    if (!params) {
-      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
-      return;
-    }
-    const device = await this.#device(session, ce);
-    if (signals.pending || this.#session !== session) return;
-    const nowMs = providers.clock.nowMs();
-    session.data.setFrame(frameOptions(options, ce, session.remote?.family ?? 4));
-    session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
-    session.data.setInner(innerOptions(options, session.remote));
-    session.setShaper(options.shaper);
-    if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
-    session.data.setTimers(timerOptions(options), nowMs);
-    session.tls.generateDataKeys(params, nowMs);
-    this.#logTunnel(params, session);
-    session.attach(device);
-    session.drive();
-    await this.#finish(session);
-  }
-
-  /** Without --pull: what init_instance() of 2.x does before the link is open. */
-  async #openEarly(ce: ConnectionEntry, address: ResolvedAddress | undefined): Promise<void> {
-    const options = this.#options;
-    const kept = this.#tunnel.device;
-    if (kept) {
-      this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
-      if (options.upRestart) await this.#tunnel.restartScripts(ce, 'restart');
-      return;
-    }
-    await this.#tunnel.open(options, ce, address && { ...address, port: 0 }, 'init');
-    this.#routesOk = options.routeDelayDefined ? undefined : await this.#tunnel.addRoutes(options);
-  }
-
-  /** Without --pull: the peer is there, for the first time or again after its restart. */
-  #meetPeer(session: ClientSession): void {
-    const { providers, signals } = this.#run;
-    const options = this.#options;
-    const params = this.#usesTls ? agreeWithPeer(options, session.tls, providers) : session.tls.params;
-    if (!params) {
-      signals.raise('SIGUSR1', 'soft', 'connection initialisation failed');
-      return;
-    }
-    session.data.setInner(innerOptions(options, session.remote));
-    session.tls.generateDataKeys(params, providers.clock.nowMs());
-    this.#settling = this.#settling
-      .then(() => this.#completeP2p(session, params))
-      .catch((error: unknown) => this.#bringUpFailed(error));
-  }
-
-  async #completeP2p(session: ClientSession, params: DataChannelParams): Promise<void> {
-    if (this.#session !== session) return;
-    if (!this.#tunnel.device) {
-      this.#state('ASSIGN_IP');
-      const device = await this.#tunnel.open(this.#options, this.#ce!, session.remote, 'init');
-      this.#routesOk = undefined;
-      if (this.#session === session) session.attach(device);
-    }
-    await this.#finish(session);
-    this.#logTunnel(params, session);
-  }
-
-  async #device(
-    session: ClientSession,
-    ce: ConnectionEntry,
-  ): Promise<NonNullable<TunnelInterface['device']>> {
-    const options = this.#options;
-    const digest = pulledOptionsDigest(this.#collector.options, { tunMtuFixed: ce.tunMtuDefined }, (data) =>
-      this.#run.providers.crypto.hash('SHA256', data),
-    );
-    const kept = this.#tunnel.device;
-    if (kept && digest === this.#digest) {
-      this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
-      if (options.upRestart) await this.#tunnel.restartScripts(ce, 'restart');
-      return kept;
-    }
-    if (kept) {
-      this.#log.log(
-        M_INFO,
-        'NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.',
-      );
-      await this.#tunnel.close('restart');
-    }
-    this.#state('ASSIGN_IP');
-    const device = await this.#tunnel.open(options, ce, session.remote, 'init');
-    this.#digest = digest;
-    return device;
-  }
-
-  async #finish(session: ClientSession): Promise<void> {
-    const { signals, onUp } = this.#run;
-    const known = this.#options.pull ? undefined : this.#routesOk;
-    const ok = known ?? (await this.#addRoutes());
-    if (signals.pending || this.#session !== session) return;
-    this.#routesOk = ok;
+  handleCompleted(): void {
     this.#list.succeeded();
-    this.#log.log(M_INFO, `Initialization Sequence Completed${ok ? '' : ' With Errors'}`);
-    this.#state('CONNECTED');
-    onUp?.();
   }
 
-  /** After --route-delay; false when a route could not be added or a signal came first. */
-  async #addRoutes(): Promise<boolean> {
-    const options = this.#options;
-    const delayMs = options.routeDelayDefined ? options.routeDelay * 1000 : 0;
-    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return false;
-    this.#state('ADD_ROUTES');
-    return this.#tunnel.addRoutes(options);
-  }
-
-  #logTunnel(params: DataChannelParams, session: ClientSession): void {
-    logDataChannel(this.#log, this.#options, this.#ce!, params, session.data.compressor?.framing);
+  handleFatal(error: OpenVpnError, reason: string): void {
+    this.#fatal = error;
+    this.#run.signals.raise('SIGTERM', 'soft', reason);
   }
 
   /** What current() had to ask for is there. */
   #handleLoginAnswer(error: OpenVpnError | undefined): void {
     if (error) {
-      this.#fatal = error;
-      this.#run.signals.raise('SIGTERM', 'soft', 'auth-failure');
+      this.handleFatal(error, 'auth-failure');
       return;
     }
     const session = this.#session;
@@ -650,7 +383,7 @@ class Client implements ClientSessionHost {
       if (!isRestart(signal)) this.#state('EXITING');
       await this.#tunnel.close(signal.reason || signal.name.toLowerCase());
     }
-    await this.#settling;
+    await this.#tunnel.settled();
     if (!this.#options.persistKey) {
       this.#forgetWraps();
       this.#materials?.close();
@@ -677,10 +410,6 @@ class Client implements ClientSessionHost {
     logSignal(this.#log, signal);
     this.#run.signals.clear();
     return signal.name === 'SIGHUP' ? 'reload' : 'exit';
-  }
-
-  #logLines(lines: readonly { readonly level: number; readonly text: string }[]): void {
-    for (const { level, text } of lines) this.#log.log(level, text);
   }
 
   #state(state: TunnelState): void {

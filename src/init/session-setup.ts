@@ -15,7 +15,7 @@ import type { Providers } from './init.ts';
 import type { KeysWithoutTls } from './p2p.ts';
 import type { OpenLink } from './peer-link.ts';
 import type { TlsMaterials } from './tls-materials.ts';
-import { LINK_OVERHEAD, tlsMultiConfig } from './tls-setup.ts';
+import { LINK_OVERHEAD, tlsMultiConfig, usesTls } from './tls-setup.ts';
 
 /** Makes the control channel of a link whose addresses are of `family`. */
 export type CreateControl = (family: 4 | 6, wake: () => void) => TlsMulti;
@@ -68,7 +68,7 @@ export function sessionSettings(
 ): Omit<ClientSessionConfig, Decided> {
   const refused = compressionProblem(options.compress, comp);
   if (refused !== undefined) throw new OptionsError(refused);
-  const asksForOptions = options.occ && !options.tlsServer && !options.tlsClient;
+  const asksForOptions = options.occ && !usesTls(options);
   return {
     pull: options.pull,
     handWindowMs: options.handWindow * 1000,

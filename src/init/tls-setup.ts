@@ -37,6 +37,11 @@ import { readText } from './file-text.ts';
 import type { Providers } from './init.ts';
 import type { TlsMaterials } from './tls-materials.ts';
 
+/** Peers without TLS have static keys, or no keys at all. */
+export function usesTls(options: Options): boolean {
+  return options.tlsServer || options.tlsClient;
+}
+
 /** Bytes of IP and UDP (or TCP) header that count into a control packet's size. */
 export const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
 
