@@ -21,16 +21,18 @@ import {
   type TunnelOptions,
   tunnelFiles,
 } from './config.ts';
+import { isBefore, type Peer } from './peer.ts';
 
 /** Who plays which role; "ours-both" proves that we also talk to ourselves. */
 export const PAIRINGS = ['ours-client', 'ours-server', 'ours-both'] as const;
 export type Pairing = (typeof PAIRINGS)[number];
 export type Role = 'client' | 'server';
 
-/** Paths of the two programs. */
+/** Paths of the two programs, and what the peer is. */
 export interface Programs {
   readonly ours: string;
   readonly peer: string;
+  readonly reference: Peer;
 }
 
 /** What a scenario asks of its bed. */
@@ -91,7 +93,10 @@ export class Bed {
     this.pki = pki;
     this.#programs = programs;
     this.dir = createTemporaryFolder('bed');
-    this.#files = tunnelFiles(tunnel, this.dir, programs.peer);
+    const { kind } = programs.reference;
+    const knowsV2 = kind === 'openvpn' && !isBefore(programs.reference, '2.5');
+    const keyMaker = knowsV2 ? programs.peer : programs.ours;
+    this.#files = tunnelFiles(tunnel, this.dir, keyMaker);
     this.network = createNetwork(clients);
   }
 

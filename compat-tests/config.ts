@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CertificateFiles, type KeyKind, type Pki, staticKeyText } from '../test-kit/pki.ts';
+import type { PeerLimits } from './peer.ts';
 
 /** What the matrix varies. */
 export interface TunnelOptions {
@@ -46,6 +47,19 @@ export const PLAIN_TUNNEL: TunnelOptions = {
   topology: 'subnet',
   key: 'ec',
 };
+
+/** Values that not every peer has. */
+const VALUE_LIMITS: Readonly<Record<string, PeerLimits>> = {
+  'dev tap': { peerKinds: ['openvpn'] },
+  'wrap tls-crypt-v2': { peerFrom: '2.5' },
+  'cipher CHACHA20-POLY1305': { peerFrom: '2.5' },
+};
+
+/** Which peers have all these values. Where two of them are limited, the last counts. */
+export function limitsOf(tunnel: Partial<Record<keyof TunnelOptions, unknown>>): PeerLimits {
+  const limits = Object.entries(tunnel).map(([name, value]) => VALUE_LIMITS[`${name} ${value}`]);
+  return Object.assign({}, ...limits) as PeerLimits;
+}
 
 export const INNER_SERVER4 = '10.8.0.1';
 export const INNER_SERVER6 = 'fd00:8::1';

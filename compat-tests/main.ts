@@ -3,15 +3,23 @@
  * Exit code 0 when nothing failed, 1 otherwise, 2 on wrong use. Without root or a peer every test counts
  * as skipped, and the first and last line say so.
  */
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
-import { PAIRINGS } from './bed.ts';
+import { PAIRINGS, type Programs } from './bed.ts';
 import { matrixTests } from './matrix.ts';
-import { countResults, resultLine, resultTables, writeDocs, writeJson } from './report.ts';
+import { fits, type Peer, playsIn, readPeer } from './peer.ts';
+import {
+  addResults,
+  countResults,
+  readResults,
+  resultLine,
+  resultTables,
+  writeDocs,
+  writeJson,
+} from './report.ts';
 import { type CompatTest, runTests, type TestResult } from './runner.ts';
 import { scenarioTests } from './scenarios/list.ts';
 
@@ -24,7 +32,8 @@ const USAGE = `usage: npm run compat -- [options]
   --full          the full product instead of the pairwise design
   --list          names only
   --quiet         only failures and the closing line
-  --write-docs    writes the tables into docs/compatibility.md
+  --add           keeps the results of earlier runs against this peer: a run in pieces
+  --write-docs    writes the peer's column, and ours, into the tables of docs/compatibility.md
 `;
 
 const OPTIONS = {
@@ -36,6 +45,7 @@ const OPTIONS = {
   full: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
+  add: { type: 'boolean', default: false },
   'write-docs': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -47,16 +57,26 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const options = readOptions();
   if (options === undefined) return 2;
-  const tests = selectTests(options);
+  const peer = resolve(options.peer);
+  const programs = { ours: resolve(options.ours), peer, reference: readPeer(peer) };
+  const all = allTests(options, programs.reference);
+  const wanted = all.filter((test) => isWanted(test, options));
+  const tests = wanted.filter((test) => isForPeer(test, programs.reference));
   if (options.list) {
     for (const test of tests) print(`${test.pairing}  ${test.name}`);
     return 0;
   }
-  const programs = { ours: resolve(options.ours), peer: resolve(options.peer) };
   const obstacle =
     namespacesUnavailable() ?? missing(programs.peer, 'peer') ?? missing(programs.ours, 'our program');
   const results = obstacle === undefined ? await run(tests, programs, options) : skipAll(tests, obstacle);
-  return report(results, programs, options);
+  const kept = keep(results, programs, options);
+  if (options['write-docs'])
+    updateDocs(
+      all.filter((test) => isForPeer(test, programs.reference)),
+      kept,
+      programs.reference,
+    );
+  return report(results, wanted.length - tests.length, options);
 }
 
 type Options = NonNullable<ReturnType<typeof readOptions>>;
@@ -73,23 +93,24 @@ function readOptions() {
   }
 }
 
-function selectTests(options: Options): CompatTest[] {
-  const all = PAIRINGS.flatMap((pairing) => [
-    ...matrixTests(pairing, options.full),
+function allTests(options: Options, peer: Peer): CompatTest[] {
+  return PAIRINGS.filter((pairing) => playsIn(peer, pairing)).flatMap((pairing) => [
+    ...matrixTests(pairing, options.full, peer),
     ...scenarioTests(pairing),
   ]);
-  return all.filter((test) => {
-    const title = `${test.pairing} ${test.group} ${test.name}`;
-    const inGroup = options.group === undefined || options.group === test.group;
-    return inGroup && (options.filter ?? []).every((word) => title.includes(word));
-  });
 }
 
-function run(
-  tests: CompatTest[],
-  programs: { ours: string; peer: string },
-  options: Options,
-): Promise<TestResult[]> {
+function isWanted(test: CompatTest, options: Options): boolean {
+  const title = `${test.pairing} ${test.group} ${test.feature}: ${test.name}`;
+  const inGroup = options.group === undefined || options.group === test.group;
+  return inGroup && (options.filter ?? []).every((word) => title.includes(word));
+}
+
+function isForPeer(test: CompatTest, peer: Peer): boolean {
+  return test.pairing === 'ours-both' || fits(test.limits, peer);
+}
+
+function run(tests: CompatTest[], programs: Programs, options: Options): Promise<TestResult[]> {
   sweepTemporaryFolders();
   const stale = sweepStaleNamespaces();
   if (stale.length > 0) print(`removed stale namespaces: ${stale.join(' ')}`);
@@ -101,31 +122,45 @@ function run(
 
 function skipAll(tests: readonly CompatTest[], why: string): TestResult[] {
   print(`SKIPPED: all ${tests.length} compat tests: ${why}`);
-  return tests.map(({ name, group, pairing, tunnel }) => {
-    return { name, group, pairing, tunnel, outcome: 'skipped', seconds: 0, detail: why };
+  return tests.map(({ name, group, feature, pairing, tunnel }) => {
+    return { name, group, feature, pairing, tunnel, outcome: 'skipped', seconds: 0, detail: why };
   });
 }
 
-function report(results: TestResult[], programs: { ours: string; peer: string }, options: Options): number {
+function report(results: readonly TestResult[], notForPeer: number, options: Options): number {
   const { passed, failed, skipped } = countResults(results);
-  const peerVersion = versionOf(programs.peer);
   if (!options.quiet) print(`\n${resultTables(results)}\n`);
-  const file = save(results, { peerVersion, oursVersion: versionOf(programs.ours) });
-  if (options['write-docs']) writeDocs('docs/compatibility.md', results, peerVersion);
-  print(`results: ${file}`);
+  if (notForPeer > 0) print(`${notForPeer} cases are not for this peer`);
   if (skipped > 0)
     print(`SKIPPED: ${skipped} compat tests: ${results.find((r) => r.outcome === 'skipped')?.detail}`);
   print(`compat: ${passed} passed, ${failed} failed, ${skipped} skipped`);
   return failed > 0 ? 1 : 0;
 }
 
-/** Results of an earlier run by another user may be in the way; that is no reason to fail. */
-function save(results: TestResult[], facts: object): string {
+/**
+ * Saves the results and returns them, with those of earlier runs when they are to be kept. Results of another user
+ * may be in the way; that is no reason to fail.
+ */
+function keep(results: TestResult[], programs: Programs, options: Options): TestResult[] {
+  const path = join(RESULTS_DIR, `${programs.reference.title.replaceAll(' ', '-')}.json`);
+  const kept = options.add ? addResults(readResults(path), results) : results;
   try {
-    return writeJson(RESULTS_DIR, results, facts);
+    const facts = { peerVersion: programs.reference.title, oursVersion: readPeer(programs.ours).title };
+    writeJson(join(RESULTS_DIR, 'latest.json'), results, facts);
+    writeJson(path, kept, facts);
+    print(`results: ${path}`);
   } catch (error) {
-    return `not written: ${(error as Error).message}`;
+    print(`results: not written: ${(error as Error).message}`);
   }
+  return kept;
+}
+
+/** @param tests all that are for this peer, run or not */
+function updateDocs(tests: readonly CompatTest[], results: readonly TestResult[], peer: Peer): void {
+  const { written, missing: without } = writeDocs('docs/compatibility.md', tests, results, peer);
+  for (const column of written) print(`docs/compatibility.md: column "${column}" written`);
+  for (const [column, count] of without)
+    print(`docs/compatibility.md: column "${column}" left: ${count} tests have no result (--add keeps them)`);
 }
 
 function missing(path: string, what: string): string | undefined {
@@ -135,11 +170,6 @@ function missing(path: string, what: string): string | undefined {
   } catch {
     return `${what} ${path} is missing or not executable`;
   }
-}
-
-function versionOf(path: string): string {
-  const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 });
-  return (stdout ?? '').split('\n')[0]?.split(' ').slice(0, 2).join(' ') || 'unknown';
 }
 
 function print(text: string): void {

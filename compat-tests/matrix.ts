@@ -4,7 +4,8 @@
  */
 import { coveringCases, type Dimensions, fullProduct } from '../test-kit/covering.ts';
 import type { Bed, Pairing } from './bed.ts';
-import type { TunnelOptions } from './config.ts';
+import { limitsOf, type TunnelOptions } from './config.ts';
+import { fits, type Peer, type PeerLimits } from './peer.ts';
 import type { CompatTest } from './runner.ts';
 
 export const DIMENSIONS: Dimensions<TunnelOptions> = {
@@ -29,17 +30,35 @@ export const DIMENSIONS: Dimensions<TunnelOptions> = {
 
 const SEEDS: Readonly<Record<Pairing, number>> = { 'ours-client': 11, 'ours-server': 22, 'ours-both': 33 };
 
-/** The matrix tests of one pairing. */
-export function matrixTests(pairing: Pairing, full: boolean): CompatTest[] {
-  const cases = full ? fullProduct(DIMENSIONS) : coveringCases(DIMENSIONS, SEEDS[pairing]);
+/** Row of docs/compatibility.md for all of them. */
+export const MATRIX_FEATURE = 'Tunnels of the matrix below';
+
+const ANY_PEER: PeerLimits = { peerKinds: ['openvpn', 'openvpn3-client'] };
+
+/** The matrix tests of one pairing; only ours with ours takes the values that `peer` does not have. */
+export function matrixTests(pairing: Pairing, full: boolean, peer: Peer): CompatTest[] {
+  const dimensions = pairing === 'ours-both' ? DIMENSIONS : dimensionsOf(peer);
+  const cases = full ? fullProduct(dimensions) : coveringCases(dimensions, SEEDS[pairing]);
   return cases.map((tunnel) => ({
     name: caseName(tunnel),
     group: 'matrix',
+    feature: MATRIX_FEATURE,
     pairing,
+    limits: ANY_PEER,
     tunnel,
     timeoutMs: 60_000,
     run: runCase,
   }));
+}
+
+function dimensionsOf(peer: Peer): Dimensions<TunnelOptions> {
+  const entries = Object.entries(DIMENSIONS).map(([name, values]) => {
+    const possible = (values as readonly unknown[]).filter((value) =>
+      fits({ ...ANY_PEER, ...limitsOf({ [name]: value }) }, peer),
+    );
+    return [name, possible] as const;
+  });
+  return Object.fromEntries(entries) as unknown as Dimensions<TunnelOptions>;
 }
 
 function caseName(tunnel: TunnelOptions): string {

@@ -7,11 +7,16 @@ import { join } from 'node:path';
 import { pkiFor } from '../test-kit/pki.ts';
 import { Bed, type Pairing, type Programs } from './bed.ts';
 import type { TunnelOptions } from './config.ts';
+import type { PeerLimits } from './peer.ts';
 
 export interface CompatTest {
   readonly name: string;
   readonly group: 'matrix' | 'scenario';
+  /** Row of docs/compatibility.md. */
+  readonly feature: string;
   readonly pairing: Pairing;
+  /** Peers it is for. */
+  readonly limits: PeerLimits;
   readonly tunnel: TunnelOptions;
   readonly timeoutMs: number;
   /** Client namespaces; 1 when left out. */
@@ -22,6 +27,7 @@ export interface CompatTest {
 export interface TestResult {
   readonly name: string;
   readonly group: CompatTest['group'];
+  readonly feature: string;
   readonly pairing: Pairing;
   readonly tunnel: TunnelOptions;
   readonly outcome: 'passed' | 'failed' | 'skipped';
@@ -58,7 +64,7 @@ export async function runTests(tests: readonly CompatTest[], options: RunOptions
 }
 
 async function runTest(test: CompatTest, options: RunOptions): Promise<TestResult> {
-  const { name, group, pairing, tunnel } = test;
+  const { name, group, feature, pairing, tunnel } = test;
   const pki = await pkiFor(tunnel.key);
   const startedMs = Date.now();
   let outcome: TestResult['outcome'] = 'passed';
@@ -75,7 +81,16 @@ async function runTest(test: CompatTest, options: RunOptions): Promise<TestResul
     await bed?.close();
   }
   const seconds = (Date.now() - startedMs) / 1_000;
-  return { name, group, pairing, tunnel, outcome, seconds, ...(detail === undefined ? {} : { detail }) };
+  return {
+    name,
+    group,
+    feature,
+    pairing,
+    tunnel,
+    outcome,
+    seconds,
+    ...(detail === undefined ? {} : { detail }),
+  };
 }
 
 async function withLimit(work: Promise<void>, timeoutMs: number): Promise<void> {

@@ -36,7 +36,11 @@ export const ciphers: readonly Scenario[] = [
     tunnel: { cipher, auth },
     run: carries,
   })),
-  { name: 'legacy cipher BF-CBC with a static key', run: legacyStatic },
+  {
+    name: 'legacy cipher BF-CBC with a static key',
+    feature: 'Static keys and point-to-point peers',
+    run: legacyStatic,
+  },
   { name: 'legacy cipher BF-CBC by negotiation', tunnel: { cipher: 'BF-CBC' }, run: legacyTls },
   { name: 'a legacy cipher without its provider is refused', run: legacyRefused },
   {
@@ -51,6 +55,7 @@ export const ciphers: readonly Scenario[] = [
     run: chooses,
   },
   {
+    feature: 'Epoch data keys (2.7)',
     name: 'epoch data keys: announced with compat-mode 2.7.0, used when both do',
     timeoutMs: 60_000,
     run: epochs,

@@ -38,6 +38,7 @@ const WRAPS = ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'] as const;
 const LOSSY_LIMIT_MS = 30_000;
 const LOSSY_TRIES = 2;
 const BOTH = ['ours-client', 'ours-server'] as const;
+const UNDER_LOSS = 'Control channel under loss';
 const RELAY = '127.0.0.1 7000';
 
 export const controlChannel: readonly Scenario[] = [
@@ -48,10 +49,12 @@ export const controlChannel: readonly Scenario[] = [
   })),
   ...WRAPS.map((wrap) => ({
     name: `control packets of ${SMALLEST} bytes at most (${wrap})`,
+    feature: 'Small control packets (max-packet-size)',
     tunnel: { wrap },
     run: smallPackets,
   })),
   ...WRAPS.map((wrap) => ({
+    feature: UNDER_LOSS,
     name: `handshake over 30 % loss each way within ${LOSSY_LIMIT_MS / 1000} s (${wrap})`,
     pairings: BOTH,
     tunnel: { wrap },
@@ -59,6 +62,7 @@ export const controlChannel: readonly Scenario[] = [
     run: lossy,
   })),
   ...WRAPS.map((wrap, i) => ({
+    feature: UNDER_LOSS,
     name: `handshake and renegotiation over a link that reorders and doubles (${wrap})`,
     tunnel: { wrap },
     run: (bed: Bed) => disordered(bed, i + 11),

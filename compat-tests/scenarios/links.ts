@@ -13,9 +13,14 @@ const RELAY_PORT = 7_000;
 export const links: readonly Scenario[] = [
   { name: 'handshake and transfer over 10 % loss each way (UDP)', run: lossy, timeoutMs: 120_000 },
   { name: 'handshake over a link that delays, reorders and doubles', run: disordered },
-  { name: 'floating client: its source port changes', run: floating },
-  { name: 'second remote when the first is dead (UDP)', run: deadFirstRemote },
-  { name: 'second remote when the first is dead (TCP)', tunnel: { proto: 'tcp' }, run: deadFirstRemote },
+  { name: 'floating client: its source port changes', feature: 'Floating clients', run: floating },
+  { name: 'second remote when the first is dead (UDP)', feature: 'Connection lists', run: deadFirstRemote },
+  {
+    name: 'second remote when the first is dead (TCP)',
+    feature: 'Connection lists',
+    tunnel: { proto: 'tcp' },
+    run: deadFirstRemote,
+  },
 ];
 
 async function lossy(bed: Bed): Promise<void> {

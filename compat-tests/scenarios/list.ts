@@ -1,5 +1,5 @@
-/** All scenarios, in the order of the table. */
-import type { Pairing } from '../bed.ts';
+/** All scenarios, grouped by the feature that they test. */
+import { PAIRINGS, type Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
 import { certificates } from './certificates.ts';
 import { ciphers } from './ciphers.ts';
@@ -30,39 +30,48 @@ import { tlsCryptV2 } from './tls-crypt-v2.ts';
 import { tlsEngines } from './tls-engines.ts';
 import { vlan } from './vlan.ts';
 
-const SCENARIOS: readonly Scenario[] = [
-  ...renegotiation,
-  ...restarts,
-  ...links,
-  ...connections,
-  ...proxies,
-  ...sockets,
-  ...routing,
-  ...compression,
-  ...shaping,
-  ...socketOptions,
-  ...exitNotify,
-  ...ciphers,
-  ...p2p,
-  ...signals,
-  ...hooks,
-  ...status,
-  ...tap,
-  ...vlan,
-  ...logins,
-  ...certificates,
-  ...controlChannel,
-  ...pushUpdate,
-  ...refusals,
-  ...tlsEngines,
-  ...tlsCryptV2,
-  ...hostile,
-  ...configErrors,
+/** Rows of docs/compatibility.md with their scenarios, in the order of the table. */
+const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenario[]])[] = [
+  ['Renegotiation', renegotiation],
+  ['Restarts and timeouts', restarts],
+  ['Control channel under loss', links],
+  ['tls-auth: digests and key directions', controlChannel],
+  ['Connection lists', connections],
+  ['HTTP and SOCKS proxies', proxies],
+  ['Dual stack and port-share', sockets],
+  ['Routes, client-config-dir, client-to-client', routing],
+  ['Compression framing', compression],
+  ['MTU, shaper, client-nat', shaping],
+  ['Socket options', socketOptions],
+  ['Exit notification', exitNotify],
+  ['CBC, CFB, OFB and legacy data ciphers', ciphers],
+  ['Static keys and point-to-point peers', p2p],
+  ['Signals', signals],
+  ['Script hooks', hooks],
+  ['Status files', status],
+  ['TAP, bridges, VLAN', [...tap, ...vlan]],
+  ['Logins, auth-token, challenges', logins],
+  ['Certificates and revocation', certificates],
+  ['PUSH_UPDATE (2.7)', pushUpdate],
+  ['Refused peers', refusals],
+  ['TLS engines', tlsEngines],
+  ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
+  ['Garbage and replays', hostile],
+  ['Wrong configurations', configErrors],
 ];
+
+const TESTS: readonly CompatTest[] = FEATURES.flatMap(([feature, scenarios]) =>
+  scenarios.flatMap((scenario) =>
+    (scenario.pairings ?? PAIRINGS).map((pairing) => toTest(scenario, feature, pairing)),
+  ),
+);
 
 /** The scenario tests of one pairing. */
 export function scenarioTests(pairing: Pairing): CompatTest[] {
-  return SCENARIOS.filter((scenario) => scenario.pairings?.includes(pairing) ?? true).map((s) =>
-    toTest(s, pairing),
-  );
+  return TESTS.filter((test) => test.pairing === pairing);
+}
+
+/** All features that scenarios belong to. */
+export function scenarioFeatures(): string[] {
+  return [...new Set(TESTS.map((test) => test.feature))];
 }

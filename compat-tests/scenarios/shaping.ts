@@ -8,19 +8,32 @@ const MIB = 1_048_576;
 /** More than one packet, so that each goes in pieces and is put together twice: by us and by the kernel. */
 const HUGE_PING = { count: 5, sizeBytes: 4_000 };
 const SHAPER_BYTES = 200_000;
+const FRAGMENTS = 'Fragmentation';
 
 export const shaping: readonly Scenario[] = [
-  { name: 'fragment 1200', run: (bed) => fragment(bed, ['fragment 1200']) },
+  { name: 'fragment 1200', feature: FRAGMENTS, run: (bed) => fragment(bed, ['fragment 1200']) },
   {
+    feature: FRAGMENTS,
     name: 'fragment 600 mtu with mssfix',
     run: (bed) => fragment(bed, ['fragment 600 mtu', 'mssfix 600 mtu']),
   },
-  { name: 'fragment 200 over IPv6', tunnel: { family: 6 }, run: (bed) => fragment(bed, ['fragment 200']) },
   {
+    name: 'fragment 200 over IPv6',
+    feature: FRAGMENTS,
+    tunnel: { family: 6 },
+    run: (bed) => fragment(bed, ['fragment 200']),
+  },
+  {
+    feature: FRAGMENTS,
     name: 'fragment 1000 without mssfix, with comp-lzo yes',
     run: (bed) => fragment(bed, ['fragment 1000', 'mssfix 0', 'comp-lzo yes', 'allow-compression yes']),
   },
-  { name: 'fragment 1200 with clients of client-to-client', clients: 2, run: fragmentBetweenClients },
+  {
+    name: 'fragment 1200 with clients of client-to-client',
+    feature: FRAGMENTS,
+    clients: 2,
+    run: fragmentBetweenClients,
+  },
   { name: 'tun-mtu 1300 pushed to the client', run: pushedMtu },
   { name: 'link-mtu 1400 on both sides', run: linkMtu },
   { name: 'tun-mtu 9000 over a path of 1500', run: (bed) => jumbo(bed) },

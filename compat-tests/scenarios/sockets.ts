@@ -18,6 +18,7 @@ const BODY_BYTES = 3_000_000;
 export const sockets: readonly Scenario[] = [
   {
     name: 'several sockets in one server: UDP and TCP, IPv4 and IPv6',
+    feature: 'Several sockets (2.7)',
     pairings: ['ours-server', 'ours-both'],
     clients: 3,
     run: severalSockets,
@@ -26,6 +27,7 @@ export const sockets: readonly Scenario[] = [
   { name: 'bind ipv6only serves IPv6 alone', tunnel: { family: 6 }, run: ipv6Only },
   { name: 'port-share with nginx', tunnel: { proto: 'tcp' }, run: portShare },
   {
+    feature: 'TCP back-pressure',
     name: 'a TCP client that stops reading does not hold up another',
     pairings: ['ours-server', 'ours-both'],
     tunnel: { proto: 'tcp' },
