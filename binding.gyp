@@ -11,6 +11,7 @@
         "native/locals.cc",
         "native/poll.cc",
         "native/process.cc",
+        "native/provider.cc",
         "native/segment.cc",
         "native/socket.cc",
         "native/split.cc",

@@ -1,10 +1,12 @@
 // Entry of the addon: one property per class or function that src/native/native.ts declares.
-// No process-wide state but the fetched ciphers (aead.cc), so worker threads may load it too.
+// No process-wide state but the fetched ciphers (aead.cc) and OpenSSL's providers (provider.cc), so worker
+// threads may load it too.
 #include "common.h"
 
 namespace ovpn {
 bool InitAead(napi_env env, napi_value exports);
 bool InitProcess(napi_env env, napi_value exports);
+bool InitProvider(napi_env env, napi_value exports);
 bool InitSegment(napi_env env, napi_value exports);
 bool InitSocket(napi_env env, napi_value exports);
 bool InitTls(napi_env env, napi_value exports);
@@ -14,8 +16,9 @@ bool InitUdp(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
   if (!ovpn::InitAead(env, exports) || !ovpn::InitProcess(env, exports) ||
-      !ovpn::InitSegment(env, exports) || !ovpn::InitSocket(env, exports) ||
-      !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) || !ovpn::InitUdp(env, exports)) {
+      !ovpn::InitProvider(env, exports) || !ovpn::InitSegment(env, exports) ||
+      !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||
+      !ovpn::InitUdp(env, exports)) {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }

@@ -81,9 +81,9 @@ export function allCiphers(legacy = false): readonly CipherInfo[] {
   return [...CIPHERS.values()].filter((cipher) => cipher.mode !== 'none' && (legacy || !cipher.legacy));
 }
 
-/** All digests that digestInfo() knows. */
-export function allDigests(): readonly DigestInfo[] {
-  return [...DIGESTS.values()];
+/** All digests that digestInfo() knows; `legacy` adds those that `--providers legacy default` adds. */
+export function allDigests(legacy = false): readonly DigestInfo[] {
+  return [...DIGESTS.values()].filter((digest) => legacy || !digest.legacy);
 }
 
 /** key bits, block bytes and modes of each cipher family, in --show-ciphers order. */
@@ -128,8 +128,8 @@ const CIPHER_ALIASES: ReadonlyMap<string, string> = new Map([
   ['SM4', 'SM4-CBC'],
 ]);
 
-const DIGESTS: ReadonlyMap<string, DigestInfo> = new Map(
-  (
+const DIGESTS: ReadonlyMap<string, DigestInfo> = new Map<string, DigestInfo>([
+  ...(
     [
       ['MD5', 16],
       ['MD5-SHA1', 36],
@@ -149,8 +149,10 @@ const DIGESTS: ReadonlyMap<string, DigestInfo> = new Map(
       ['BLAKE2b512', 64],
       ['SM3', 32],
     ] as const
-  ).map(([name, bytes]) => [name.toUpperCase(), { name, bytes }]),
-);
+  ).map(([name, bytes]): [string, DigestInfo] => [name.toUpperCase(), { name, bytes }]),
+  ['MD4', { name: 'MD4', bytes: 16, legacy: true }],
+  ['WHIRLPOOL', { name: 'WHIRLPOOL', bytes: 64, legacy: true }],
+]);
 
 /** OpenSSL's other names of the same digests, upper case. */
 const DIGEST_ALIASES: ReadonlyMap<string, string> = new Map([

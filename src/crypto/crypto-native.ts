@@ -19,6 +19,7 @@ export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): Cry
   return {
     name: 'native',
     supportsCipher: (cipher) => isNative(cipher) || base.supportsCipher(cipher),
+    supportsDigest: (digest) => base.supportsDigest(digest),
     createSealingKey: (spec) =>
       takes(spec) ? new NativeSealingKey(addon, spec) : base.createSealingKey(spec),
     createOpeningKey: (spec) =>

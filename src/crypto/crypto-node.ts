@@ -1,12 +1,12 @@
 /**
- * CryptoBackend over node:crypto: works wherever Node does, without the addon. Ciphers of OpenSSL's
- * legacy provider work when Node was started with --openssl-legacy-provider.
+ * CryptoBackend over node:crypto: works wherever Node does, without the addon. Ciphers and digests of OpenSSL's
+ * legacy provider work when Node was started with --openssl-legacy-provider or --providers has loaded it.
  */
 import {
+  type CipherGCMTypes,
   createCipheriv,
   createHash,
   createHmac,
-  getCiphers,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
@@ -20,9 +20,6 @@ import { StreamOpeningKey, StreamSealingKey } from './stream-node.ts';
 
 /** The backend that needs nothing but Node. Holds no state; one serves the whole process. */
 export function createNodeCrypto(): CryptoBackend {
-  const available = new Set(getCiphers());
-  const supportsCipher = (cipher: CipherInfo): boolean =>
-    cipher.name === 'none' || available.has(cipher.name.toLowerCase());
   const demand = (spec: DataKeySpec): DataKeySpec => {
     const { cipher, headerless } = spec;
     if (!supportsCipher(cipher)) throw new CryptoError(`Cipher ${cipher.name} not supported`);
@@ -34,6 +31,7 @@ export function createNodeCrypto(): CryptoBackend {
   return {
     name: 'node',
     supportsCipher,
+    supportsDigest: ({ name }) => succeeds(() => createHmac(name, '')),
     createSealingKey: (spec) => sealingKey(demand(spec)),
     createOpeningKey: (spec) => openingKey(demand(spec)),
     hmac: (digest, key, ...parts) => {
@@ -50,6 +48,23 @@ export function createNodeCrypto(): CryptoBackend {
     randomBytes: (length) => randomBytes(length),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   };
+}
+
+/** Asked of OpenSSL each time, because a provider may be loaded later; Node's own list is made once. */
+function supportsCipher({ name, mode, keyBytes, ivBytes }: CipherInfo): boolean {
+  if (name === 'none') return true;
+  const options = mode === 'aead' ? { authTagLength: 16 } : {};
+  const cipher = name.toLowerCase() as CipherGCMTypes;
+  return succeeds(() => createCipheriv(cipher, new Uint8Array(keyBytes), new Uint8Array(ivBytes), options));
+}
+
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    attempt();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sealingKey(spec: DataKeySpec): SealingKey {

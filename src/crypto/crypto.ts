@@ -34,6 +34,8 @@ export interface DigestInfo {
   /** Canonical name, e.g. `SHA1`, `SHA256`. */
   readonly name: string;
   readonly bytes: number;
+  /** OpenSSL 3 has it in its legacy provider only. */
+  readonly legacy?: true;
 }
 
 /** One direction's key material: `cipher[64] || hmac[64]` of a key2 half. */
@@ -126,6 +128,8 @@ export interface CryptoBackend {
   readonly name: string;
   /** Whether this backend can seal and open with the cipher. */
   supportsCipher(cipher: CipherInfo): boolean;
+  /** Whether hmac() works with the digest. */
+  supportsDigest(digest: DigestInfo): boolean;
   createSealingKey(spec: DataKeySpec): SealingKey;
   createOpeningKey(spec: DataKeySpec): OpeningKey;
   /** HMAC over the concatenation of `parts`. Digest names as in DigestInfo, plus `MD5`. */

@@ -73,7 +73,7 @@ export function hmacKeyConformance(name: string, create: () => CryptoBackend): v
     tlsAnswers(crypto);
     staticAnswers(crypto);
     for (const cipher of usable) roundTrips(crypto, cipher);
-    for (const digest of allDigests()) digests(crypto, digest);
+    for (const digest of allDigests(true)) if (crypto.supportsDigest(digest)) digests(crypto, digest);
     longIds(crypto);
     badPackets(crypto);
     properties(crypto, usable);

@@ -28,6 +28,7 @@ import { scriptSecurityNote } from '../script/script.ts';
 import { runClient } from './client.ts';
 import type { ClientStatistics } from './client-run.ts';
 import type { Providers, RunEnd } from './init.ts';
+import { loadOpensslProvider } from './openssl-providers.ts';
 import { Passphrase } from './passphrase.ts';
 import { Privileges } from './privileges.ts';
 import { createProviders } from './providers.ts';
@@ -87,7 +88,7 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
   try {
     const tmpDir = process.env.TMPDIR;
     const supportsCipher = cipherCheck(program.providers?.crypto ?? createNodeCrypto());
-    const environment = { files, messages, options, supportsCipher };
+    const environment = { files, messages, options, supportsCipher, loadProvider: loadOpensslProvider };
     result = parseArgv(argv, { ...environment, ...(tmpDir !== undefined && { tmpDir }) });
   } catch (error) {
     if (!(error instanceof OptionsError)) throw error;
@@ -111,7 +112,7 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
   }
 }
 
-/** Which ciphers may be listed: OpenSSL's legacy ones depend on how Node was started. */
+/** Which ciphers may be listed: OpenSSL's legacy ones depend on --providers and on how Node was started. */
 function cipherCheck(crypto: CryptoBackend): (name: string) => boolean {
   return (name) => {
     const cipher = cipherInfo(name);

@@ -104,7 +104,7 @@ export class KeysWithoutTls {
     const { crypto, clock, log } = this.#providers;
     const cipher = cipherInfo(name);
     if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
-    const digest = checkDigest(auth);
+    const digest = checkDigest(auth, crypto);
     const again = this.#key2 !== undefined;
     if (again) log.log(M_INFO, 'Re-using pre-shared static key');
     this.#key2 ??= this.#readKey();

@@ -56,7 +56,7 @@ export function loadTlsMaterials(
  */
 function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
   const { cipher: name, auth, ncpCiphers, enableNcpFallback } = options;
-  const digest = checkDigest(auth);
+  const digest = checkDigest(auth, crypto);
   const unused = name === BF_CBC.name && !ncpCiphers.split(':').includes(name) && !enableNcpFallback;
   if (name === '' || unused) return;
   const cipher = cipherInfo(name);

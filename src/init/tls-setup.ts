@@ -6,6 +6,7 @@ import { release } from 'node:os';
 import { CryptoError, OpenVpnError } from '../base/base.ts';
 import { type CompressionLibrary, compressionPeerInfo } from '../comp/comp.ts';
 import {
+  type CryptoBackend,
   type DigestInfo,
   digestInfo,
   type Key2,
@@ -46,9 +47,10 @@ export function usesTls(options: Options): boolean {
 export const LINK_OVERHEAD = { 4: 28, 6: 48 } as const;
 
 /** The digest of --auth, undefined for `none`. Throws CryptoError when there is no such digest. */
-export function checkDigest(auth: string): DigestInfo | undefined {
+export function checkDigest(auth: string, crypto: CryptoBackend): DigestInfo | undefined {
   const digest = auth === 'none' ? undefined : digestInfo(auth);
-  if (!digest && auth !== 'none') throw new CryptoError(`Message hash algorithm '${auth}' not found`);
+  if (auth !== 'none' && (!digest || !crypto.supportsDigest(digest)))
+    throw new CryptoError(`Message hash algorithm '${auth}' not found`);
   return digest;
 }
 

@@ -278,6 +278,8 @@ export interface NativeAddon {
   chroot(path: string): number;
   /** mlockall(2) for present and future pages; returns 0 or an errno. */
   lockMemory(): number;
+  /** OSSL_PROVIDER_load() for the whole process; returns undefined, or OpenSSL's errors, one a line. */
+  loadProvider(name: string): string | undefined;
 }
 
 let addon: NativeAddon | undefined;

@@ -271,6 +271,7 @@ function dataChannelDefaults() {
     replaySec: 15,
     muteReplayWarnings: false,
     replayPersist: undefined,
+    providers: [],
     secret: undefined,
     keyDirection: -1,
     compress: { ...NO_COMPRESSION },

@@ -468,6 +468,8 @@ export interface Options {
   replaySec: number;
   muteReplayWarnings: boolean;
   replayPersist: string | undefined;
+  /** OpenSSL providers to load. */
+  providers: string[];
   secret: FileOrInline | undefined;
   keyDirection: KeyDirection;
   compress: CompressionSettings;

@@ -3,8 +3,9 @@
  * taken left to right, `config FILE` where it stands; later settings override earlier ones. Then
  * postprocess() fills in and checks.
  */
+import { M_NONFATAL } from '../base/errlevel.ts';
 import { addOption, type Parser, type Place, report } from './add-option.ts';
-import { type LogLine, ToolStop } from './config-error.ts';
+import { ConfigError, type LogLine, ToolStop } from './config-error.ts';
 import type { ConfigFileSystem } from './config-files.ts';
 import { defaultOptions } from './defaults.ts';
 import { encodeText, MAX_PARMS } from './lexer.ts';
@@ -29,6 +30,11 @@ export interface ParseEnvironment {
   readonly fileName?: string;
   /** Whether the crypto library has a cipher (canonical name); by default all but OpenSSL's legacy ones. */
   readonly supportsCipher?: (name: string) => boolean;
+  /**
+   * Loads an OpenSSL provider, before any cipher is looked up; returns undefined, or the lines that say why not.
+   * Without it --providers does nothing.
+   */
+  readonly loadProvider?: (name: string) => readonly string[] | undefined;
   /** For tools and tests: take options whose feature isn't wired up as if it were. */
   readonly allowUnsupported?: boolean;
 }
@@ -81,8 +87,19 @@ function run(environment: ParseEnvironment, read: (parser: Parser) => void): Par
     if (!(error instanceof ToolStop)) throw error;
     options.tool = error.tool;
   }
+  if (options.tool !== 'help' && options.tool !== 'version') loadProviders(options, messages, environment);
   if (options.tool === undefined) postprocess(options, messages, environment);
   return { options, messages, tool: options.tool };
+}
+
+/** As early as in 2.x init_early(): lists of ciphers depend on it. */
+function loadProviders(options: Options, messages: LogLine[], { loadProvider }: ParseEnvironment): void {
+  for (const name of options.providers) {
+    const problem = loadProvider?.(name);
+    if (problem === undefined) continue;
+    for (const line of problem) messages.push({ level: M_NONFATAL, text: `OpenSSL: ${line}` });
+    throw new ConfigError(`failed to load provider '${name}'`, 'fatal');
+  }
 }
 
 /** One option of argv and its values; returns how many words were used. */

@@ -205,6 +205,27 @@ describe('ciphers', () => {
     expect(texts(optional.messages)).toContain('Unsupported optional cipher in --data-ciphers: BF-CBC');
   });
 
+  it('come after the providers, of which a later line overwrites those of an earlier one in order', () => {
+    const asked: string[] = [];
+    const supportsCipher = (name: string): boolean => name !== 'BF-CBC' || asked.includes('legacy');
+    const loadProvider = (name: string): undefined => void asked.push(name);
+    const lines = 'data-ciphers BF-CBC:AES-256-GCM\nproviders other default\nproviders legacy\n';
+    const { options } = parseConfig(CLIENT + lines, { supportsCipher, loadProvider });
+    expect(asked).toEqual(['legacy', 'default']);
+    expect(options.ncpCiphers).toBe('BF-CBC:AES-256-GCM');
+  });
+
+  it('are not looked at when a provider is missing', () => {
+    const messages: LogLine[] = [];
+    const loadProvider = (): string[] => ['error:1', 'error:2'];
+    const attempt = (): unknown =>
+      parseConfig(`${CLIENT}providers nope\ndata-ciphers nope`, { loadProvider, messages });
+    expect(attempt).toThrow(
+      expect.objectContaining({ message: "failed to load provider 'nope'", kind: 'fatal' }),
+    );
+    expect(texts(messages).slice(-2)).toEqual(['OpenSSL: error:1', 'OpenSSL: error:2']);
+  });
+
   it.each([
     ['data-ciphers nope', '--data-ciphers list contains unsupported ciphers or is too long.'],
     [

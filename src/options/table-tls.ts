@@ -277,9 +277,13 @@ export const tlsOptions: readonly OptionRow[] = [
     max: MANY,
     contexts: 'N',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'NAME...',
     help: 'Load OpenSSL providers',
+    // As in 2.x, a second line overwrites the first one name by name.
+    apply: (names, { providers }) => {
+      for (const [i, name] of names.entries()) providers[i] = name;
+    },
   },
   {
     name: 'remote-cert-eku',
