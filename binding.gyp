@@ -6,6 +6,7 @@
       "sources": [
         "native/addon.cc",
         "native/aead.cc",
+        "native/aead_epoch.cc",
         "native/coalesce.cc",
         "native/common.cc",
         "native/locals.cc",

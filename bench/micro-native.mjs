@@ -1,5 +1,6 @@
 /**
- * Micro benchmark of the addon, per packet: sealing and opening a batch, and UDP over loopback. Reads the
+ * Micro benchmark of the addon, per packet: sealing and opening a batch in classic and in epoch
+ * format, and UDP over loopback. Reads the
  * addon directly, so it needs `node scripts/install.mjs` and nothing else. One core, no warm-up beyond the
  * first round; the median of the rounds is printed.
  *
@@ -14,13 +15,14 @@ const HEADROOM = 128;
 const TAILROOM = 64;
 const ROUNDS = 9;
 const BATCHES = 1000;
-const slotSize = (HEADROOM + payload + 24 + TAILROOM + 63) & ~63;
+const slotSize = (HEADROOM + payload + 28 + TAILROOM + 63) & ~63;
 const batch = {
   slab: Buffer.alloc(count * slotSize),
   offsets: new Int32Array(count),
   lengths: new Int32Array(count),
   status: new Int32Array(count),
   packetIds: new Uint32Array(count),
+  packetTimes: new Uint32Array(count),
   addresses: new Int32Array(count * 8),
 };
 
@@ -32,7 +34,15 @@ for (const [cipher, keyBytes] of [
   ['AES-256-GCM', 32],
   ['CHACHA20-POLY1305', 32],
 ]) {
-  console.log(`${cipher}: seal ${ns(seal(cipher, keyBytes))}, open ${ns(open(cipher, keyBytes))}`);
+  const key = [cipher, new Uint8Array(keyBytes)];
+  const times = [];
+  for (const [name, sealer, opener, ids] of [
+    ['classic', () => new addon.AeadSealer(...key, new Uint8Array(8), 0, 1, 1), newClassicOpener(key), 1],
+    ['epoch', () => new addon.EpochSealer(...key, new Uint8Array(12), 0, 1, 1, 1), newEpochOpener(key), 2],
+  ]) {
+    times.push(`${name} seal ${ns(seal(sealer()))}, open ${ns(open(sealer(), opener, ids))}`);
+  }
+  console.log(`${cipher}: ${times.join('; ')}`);
 }
 udp();
 
@@ -43,8 +53,15 @@ function reset() {
   }
 }
 
-function seal(cipher, keyBytes) {
-  const sealer = new addon.AeadSealer(cipher, new Uint8Array(keyBytes), new Uint8Array(8), 0, 1, 1);
+function newClassicOpener(key) {
+  return new addon.AeadOpener(...key, new Uint8Array(8));
+}
+
+function newEpochOpener(key) {
+  return new addon.EpochOpener(...key, new Uint8Array(12), 1);
+}
+
+function seal(sealer) {
   return median(() => {
     const start = process.hrtime.bigint();
     for (let i = 0; i < BATCHES; i++) {
@@ -56,18 +73,16 @@ function seal(cipher, keyBytes) {
 }
 
 /** Opening spoils its input, so only the opening half of seal and open is timed. */
-function open(cipher, keyBytes) {
-  const key = [cipher, new Uint8Array(keyBytes), new Uint8Array(8)];
-  const sealer = new addon.AeadSealer(...key, 0, 1, 1);
-  const opener = new addon.AeadOpener(...key);
-  const { slab, offsets, lengths, status, packetIds } = batch;
+function open(sealer, opener, idArrays) {
+  const { slab, offsets, lengths, status } = batch;
+  const ids = [batch.packetIds, batch.packetTimes].slice(0, idArrays);
   const time = median(() => {
     let total = 0n;
     for (let i = 0; i < BATCHES; i++) {
       reset();
       sealer.sealBatch(slab, slotSize, offsets, lengths, 0, count);
       const start = process.hrtime.bigint();
-      opener.openBatch(slab, slotSize, offsets, lengths, status, packetIds, 0, count);
+      opener.openBatch(slab, slotSize, offsets, lengths, status, ...ids, 0, count);
       total += process.hrtime.bigint() - start;
     }
     return Number(total) / (BATCHES * count);

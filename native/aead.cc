@@ -4,30 +4,20 @@
 //   P_DATA_V1:  H(1) || pid(4) || tag(16) || ciphertext     AAD = pid
 //   nonce(12) = pid(4) || implicit IV(8)
 //
-// One EVP_CIPHER_CTX per key and direction keeps the expanded key; only the IV changes per packet.
-// OpenSSL zeroes the key when the context is freed: in destroy() or at garbage collection.
+// Also the key that the epoch layout (aead_epoch.cc) shares, see aead.h.
+#include "aead.h"
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include <cstring>
-
-#include "common.h"
 
 namespace ovpn {
 namespace {
 
-constexpr size_t kTag = 16;
 constexpr size_t kPacketId = 4;
 constexpr size_t kImplicitIv = 8;
-constexpr uint8_t kDataV1 = 6;
-constexpr uint8_t kDataV2 = 9;
 constexpr uint64_t kLastPacketId = 0xffffffff;
-// Results in PacketBatch.status, as in crypto/crypto.ts.
-constexpr int32_t kOpenOk = 0;
-constexpr int32_t kOpenTooShort = 1;
-constexpr int32_t kOpenAuthFailed = 2;
 
 struct CipherName {
   const char* openvpn;
@@ -61,99 +51,82 @@ EVP_CIPHER* FindCipher(const std::string& name, size_t* key_bytes) {
   return nullptr;
 }
 
-void WriteUint32(uint8_t* to, uint32_t value) {
-  to[0] = static_cast<uint8_t>(value >> 24);
-  to[1] = static_cast<uint8_t>(value >> 16);
-  to[2] = static_cast<uint8_t>(value >> 8);
-  to[3] = static_cast<uint8_t>(value);
+}  // namespace
+
+bool AeadKey::Init(napi_env env, Args* args, size_t iv_size, bool sealing) {
+  std::string name;
+  Bytes key, iv;
+  if (!args->Text(0, &name) || !args->Byte(1, &key) || !args->Byte(2, &iv)) return false;
+  size_t key_bytes = 0;
+  EVP_CIPHER* cipher = FindCipher(name, &key_bytes);
+  if (cipher == nullptr) {
+    ThrowCrypto(env, "the AEAD cipher is not supported");
+    return false;
+  }
+  if (key.size != key_bytes || iv.size != iv_size) {
+    ThrowMisuse(env, "the key or IV has the wrong length");
+    return false;
+  }
+  memcpy(iv_, iv.data, iv_size);
+  context_ = EVP_CIPHER_CTX_new();
+  if (context_ == nullptr ||
+      EVP_CipherInit_ex2(context_, cipher, key.data, nullptr, sealing ? 1 : 0, nullptr) != 1) {
+    ThrowCrypto(env, "OpenSSL refuses the key");
+    return false;
+  }
+  tag_params_[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, nullptr, kAeadTag);
+  tag_params_[1] = OSSL_PARAM_construct_end();
+  return true;
 }
 
-uint32_t ReadUint32(const uint8_t* from) {
-  return static_cast<uint32_t>(from[0]) << 24 | static_cast<uint32_t>(from[1]) << 16 |
-         static_cast<uint32_t>(from[2]) << 8 | from[3];
+void AeadKey::Destroy() {
+  EVP_CIPHER_CTX_free(context_);
+  context_ = nullptr;
+  OPENSSL_cleanse(iv_, sizeof iv_);
 }
 
-// One direction of one key.
-class Key {
- public:
-  ~Key() { Destroy(); }
-
-  // Reads (cipher, key, implicitIv) from the arguments; throws and returns false on failure.
-  bool Init(napi_env env, Args* args, bool sealing) {
-    std::string name;
-    Bytes key, implicit_iv;
-    if (!args->Text(0, &name) || !args->Byte(1, &key) || !args->Byte(2, &implicit_iv)) return false;
-    size_t key_bytes = 0;
-    EVP_CIPHER* cipher = FindCipher(name, &key_bytes);
-    if (cipher == nullptr) {
-      ThrowCrypto(env, "the AEAD cipher is not supported");
-      return false;
-    }
-    if (key.size != key_bytes || implicit_iv.size != kImplicitIv) {
-      ThrowMisuse(env, "the key or implicit IV has the wrong length");
-      return false;
-    }
-    memcpy(nonce_ + kPacketId, implicit_iv.data, kImplicitIv);
-    context_ = EVP_CIPHER_CTX_new();
-    if (context_ == nullptr ||
-        EVP_CipherInit_ex2(context_, cipher, key.data, nullptr, sealing ? 1 : 0, nullptr) != 1) {
-      ThrowCrypto(env, "OpenSSL refuses the key");
-      return false;
-    }
-    tag_params_[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, nullptr, kTag);
-    tag_params_[1] = OSSL_PARAM_construct_end();
-    return true;
+bool AeadKey::Seal(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size,
+                   uint8_t* tag) {
+  int done = 0;
+  uint8_t none[kAeadTag];
+  if (!Begin(nonce, aad, aad_size) ||
+      EVP_EncryptUpdate(context_, data, &done, data, static_cast<int>(size)) != 1 ||
+      EVP_EncryptFinal_ex(context_, none, &done) != 1) {
+    return false;
   }
+  tag_params_[0].data = tag;
+  return EVP_CIPHER_CTX_get_params(context_, tag_params_) == 1;
+}
 
-  bool alive() const { return context_ != nullptr; }
+bool AeadKey::Open(const uint8_t* nonce, const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size,
+                   uint8_t* tag) {
+  int done = 0;
+  uint8_t none[kAeadTag];
+  tag_params_[0].data = tag;
+  return Begin(nonce, aad, aad_size) && EVP_CIPHER_CTX_set_params(context_, tag_params_) == 1 &&
+         EVP_DecryptUpdate(context_, data, &done, data, static_cast<int>(size)) == 1 &&
+         EVP_DecryptFinal_ex(context_, none, &done) == 1;
+}
 
-  void Destroy() {
-    EVP_CIPHER_CTX_free(context_);
-    context_ = nullptr;
-    OPENSSL_cleanse(nonce_, sizeof nonce_);
-  }
+bool AeadKey::Begin(const uint8_t* nonce, const uint8_t* aad, size_t aad_size) {
+  int done = 0;
+  return EVP_CipherInit_ex2(context_, nullptr, nullptr, nonce, -1, nullptr) == 1 &&
+         EVP_CipherUpdate(context_, nullptr, &done, aad, static_cast<int>(aad_size)) == 1;
+}
 
-  // Encrypts `size` bytes at `data` in place; `aad` ends with the packet id; writes 16 bytes to `tag`.
-  bool Seal(const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
-    int done = 0;
-    uint8_t none[kTag];
-    if (!Begin(aad, aad_size) ||
-        EVP_EncryptUpdate(context_, data, &done, data, static_cast<int>(size)) != 1 ||
-        EVP_EncryptFinal_ex(context_, none, &done) != 1) {
-      return false;
-    }
-    tag_params_[0].data = tag;
-    return EVP_CIPHER_CTX_get_params(context_, tag_params_) == 1;
-  }
+namespace {
 
-  // Decrypts in place; false when the tag is wrong, and then `data` is garbage.
-  bool Open(const uint8_t* aad, size_t aad_size, uint8_t* data, size_t size, uint8_t* tag) {
-    int done = 0;
-    uint8_t none[kTag];
-    tag_params_[0].data = tag;
-    return Begin(aad, aad_size) && EVP_CIPHER_CTX_set_params(context_, tag_params_) == 1 &&
-           EVP_DecryptUpdate(context_, data, &done, data, static_cast<int>(size)) == 1 &&
-           EVP_DecryptFinal_ex(context_, none, &done) == 1;
-  }
-
- private:
-  bool Begin(const uint8_t* aad, size_t aad_size) {
-    int done = 0;
-    memcpy(nonce_, aad + aad_size - kPacketId, kPacketId);
-    return EVP_CipherInit_ex2(context_, nullptr, nullptr, nonce_, -1, nullptr) == 1 &&
-           EVP_CipherUpdate(context_, nullptr, &done, aad, static_cast<int>(aad_size)) == 1;
-  }
-
-  EVP_CIPHER_CTX* context_ = nullptr;
-  uint8_t nonce_[kPacketId + kImplicitIv] = {};
-  OSSL_PARAM tag_params_[2];
-};
+// The packet id at the end of the AAD, and what the key adds.
+void FillNonce(uint8_t* nonce, const uint8_t* packet_id, const AeadKey& key) {
+  memcpy(nonce, packet_id, kPacketId);
+  memcpy(nonce + kPacketId, key.iv(), kImplicitIv);
+}
 
 struct Sealer : Wrapped {
   static constexpr uint32_t kKinds = kSealer;
   Sealer() : Wrapped(kSealer) {}
 
-  Key key;
+  AeadKey key;
   uint8_t header[4] = {};
   size_t header_bytes = 0;
   // One beyond kLastPacketId once all ids are used up.
@@ -164,27 +137,9 @@ struct Opener : Wrapped {
   static constexpr uint32_t kKinds = kOpener;
   Opener() : Wrapped(kOpener) {}
 
-  Key key;
+  AeadKey key;
   int64_t failures = 0;
 };
-
-template <typename T>
-T* UnwrapAlive(napi_env env, napi_value self) {
-  T* object = Unwrap<T>(env, self);
-  if (object != nullptr && !object->key.alive()) {
-    ThrowMisuse(env, "the key was destroyed");
-    return nullptr;
-  }
-  return object;
-}
-
-template <typename T>
-napi_value DestroyKey(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  T* object = Unwrap<T>(env, args.self());
-  if (object != nullptr) object->key.Destroy();
-  return nullptr;
-}
 
 napi_value NewSealer(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -192,7 +147,7 @@ napi_value NewSealer(napi_env env, napi_callback_info info) {
   double first_packet_id;
   Sealer* sealer = new Sealer();
   if (!args.Constructing(info) || !args.Int(3, &key_id) || !args.Int(4, &peer_id) ||
-      !args.Number(5, &first_packet_id) || !sealer->key.Init(env, &args, true)) {
+      !args.Number(5, &first_packet_id) || !sealer->key.Init(env, &args, kImplicitIv, true)) {
     delete sealer;
     return nullptr;
   }
@@ -208,15 +163,9 @@ napi_value NewSealer(napi_env env, napi_callback_info info) {
   return Wrap(env, args.self(), sealer);
 }
 
-napi_value NextPacketId(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Sealer* sealer = Unwrap<Sealer>(env, args.self());
-  return sealer == nullptr ? nullptr : MakeInt(env, static_cast<int64_t>(sealer->next_packet_id));
-}
-
 // Seals the packet of one slot; false when OpenSSL fails.
 bool SealSlot(Sealer* sealer, Batch* batch, size_t slot) {
-  const size_t head = sealer->header_bytes + kPacketId + kTag;
+  const size_t head = sealer->header_bytes + kPacketId + kAeadTag;
   const size_t size = static_cast<size_t>(batch->lengths[slot]);
   uint8_t* payload = batch->packet(slot);
   uint8_t* packet = payload - head;
@@ -224,7 +173,9 @@ bool SealSlot(Sealer* sealer, Batch* batch, size_t slot) {
   WriteUint32(packet + sealer->header_bytes, static_cast<uint32_t>(sealer->next_packet_id));
   const bool v2 = sealer->header_bytes == 4;
   const uint8_t* aad = v2 ? packet : packet + 1;
-  if (!sealer->key.Seal(aad, v2 ? 8 : 4, payload, size, payload - kTag)) return false;
+  uint8_t nonce[kAeadNonce];
+  FillNonce(nonce, packet + sealer->header_bytes, sealer->key);
+  if (!sealer->key.Seal(nonce, aad, v2 ? 8 : 4, payload, size, payload - kAeadTag)) return false;
   sealer->next_packet_id++;
   batch->offsets[slot] -= static_cast<int32_t>(head);
   batch->lengths[slot] += static_cast<int32_t>(head);
@@ -241,7 +192,7 @@ napi_value SealBatch(napi_env env, napi_callback_info info) {
       !batch.CheckRun(env, first, end)) {
     return nullptr;
   }
-  const size_t head = sealer->header_bytes + kPacketId + kTag;
+  const size_t head = sealer->header_bytes + kPacketId + kAeadTag;
   int32_t slot = first;
   for (; slot < end; slot++) {
     if (batch.lengths[slot] == 0) continue;
@@ -258,17 +209,11 @@ napi_value SealBatch(napi_env env, napi_callback_info info) {
 napi_value NewOpener(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Opener* opener = new Opener();
-  if (!args.Constructing(info) || !opener->key.Init(env, &args, false)) {
+  if (!args.Constructing(info) || !opener->key.Init(env, &args, kImplicitIv, false)) {
     delete opener;
     return nullptr;
   }
   return Wrap(env, args.self(), opener);
-}
-
-napi_value Failures(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Opener* opener = Unwrap<Opener>(env, args.self());
-  return opener == nullptr ? nullptr : MakeInt(env, opener->failures);
 }
 
 // Opens the packet of one slot and says how it went; `packet_id` is set when good.
@@ -278,10 +223,12 @@ int32_t OpenSlot(Opener* opener, Batch* batch, size_t slot, uint32_t* packet_id)
   const uint8_t opcode = packet[0] >> 3;
   if (opcode != kDataV1 && opcode != kDataV2) return kOpenTooShort;
   const size_t header = opcode == kDataV2 ? 4 : 1;
-  const size_t head = header + kPacketId + kTag;
+  const size_t head = header + kPacketId + kAeadTag;
   if (size <= head) return kOpenTooShort;
   const uint8_t* aad = opcode == kDataV2 ? packet : packet + 1;
-  if (!opener->key.Open(aad, header == 4 ? 8 : 4, packet + head, size - head, packet + head - kTag)) {
+  uint8_t nonce[kAeadNonce];
+  FillNonce(nonce, packet + header, opener->key);
+  if (!opener->key.Open(nonce, aad, header == 4 ? 8 : 4, packet + head, size - head, packet + head - kAeadTag)) {
     opener->failures++;
     return kOpenAuthFailed;
   }
@@ -329,9 +276,9 @@ napi_value SupportsAead(napi_env env, napi_callback_info info) {
 
 bool InitAead(napi_env env, napi_value exports) {
   const Method sealer[] = {{"sealBatch", SealBatch}, {"destroy", DestroyKey<Sealer>}};
-  const Method sealer_getters[] = {{"nextPacketId", NextPacketId}};
+  const Method sealer_getters[] = {{"nextPacketId", NextPacketId<Sealer>}};
   const Method opener[] = {{"openBatch", OpenBatch}, {"destroy", DestroyKey<Opener>}};
-  const Method opener_getters[] = {{"failures", Failures}};
+  const Method opener_getters[] = {{"failures", Failures<Opener>}};
   return DefineClass(env, exports, "AeadSealer", NewSealer, sealer, 2, sealer_getters, 1) &&
          DefineClass(env, exports, "AeadOpener", NewOpener, opener, 2, opener_getters, 1) &&
          DefineFunction(env, exports, "supportsAead", SupportsAead);

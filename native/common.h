@@ -13,7 +13,7 @@
 
 namespace ovpn {
 
-constexpr size_t kMaxArgs = 8;
+constexpr size_t kMaxArgs = 9;
 // Words of one address in PacketBatch.addresses (base/address.ts).
 constexpr size_t kAddressWords = 8;
 // Operation words of the error log.
@@ -71,7 +71,7 @@ class Args {
 // of another class from reading foreign memory. A class that can be unwrapped has a `kKinds` mask.
 struct Wrapped {
   static constexpr uint32_t kTun = 1, kUdp = 2, kSealer = 4, kOpener = 8;
-  static constexpr uint32_t kTlsContext = 16, kTlsSession = 32;
+  static constexpr uint32_t kTlsContext = 16, kTlsSession = 32, kEpochSealer = 64, kEpochOpener = 128;
 
   explicit Wrapped(uint32_t kind_bit) : kind(kind_bit) {}
   Wrapped(const Wrapped&) = delete;
@@ -120,6 +120,10 @@ struct Batch {
                 size_t* room) const;
   // Bytes of the slot before its packet, after CheckRun().
   size_t headroom(size_t slot) const { return static_cast<size_t>(offsets[slot]) - slot * slot_size; }
+  // Bytes of the slot behind its packet, after CheckRun().
+  size_t tailroom(size_t slot) const {
+    return (slot + 1) * slot_size - static_cast<size_t>(offsets[slot]) - static_cast<size_t>(lengths[slot]);
+  }
   uint8_t* packet(size_t slot) const { return slab + offsets[slot]; }
 };
 

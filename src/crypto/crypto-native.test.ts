@@ -27,12 +27,13 @@ describe('crypto-native', () => {
         fc.array(fc.uint8Array({ maxLength: 1500 }), { minLength: 1, maxLength: 8 }),
         fc.uint8Array({ minLength: 64, maxLength: 64 }),
         fc.integer({ min: -1, max: 0xffffff }),
-        (name, packets, material, peerId) => {
+        fc.option(fc.integer({ min: 1, max: 0xffff }), { nil: undefined }),
+        (name, packets, material, peerId, epoch) => {
           const spec: DataKeySpec = {
             cipher: cipherInfo(name)!,
             key: { cipher: material, hmac: material },
             keyId: 2,
-            peerId,
+            ...(epoch === undefined ? { peerId } : { peerId: Math.max(0, peerId), epoch }),
           };
           const [ours, theirs] = [batchOf(packets), batchOf(packets)];
           native.createSealingKey(spec).sealBatch(ours, 0, ours.count);
@@ -40,6 +41,9 @@ describe('crypto-native', () => {
           for (let i = 0; i < packets.length; i++) expect(ours.packet(i)).toEqual(theirs.packet(i));
           node.createOpeningKey(spec).openBatch(ours, 0, ours.count);
           native.createOpeningKey(spec).openBatch(theirs, 0, theirs.count);
+          expect(ours.status).toEqual(theirs.status);
+          expect(ours.packetIds).toEqual(theirs.packetIds);
+          if (epoch !== undefined) expect(ours.packetTimes).toEqual(theirs.packetTimes);
           packets.forEach((packet, i) => {
             expect(Buffer.compare(ours.packet(i), packet)).toBe(0);
             expect(Buffer.compare(theirs.packet(i), packet)).toBe(0);
@@ -50,38 +54,42 @@ describe('crypto-native', () => {
     );
   });
 
-  it('refuses runs and packets outside the batch, whatever the numbers are', () => {
-    const seal = native.createSealingKey(specOf());
-    const open = native.createOpeningKey(specOf());
-    for (const [first, end] of [
-      [-1, 1],
-      [1, 0],
-      [0, 5],
-      [0, 2 ** 31],
-      [Number.NaN, 1],
-      [0, Number.POSITIVE_INFINITY],
-    ] as const) {
-      const batch = fourPackets();
-      expect(() => seal.sealBatch(batch, first, end)).toThrow(expect.objectContaining(MISUSE));
-      expect(() => open.openBatch(batch, first, end)).toThrow(expect.objectContaining(MISUSE));
-    }
-    for (const [offset, length] of [
-      [-1, 10],
-      [0, 0x7fffffff],
-      [0x7fffffff, 0x7fffffff],
-      [128, -5],
-      [-0x80000000, 1],
-      [2000, 1],
-    ] as const) {
-      const batch = fourPackets();
-      batch.offsets[0] = offset;
-      batch.lengths[0] = length;
-      const before = Buffer.from(batch.slab);
-      expect(() => seal.sealBatch(batch, 0, 4)).toThrow(expect.objectContaining(MISUSE));
-      expect(() => open.openBatch(batch, 0, 4)).toThrow(expect.objectContaining(MISUSE));
-      expect(batch.slab.equals(before)).toBe(true);
-    }
-  });
+  it.each([undefined, 3])(
+    'refuses runs and packets outside the batch, whatever the numbers are, epoch %s',
+    (epoch) => {
+      const spec = { ...specOf(), ...(epoch !== undefined && { epoch }) };
+      const seal = native.createSealingKey(spec);
+      const open = native.createOpeningKey(spec);
+      for (const [first, end] of [
+        [-1, 1],
+        [1, 0],
+        [0, 5],
+        [0, 2 ** 31],
+        [Number.NaN, 1],
+        [0, Number.POSITIVE_INFINITY],
+      ] as const) {
+        const batch = fourPackets();
+        expect(() => seal.sealBatch(batch, first, end)).toThrow(expect.objectContaining(MISUSE));
+        expect(() => open.openBatch(batch, first, end)).toThrow(expect.objectContaining(MISUSE));
+      }
+      for (const [offset, length] of [
+        [-1, 10],
+        [0, 0x7fffffff],
+        [0x7fffffff, 0x7fffffff],
+        [128, -5],
+        [-0x80000000, 1],
+        [2000, 1],
+      ] as const) {
+        const batch = fourPackets();
+        batch.offsets[0] = offset;
+        batch.lengths[0] = length;
+        const before = Buffer.from(batch.slab);
+        expect(() => seal.sealBatch(batch, 0, 4)).toThrow(expect.objectContaining(MISUSE));
+        expect(() => open.openBatch(batch, 0, 4)).toThrow(expect.objectContaining(MISUSE));
+        expect(batch.slab.equals(before)).toBe(true);
+      }
+    },
+  );
 
   it('refuses arrays of the wrong type and calls on foreign objects', () => {
     const { AeadSealer, AeadOpener } = addonForTests();
@@ -100,6 +108,20 @@ describe('crypto-native', () => {
       AeadSealer.prototype.sealBatch.call(opener, slab, slotSize, offsets, lengths, 0, 1),
     ).toThrow();
     expect(() => (AeadSealer as unknown as () => void)()).toThrow(expect.objectContaining(MISUSE));
+  });
+
+  it('leaves out packets without room for what sealing adds in epoch format', () => {
+    const seal = native.createSealingKey({ ...specOf(), epoch: 1 });
+    const batch = fourPackets();
+    batch.offsets[0] = 11;
+    batch.lengths[1] = 2 * batch.slotSize - batch.offsets[1]! - 15;
+    batch.lengths[2] = 3 * batch.slotSize - batch.offsets[2]! - 16;
+    const before = Buffer.from(batch.slab);
+    expect(seal.sealBatch(batch, 0, 4)).toBe(4);
+    expect([...batch.lengths].map((length) => length > 0)).toEqual([false, false, true, true]);
+    const untouched = 2 * batch.slotSize;
+    expect(batch.slab.subarray(0, untouched).equals(before.subarray(0, untouched))).toBe(true);
+    expect(seal.nextPacketId).toBe(3);
   });
 
   it('survives random corruption of good packets and counts every failure', () => {

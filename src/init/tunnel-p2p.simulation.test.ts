@@ -127,12 +127,15 @@ describe('TLS', () => {
     expect(await world.ping(left, RIGHT)).toBe(true);
   });
 
-  it('uses epochs when both allow them', async () => {
-    const left = leftPeer('tls-server\ndh none\ncompat-mode 2.7.0', 'server');
-    const right = rightPeer('tls-client\ncompat-mode 2.7.0', 'alice');
+  it.each([
+    ['', 1396],
+    ['\ncompat-mode 2.6.14', 1400],
+  ])('uses epochs when both allow them: with %j in one profile mss_fix is %i', async (mode, mss) => {
+    const left = leftPeer('tls-server\ndh none', 'server');
+    const right = rightPeer(`tls-client${mode}`, 'alice');
     await bothUp(left, right);
     expect(await world.ping(right, LEFT)).toBe(true);
-    expect(right.count('mss_fix:1396')).toBe(1);
+    for (const peer of [left, right]) expect(peer.count(`mss_fix:${mss}`)).toBe(1);
   });
 
   it('fails without a common cipher, unless --cipher names one', async () => {

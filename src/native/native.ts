@@ -137,6 +137,23 @@ export interface NativeAeadOpener {
   destroy(): void;
 }
 
+/** As NativeAeadOpener; ids have 64 bits, their upper halves go into `packetTimes`. */
+export interface NativeEpochOpener {
+  readonly failures: number;
+  openBatch(
+    slab: Uint8Array,
+    slotSize: number,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    status: Int32Array,
+    packetIds: Uint32Array,
+    packetTimes: Uint32Array,
+    first: number,
+    end: number,
+  ): void;
+  destroy(): void;
+}
+
 /** Bits of the state that NativeTlsSession's calls give. */
 export const NATIVE_TLS_OUTPUT = 1;
 export const NATIVE_TLS_PLAINTEXT = 2;
@@ -228,6 +245,22 @@ export interface NativeAddon {
     firstPacketId: number,
   ) => NativeAeadSealer;
   readonly AeadOpener: new (cipher: string, key: Uint8Array, implicitIv: Uint8Array) => NativeAeadOpener;
+  /** The key of one epoch, 1..65535: `iv` has 12 bytes, `peerId` is never -1, ids end with 2^48-1. */
+  readonly EpochSealer: new (
+    cipher: string,
+    key: Uint8Array,
+    iv: Uint8Array,
+    keyId: number,
+    peerId: number,
+    epoch: number,
+    firstPacketId: number,
+  ) => NativeAeadSealer;
+  readonly EpochOpener: new (
+    cipher: string,
+    key: Uint8Array,
+    iv: Uint8Array,
+    epoch: number,
+  ) => NativeEpochOpener;
   /** `requestCert`: whether a server asks for a certificate; a client always sees one. */
   readonly TlsContext: new (
     server: boolean,
@@ -237,7 +270,7 @@ export interface NativeAddon {
   readonly TlsSession: new (
     context: NativeTlsContext,
   ) => NativeTlsSession;
-  /** Whether AeadSealer and AeadOpener take this cipher name. */
+  /** Whether the AEAD sealers and openers take this cipher name. */
   supportsAead(cipher: string): boolean;
   /**
    * Cuts a frame as a device with IFF_VNET_HDR gives it (virtio_net_hdr, packet) into slots, as readBatch()

@@ -64,16 +64,13 @@ export function inList(name: string, list: string): boolean {
 }
 
 /** Whether --compat-mode asks for a peer older than `version` (major*10000+minor*100+patch). */
-export function compatBefore({ compatMode }: Options, version: number): boolean {
+export function compatBefore({ compatMode }: Pick<Options, 'compatMode'>, version: number): boolean {
   return compatMode !== 0 && compatMode < version;
 }
 
-/**
- * Whether the epoch data format of 2.7 may be negotiated: only when --compat-mode names 2.7.0 or later, so
- * that everything else stays as 2.6 has it.
- */
-export function epochAllowed({ compatMode }: Pick<Options, 'compatMode'>): boolean {
-  return compatMode >= 20700;
+/** Whether the epoch data format of 2.7 may be negotiated: unless --compat-mode names a release before it. */
+export function epochAllowed(options: Pick<Options, 'compatMode'>): boolean {
+  return !compatBefore(options, 20700);
 }
 
 function completeCipher(options: Options, messages: LogLine[]): void {
