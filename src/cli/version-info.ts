@@ -2,6 +2,7 @@
  * What the program knows about itself: version, platform and TLS library.
  */
 import { readFileSync } from 'node:fs';
+import { bannerFeatures } from '../init/init.ts';
 import type { VersionInfo } from '../options/options.ts';
 
 const MACHINES: Readonly<Record<string, string>> = {
@@ -17,6 +18,7 @@ export function versionInfo(): VersionInfo {
     target: `${machine}-pc-${process.platform === 'linux' ? 'linux-gnu' : process.platform}`,
     appVersion: packageVersion(),
     sslLibrary: `OpenSSL ${process.versions.openssl}`,
+    features: bannerFeatures(),
   };
 }
 

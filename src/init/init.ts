@@ -50,6 +50,8 @@ export type RunEnd = 'exit' | 'reload';
 
 export { runClient } from './client.ts';
 export type { ClientStatistics } from './client-run.ts';
+/** bannerFeatures(): what this installation can do, as --version names it. */
+export { bannerFeatures } from './features.ts';
 export { type Program, runProgram } from './openvpn.ts';
 export { createProviders, type ProviderChoice } from './providers.ts';
 export { runServer, type ServerHandle } from './server.ts';

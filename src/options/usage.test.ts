@@ -4,7 +4,12 @@ import { OptionsError } from '../base/base.ts';
 import { ConfigError } from './config-error.ts';
 import { formatHelp, formatOptionsError, formatVersion } from './usage.ts';
 
-const INFO = { target: 'x86_64-pc-linux-gnu', appVersion: '0.1.0', sslLibrary: 'OpenSSL 3.0.15 3 Sep 2024' };
+const INFO = {
+  target: 'x86_64-pc-linux-gnu',
+  appVersion: '0.1.0',
+  sslLibrary: 'OpenSSL 3.0.15 3 Sep 2024',
+  features: ['SSL (OpenSSL)', 'LZO', 'EPOLL', 'AEAD'],
+};
 
 describe('formatOptionsError', () => {
   it('adds prefix and hint to usage errors', () => {
@@ -30,7 +35,7 @@ describe('formatOptionsError', () => {
 describe('formatVersion', () => {
   it('starts like 2.6.14 with our own name behind', () => {
     expect(formatVersion(INFO).split('\n').slice(0, 2)).toEqual([
-      'OpenVPN 2.6.14 x86_64-pc-linux-gnu [openvpn-ts 0.1.0] [SSL (OpenSSL)] [EPOLL] [AEAD]',
+      'OpenVPN 2.6.14 x86_64-pc-linux-gnu [openvpn-ts 0.1.0] [SSL (OpenSSL)] [LZO] [EPOLL] [AEAD]',
       'library versions: OpenSSL 3.0.15 3 Sep 2024',
     ]);
   });

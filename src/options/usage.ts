@@ -17,6 +17,8 @@ export interface VersionInfo {
   readonly appVersion: string;
   /** E.g. `OpenSSL 3.0.15 3 Sep 2024`. */
   readonly sslLibrary: string;
+  /** E.g. `LZ4`, in the order of the banner. */
+  readonly features: readonly string[];
 }
 
 /** How an error ends the program. */
@@ -36,8 +38,9 @@ export function formatOptionsError(error: OptionsError): ErrorOutput {
 }
 
 /** First line of --version and of the start-up banner. */
-export function titleLine({ target, appVersion }: VersionInfo): string {
-  return `OpenVPN ${OPENVPN_VERSION} ${target} [openvpn-ts ${appVersion}] [SSL (OpenSSL)] [EPOLL] [AEAD]`;
+export function titleLine({ target, appVersion, features }: VersionInfo): string {
+  const words = [`openvpn-ts ${appVersion}`, ...features].map((word) => `[${word}]`);
+  return `OpenVPN ${OPENVPN_VERSION} ${target} ${words.join(' ')}`;
 }
 
 /** `library versions: ...`, second line of the banner. */
