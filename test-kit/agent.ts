@@ -9,6 +9,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
+import { askDhcp, serveDhcp } from './dhcp-messages.ts';
 import { type LibraryServerOptions, startLibraryServer } from './library-server.ts';
 import { createPrng } from './prng.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
@@ -21,6 +22,8 @@ export type AgentRequest =
   | { readonly do: 'transfer'; readonly host: string; readonly port: number; readonly bytes: number }
   | { readonly do: 'relay'; readonly options: RelayOptions }
   | { readonly do: 'vlans'; readonly options: VlanSwitchOptions }
+  | { readonly do: 'dhcp-serve'; readonly host: string; readonly router: string }
+  | { readonly do: 'dhcp-ask'; readonly host: string }
   | { readonly do: 'library-server'; readonly options: LibraryServerOptions }
   | { readonly do: 'push-update'; readonly options: string }
   | { readonly do: 'rebind' }
@@ -61,6 +64,10 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return undefined;
     case 'vlans':
       return createVlanSwitch(request.options);
+    case 'dhcp-serve':
+      return serveDhcp(request.host, request.router);
+    case 'dhcp-ask':
+      return askDhcp(request.host);
     case 'library-server':
       libraryServer = await startLibraryServer(request.options);
       return undefined;

@@ -1,5 +1,5 @@
 /** Ends that vanish and come back: killed programs and a link that is down longer than ping-restart. */
-import type { Bed } from '../bed.ts';
+import type { Bed, Role } from '../bed.ts';
 import { check } from '../bed.ts';
 import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -28,6 +28,13 @@ export const restarts: readonly Scenario[] = [
     pairings: ['ours-client'],
     run: neverAnswers,
   },
+  ...(['client', 'server'] as const).map(
+    (role): Scenario => ({
+      name: `the ${role}'s device is deleted: it starts anew`,
+      pairings: [`ours-${role}`],
+      run: (bed) => deviceDeleted(bed, role),
+    }),
+  ),
   { name: 'inactive pushed: an idle client ends', run: (bed) => timedOut(bed, 'inactive 3 100000') },
   { name: 'session-timeout pushed: the client ends', run: (bed) => timedOut(bed, 'session-timeout 3') },
 ];
@@ -53,6 +60,22 @@ async function clientKilled(bed: Bed): Promise<void> {
   if (bed.isOurs('server') && bed.tunnel.proto === 'tcp') {
     check(server.has(/Connection reset, restarting/), `the server did not note the reset${bed.tails()}`);
   }
+}
+
+/** 2.6.14 itself reads errors without end here, so only our side is tried. */
+async function deviceDeleted(bed: Bed, role: Role): Promise<void> {
+  const server = await bed.startServer(QUICK_KEEPALIVE);
+  const client = await bed.startClient();
+  const ours = role === 'client' ? client : server;
+  ours.mark();
+  client.mark();
+  bed.ip(role === 'client' ? bed.client().ns : bed.network.server, 'link', 'del', 'tun0');
+  await ours.waitFor(/TUN\/TAP I\/O operation aborted, restarting/);
+  await ours.waitFor(/SIGHUP\[soft,tun-abort\] received, process restarting/);
+  const errors = ours.lines.filter((line) => line.includes('TUN/TAP : File descriptor in bad state'));
+  check(errors.length === 1, `${errors.length} lines about the device`);
+  await bed.waitUp(client, 30_000);
+  await bed.checkTraffic(1);
 }
 
 async function linkDown(bed: Bed): Promise<void> {

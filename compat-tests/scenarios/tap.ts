@@ -19,6 +19,7 @@ export const tap: readonly Scenario[] = [
     run: bridged,
   },
   { name: 'tap: server-bridge nogw and DHCP forms', tunnel: TAP, run: bridgeForms },
+  { name: 'tap: the gateway comes from a DHCP answer, which loses it', tunnel: TAP, run: dhcpGateway },
   { name: 'tap: client-to-client over both transports', tunnel: TAP, clients: 2, run: clientToClient },
   {
     name: 'tap: client-to-client, tcp',
@@ -78,6 +79,35 @@ async function bridgeForms(bed: Bed): Promise<void> {
     await bed.stop(client);
     await bed.stop(server);
   }
+}
+
+/** `route-gateway dhcp`: the router of the answer becomes the tunnel's gateway, and the answer names none. */
+async function dhcpGateway(bed: Bed): Promise<void> {
+  const { server } = bed.network;
+  await bed.launchBridged('server-bridge');
+  bed.ip(server, 'link', 'set', 'tap0', 'up');
+  bed.ip(server, 'addr', 'add', `${INNER_SERVER4}/24`, 'dev', 'tap0');
+  await (await bed.agent(server)).ask({ do: 'dhcp-serve', host: INNER_SERVER4, router: '10.8.0.254' });
+  const script = bed.write(
+    'route-up.sh',
+    `#!/bin/sh\necho "$route_vpn_gateway" >${bed.dir}/gateway\n`,
+    0o700,
+  );
+  const client = bed.launchClient([
+    'ifconfig 10.8.0.2 255.255.255.0',
+    'redirect-gateway def1 local',
+    'route-delay 3',
+    'script-security 2',
+    `route-up ${script}`,
+  ]);
+  await client.waitFor(/PUSH_REPLY,route-gateway dhcp/);
+  const options = await (await bed.agent(bed.client().ns)).ask({ do: 'dhcp-ask', host: INNER_SERVER4 });
+  check(options === `35010506040a0800feff${'00'.repeat(6)}`, `options of the answer: ${options}`);
+  await client.waitFor(/Extracted DHCP router address: 10\.8\.0\.254/);
+  await bed.waitUp(client);
+  const routes = bed.ip(bed.client().ns, 'route');
+  check(routes.includes('0.0.0.0/1 via 10.8.0.254 dev tap0'), `no route to the router:\n${routes}`);
+  await bed.waitUntil(() => bed.read('gateway') === '10.8.0.254\n', 'route-up does not know the gateway');
 }
 
 async function clientToClient(bed: Bed): Promise<void> {

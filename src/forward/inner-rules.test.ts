@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DHCP_ACK, dhcpAnswer } from '../../test-kit/dhcp-messages.ts';
 import { MemoryLogger, PacketBatch } from '../base/base.ts';
 import { type ClientNatRule, translate } from './client-nat.ts';
 import { type InnerOptions, InnerRules, innerRulesEmpty } from './inner-rules.ts';
@@ -59,6 +60,28 @@ describe('client-nat', () => {
   it('applies one rule to an address', () => {
     const again = rule('snat', '10.77.5.0', '255.255.255.0', '10.99.5.0');
     expect(addresses(apply([SNAT, again], ipv4('192.168.5.9', '1.1.1.1', 6, 40), true))[0]).toBe('10.77.5.9');
+  });
+});
+
+describe('route-gateway dhcp', () => {
+  it('names the router of an answer in a tap frame, and takes it out', () => {
+    const routers: string[] = [];
+    const log = new MemoryLogger();
+    const rules = new InnerRules(
+      { ...NONE, onDhcpRouter: (router) => routers.push(router) },
+      'tap',
+      1500,
+      log,
+    );
+    const answer = dhcpAnswer(DHCP_ACK, [3, 4, 192, 168, 7, 254, 255]);
+    const batch = new PacketBatch(1);
+    batch.push(Buffer.concat([Buffer.from('0200000000020200000000010800', 'hex'), answer]));
+    rules.incoming(batch, 0);
+    rules.incoming(batch, 0);
+    expect(routers).toEqual(['192.168.7.254']);
+    expect(log.lines).toEqual(['Extracted DHCP router address: 192.168.7.254']);
+    expect(batch.packet(0).subarray(-7).toString('hex')).toBe('ff000000000000');
+    expect(innerRulesEmpty({ ...NONE, onDhcpRouter: () => undefined })).toBe(false);
   });
 });
 

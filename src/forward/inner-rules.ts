@@ -1,11 +1,12 @@
 /**
  * What options do to the packets inside of the tunnel besides mssfix (2.x forward.c process_ip_header(),
- * drop_if_recursive_routing()): --client-nat, --block-ipv6, --passtos, and the drop of packets that
- * would carry the tunnel's own link. A channel without any of them has no InnerRules.
+ * drop_if_recursive_routing()): --client-nat, --block-ipv6, --passtos, `route-gateway dhcp`, and the drop of
+ * packets that would carry the tunnel's own link. A channel without any of them has no InnerRules.
  */
 import { formatAddress, type LinkAddress, type Logger, PacketBatch, parseIpBytes } from '../base/base.ts';
-import { D_LOW } from '../base/errlevel.ts';
+import { D_LOW, D_ROUTE } from '../base/errlevel.ts';
 import { type ClientNatRule, translate } from './client-nat.ts';
+import { extractDhcpRouter } from './dhcp.ts';
 import { writeUnreachable } from './icmp-unreachable.ts';
 import { ipDestinationOffset, ipOffset, ipVersion } from './proto.ts';
 
@@ -24,11 +25,14 @@ export interface InnerOptions {
   readonly passtos: boolean;
   /** Packets from tun to the address of the link's other end are dropped; undefined lets them through. */
   readonly linkRemote: LinkAddress | undefined;
+  /** `route-gateway dhcp`: routers are taken out of DHCP answers for tun; called with that of each DHCPACK. */
+  readonly onDhcpRouter?: ((router: string) => void) | undefined;
 }
 
 /** True when there is nothing to do for any packet. */
 export function innerRulesEmpty(options: InnerOptions): boolean {
-  const { clientNat, blockIpv6, passtos, linkRemote } = options;
+  const { clientNat, blockIpv6, passtos, linkRemote, onDhcpRouter } = options;
+  if (onDhcpRouter !== undefined) return false;
   return clientNat.length === 0 && blockIpv6 === 'off' && !passtos && linkRemote === undefined;
 }
 
@@ -93,11 +97,21 @@ export class InnerRules {
     if (at < 0) return;
     const length = lengths[slot]! - (at - offsets[slot]!);
     const version = ipVersion(slab, at, length);
-    if (version === 4) translate(this.#options.clientNat, slab, at, length, false);
-    else if (version === 6 && this.#options.blockIpv6 === 'both') {
+    if (version === 4) {
+      translate(this.#options.clientNat, slab, at, length, false);
+      if (this.#options.onDhcpRouter) this.#takeDhcpRouter(slab, at, length, this.#options.onDhcpRouter);
+    } else if (version === 6 && this.#options.blockIpv6 === 'both') {
       this.#toPeer ??= this.#queue();
       this.#refuse(batch, slot, at, this.#toPeer);
     }
+  }
+
+  #takeDhcpRouter(slab: Buffer, at: number, length: number, onRouter: (router: string) => void): void {
+    const router = extractDhcpRouter(slab, at, length);
+    if (router === 0) return;
+    const text = [24, 16, 8, 0].map((shift) => (router >>> shift) & 0xff).join('.');
+    this.#log.log(D_ROUTE, `Extracted DHCP router address: ${text}`);
+    onRouter(text);
   }
 
   #isRecursive(slab: Uint8Array, at: number, version: 4 | 6): boolean {

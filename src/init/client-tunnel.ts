@@ -72,6 +72,7 @@ export class ClientTunnel {
       network: run.providers.network,
       hooks: run.hooks,
       env: run.env,
+      signals: run.signals,
       log: this.#log,
     });
   }
@@ -146,7 +147,7 @@ export class ClientTunnel {
       signals.raise('SIGUSR1', 'soft', 'connection initialisation failed');
       return;
     }
-    session.data.setInner(innerOptions(options, session.remote));
+    session.data.setInner(innerOptions(options, session.remote, this.#interface.useGateway));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
     this.#work(() => this.#completeP2p(session, params));
   }
@@ -194,7 +195,6 @@ export class ClientTunnel {
     if (signals.pending || session.closed) return;
     this.#applyToSession(session);
     session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
-    session.data.setInner(innerOptions(options, session.remote));
     session.setShaper(options.shaper);
     if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
@@ -271,6 +271,7 @@ export class ClientTunnel {
   #applyToSession(session: ClientSession): void {
     const options = this.#options;
     session.data.setFrame(frameOptions(options, this.#ce!, session.remote?.family ?? 4));
+    session.data.setInner(innerOptions(options, session.remote, this.#interface.useGateway));
     session.data.setTimers(timerOptions(options), this.#run.providers.clock.nowMs());
   }
 

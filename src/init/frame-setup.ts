@@ -32,14 +32,22 @@ export function maxPacketBytes(ce: ConnectionEntry): number {
   return Math.max(ce.tunMtu, ce.tunMtuMax) + ce.tunMtuExtra + LINK_SLACK;
 }
 
-/** What a client or P2P peer does to the packets inside. `remote` is the other end of the link, if known. */
-export function innerOptions(options: Options, remote: LinkAddress | undefined): InnerOptions {
+/**
+ * What a client or P2P peer does to the packets inside. `remote` is the other end of the link, if known;
+ * `onDhcpRouter` is told the routers of DHCP answers with `route-gateway dhcp`.
+ */
+export function innerOptions(
+  options: Options,
+  remote: LinkAddress | undefined,
+  onDhcpRouter?: (router: string) => void,
+): InnerOptions {
   return {
     clientNat: options.clientNat,
     blockIpv6: options.blockIpv6 ? 'sent' : 'off',
     remoteIpv6: options.ifconfigIpv6?.remote,
     passtos: options.passtos,
     linkRemote: options.allowRecursiveRouting ? undefined : remote,
+    onDhcpRouter: options.routeGatewayViaDhcp ? onDhcpRouter : undefined,
   };
 }
 

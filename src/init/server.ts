@@ -114,6 +114,7 @@ class Server implements ServerHandle {
       network: run.providers.network,
       hooks: run.hooks,
       env: run.env,
+      signals: run.signals,
       log: this.#log,
     });
   }

@@ -5,7 +5,9 @@ import { MemoryLogger } from '../base/base.ts';
 import { type Options, parseConfig } from '../options/options.ts';
 import { DryRunNetwork, type DryRunOptions } from '../route/networking-dry-run.ts';
 import { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { TunDevice } from '../tun/tun.ts';
 import { createTunMemory } from '../tun/tun-memory.ts';
+import { SignalState } from './sig.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
 
 const CLIENT = `client
@@ -53,6 +55,29 @@ describe('TunnelInterface', () => {
       'addr del tun0 10.8.0.2/24',
       'device closed',
     ]);
+  });
+
+  it('starts anew when somebody deletes the device', async () => {
+    const bed = createBed('');
+    const device = await bed.open();
+    device.onError(Object.assign(new Error('read from TUN/TAP'), { code: 'EBADFD' }));
+    expect(bed.signals.pending).toEqual({ name: 'SIGHUP', source: 'soft', reason: 'tun-abort' });
+    await bed.tunnel.close('tun-abort');
+    bed.expectNothingLeft();
+  });
+
+  it('takes a gateway from DHCP for a redirection that is still to come', async () => {
+    const bed = createBed('redirect-gateway def1 local\n');
+    await bed.open();
+    bed.tunnel.useGateway('10.8.0.254');
+    expect(bed.env.get('route_vpn_gateway')).toBe('10.8.0.254');
+    expect(await bed.addRoutes()).toBe(true);
+    expect(bed.order.slice(-2)).toEqual([
+      'route add 0.0.0.0/1 via 10.8.0.254',
+      'route add 128.0.0.0/1 via 10.8.0.254',
+    ]);
+    await bed.tunnel.close('sigterm');
+    bed.expectNothingLeft();
   });
 
   it('changes nothing of the machine with ifconfig-noexec and route-noexec', async () => {
@@ -187,7 +212,8 @@ interface Bed {
   readonly env: EnvSet;
   /** Devices, changes of the machine and scripts as they came. */
   readonly order: string[];
-  open(): Promise<unknown>;
+  readonly signals: SignalState;
+  open(): Promise<TunDevice>;
   addRoutes(): Promise<boolean>;
   expectNothingLeft(): void;
 }
@@ -230,9 +256,11 @@ function createBed(config: string, network: DryRunOptions = {}, onOpen: () => vo
       return device;
     },
   };
-  const tunnel = new TunnelInterface({ tun, network: dryRun, hooks, env, log });
+  const signals = new SignalState();
+  const tunnel = new TunnelInterface({ tun, network: dryRun, hooks, env, signals, log });
   return {
     tunnel,
+    signals,
     options,
     network: dryRun,
     scripts,

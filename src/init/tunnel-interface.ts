@@ -4,7 +4,7 @@
  * made is remembered step by step, so that close() at any moment removes all of it and nothing else.
  */
 import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
-import { D_CLOSE } from '../base/errlevel.ts';
+import { D_CLOSE, M_INFO } from '../base/errlevel.ts';
 import { type ConnectionEntry, devTypeOf, type Options } from '../options/options.ts';
 import {
   type ConfiguredTun,
@@ -15,12 +15,14 @@ import {
 } from '../route/route.ts';
 import type { EnvSet, ScriptHooks, UpDownContext } from '../script/script.ts';
 import type { TunDevice, TunFactory } from '../tun/tun.ts';
+import type { SignalState } from './sig.ts';
 
 export interface TunnelInterfaceParts {
   readonly tun: TunFactory;
   readonly network: NetworkConfig;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
+  readonly signals: SignalState;
   readonly log: Logger;
 }
 
@@ -74,6 +76,7 @@ export class TunnelInterface {
       ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),
     });
     this.#device = device;
+    device.onError = () => this.#handleLost();
     const configured = await configureTun(
       network,
       {
@@ -101,6 +104,12 @@ export class TunnelInterface {
     if (!(await hooks.up(env, up))) throw new OpenVpnError('ERROR: up script failed', 'ERR_OVPN_SCRIPT');
     return device;
   }
+
+  /** A DHCP server named the gateway of routes that are still to be added (`route-gateway dhcp`). */
+  readonly useGateway = (address: string): void => {
+    this.#routes?.useGateway(address);
+    this.#parts.env.set('route_vpn_gateway', address);
+  };
 
   /** Adds the routes and runs route-up. Resolves false when a route could not be added. */
   addRoutes(options: Options): Promise<boolean> {
@@ -150,6 +159,15 @@ export class TunnelInterface {
     if (up && !this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
     this.#forget();
     if (failed.length > 0) throw new OpenVpnError(`ERROR: ${failed[0]} script failed`, 'ERR_OVPN_SCRIPT');
+  }
+
+  /**
+   * Somebody deleted the device. 2.x on Linux then reads the same error for ever; this starts anew, which is
+   * what it does where a driver aborts (forward.c read_incoming_tun(), tuntap_abort()).
+   */
+  #handleLost(): void {
+    this.#parts.log.log(M_INFO, 'TUN/TAP I/O operation aborted, restarting');
+    this.#parts.signals.raise('SIGHUP', 'soft', 'tun-abort');
   }
 
   /** Remembers the work, so that close() can wait for it; failures go to the caller alone. */

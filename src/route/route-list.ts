@@ -28,7 +28,7 @@ export class RouteList {
   readonly #net: NetworkConfig;
   readonly #input: RouteListInput;
   readonly #log: Logger;
-  readonly #plan: RoutePlan;
+  #plan: RoutePlan;
   readonly #done: Change[] = [];
   #adding: Promise<boolean> | undefined;
   #stopped = false;
@@ -76,6 +76,14 @@ export class RouteList {
       env.set(`route_ipv6_gateway_${n}`, route.gateway ?? '::');
       if (route.metric !== undefined) env.set(`route_ipv6_metric_${n}`, route.metric);
     }
+  }
+
+  /**
+   * The other end became known late, from a DHCP server: it counts for a redirection that add() has yet to
+   * do. Routes that needed it before were left out with a warning, as in 2.x.
+   */
+  useGateway(vpnGateway: string): void {
+    this.#plan = { ...this.#plan, special: { ...this.#plan.special, vpnGateway } };
   }
 
   /** Resolves false when something could not be added ("Initialization Sequence Completed With Errors"). */
