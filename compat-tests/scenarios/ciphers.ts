@@ -44,11 +44,13 @@ export const ciphers: readonly Scenario[] = [
   })),
   {
     name: 'legacy cipher BF-CBC with a static key',
+    peerFrom: '2.6',
     feature: 'Static keys and point-to-point peers',
     run: legacyStatic,
   },
   ...LEGACY_TUNNELS.map(([cipher, auth]) => ({
     name: `legacy cipher ${cipher} with auth ${auth} by negotiation`,
+    peerFrom: '2.6',
     tunnel: { cipher, auth },
     run: legacyTls,
   })),

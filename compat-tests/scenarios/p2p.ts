@@ -4,6 +4,8 @@
  * the client's and is 10.8.0.2; "ours-server" makes the left one ours.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { staticKeyText } from '../../test-kit/pki.ts';
 import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
@@ -94,6 +96,11 @@ export const p2p: readonly Scenario[] = [
   { name: 'p2p: explicit-exit-notify restarts the other peer', run: leaves },
   { name: 'p2p: ping-exit ends a peer that is alone', run: endsAlone },
   { name: 'p2p static key: another key is not accepted', run: wrongKey },
+  {
+    name: 'p2p static key: replay-persist goes on where the last run ended',
+    timeoutMs: 90_000,
+    run: remembersIds,
+  },
   { name: 'p2p static key: the options of the peer are compared', timeoutMs: 60_000, run: comparesOptions },
 ];
 
@@ -218,6 +225,42 @@ async function wrongKey(bed: Bed): Promise<void> {
     await left.waitFor(/Authenticate\/Decrypt packet error: packet HMAC authentication failed/);
   await sleep(1_500);
   for (const program of [left, right]) check(!program.has(UP), `${program.name} came up${bed.tails()}`);
+}
+
+/** The record is the same in both programs: 8 bytes of time, 4 of id, 4 unused. */
+async function remembersIds(bed: Bed): Promise<void> {
+  const { left, right } = secret(bed, true);
+  const files = { left: join(bed.dir, 'left.ids'), right: join(bed.dir, 'right.ids') };
+  const lines = {
+    both: CBC,
+    left: [...left, `replay-persist ${files.left}`],
+    right: [...right, `replay-persist ${files.right}`],
+    mutual: true,
+  };
+  const first = launch(bed, lines);
+  await bothUp(bed, ...first);
+  await bed.checkPing(LEFT);
+  for (const program of first) await bed.stop(program);
+  const records = Object.values(files).map((file) => readFileSync(file));
+  for (const record of records) {
+    const age = Date.now() / 1000 - Number(record.readBigInt64LE());
+    check(record.length === 16 && age >= 0 && age < 60, `a record of ${record.length} bytes, ${age} s old`);
+    check(record.readUInt32LE(8) > 3, `packet id ${record.readUInt32LE(8)}`);
+  }
+  await sleep(NEXT_SECOND_MS);
+  const second = launch(bed, lines);
+  await bothUp(bed, ...second);
+  await bed.checkPing(LEFT);
+  for (const program of second) await bed.stop(program);
+  // Whatever comes is older than what was seen last.
+  for (const [i, file] of Object.values(files).entries()) {
+    records[i]?.writeBigInt64LE(BigInt(Math.floor(Date.now() / 1000) + 3600));
+    writeFileSync(file, records[i] ?? '');
+  }
+  const third = launch(bed, lines);
+  for (const program of third)
+    await program.waitFor(/bad packet ID \(may be a replay\): \[ #\d+ \/ time = /, 20_000);
+  for (const program of third) check(!program.has(UP), `${program.name} came up${bed.tails()}`);
 }
 
 /** OCC_REQUEST comes after ten seconds. */

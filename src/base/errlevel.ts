@@ -26,6 +26,7 @@ export const D_STREAM_ERRORS = level(1, 7) | M_NONFATAL;
 export const D_IMPORT_ERRORS = level(1, 8) | M_NONFATAL;
 export const D_MULTI_ERRORS = level(1, 9) | M_NONFATAL;
 export const D_PUSH_ERRORS = level(1, 11) | M_NONFATAL;
+export const D_PID_PERSIST = level(1, 12) | M_NONFATAL;
 export const D_FRAG_ERRORS = level(1, 13) | M_NONFATAL;
 
 export const D_HANDSHAKE = level(2, 20);
@@ -66,6 +67,7 @@ export const D_MULTI_DEBUG = level(7, 70) | M_DEBUG;
 export const D_VLAN_DEBUG = level(7, 74) | M_DEBUG;
 export const D_PACKET_CONTENT = level(9, 70) | M_DEBUG;
 export const D_TLS_DEBUG = level(9, 70) | M_DEBUG;
+export const D_PID_PERSIST_DEBUG = level(9, 70) | M_DEBUG;
 export const D_RELIABLE = level(9, 70) | M_DEBUG;
 
 /** Verbosity of a level constant, 0..15. */

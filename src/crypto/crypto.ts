@@ -123,6 +123,13 @@ export interface ReplayCheck {
   readonly highest: number;
 }
 
+/** The newest long packet id of the peer, kept over sessions (--replay-persist). */
+export interface ReplayMemory {
+  /** What note() was told last; undefined when that was never. */
+  readonly newest: { readonly packetId: number; readonly time: number } | undefined;
+  note(packetId: number, time: number): void;
+}
+
 /** Everything the protocol needs from a crypto library. Plain object, passed in; see crypto-node.ts, crypto-native.ts. */
 export interface CryptoBackend {
   readonly name: string;

@@ -7,7 +7,9 @@
  * Long form ids (control packets, CFB/OFB, static keys) carry the sender's Unix time beside the
  * number: a later time starts a fresh window, an earlier one is rejected. Short form ids have time 0.
  * Call check() only after the packet has been authenticated. Nothing is allocated per packet.
+ * A ReplayMemory makes long ids go on where an earlier session ended.
  */
+import type { ReplayMemory } from './crypto.ts';
 
 export const REPLAY_OK = 0;
 /** Id 0 is never sent. */
@@ -40,6 +42,7 @@ export class PacketIdRec {
   readonly #window: number;
   readonly #backtrackSec: number;
   readonly #marks: Uint32Array;
+  readonly #memory: ReplayMemory | undefined;
   #highest = 0;
   #time = 0;
   #lastReapSec = Number.NEGATIVE_INFINITY;
@@ -47,10 +50,16 @@ export class PacketIdRec {
   /**
    * `windowPackets` 0..65536; 0 takes ids only in strict sequence. `windowSec` 0..600; 0 never expires.
    */
-  constructor(windowPackets = DEFAULT_REPLAY_PACKETS, windowSec = DEFAULT_REPLAY_SEC) {
+  constructor(
+    windowPackets = DEFAULT_REPLAY_PACKETS,
+    windowSec = DEFAULT_REPLAY_SEC,
+    memory: ReplayMemory | undefined = undefined,
+  ) {
     this.#window = Math.min(Math.max(windowPackets, 0), MAX_REPLAY_PACKETS);
     this.#backtrackSec = Math.min(Math.max(windowSec, 0), MAX_REPLAY_SEC);
     this.#marks = new Uint32Array(this.#window);
+    this.#memory = memory;
+    if (memory?.newest) this.#resume(memory.newest.packetId, memory.newest.time);
   }
 
   /** Highest id seen with the present time; 0 before the first. */
@@ -71,8 +80,18 @@ export class PacketIdRec {
     const nowSec = Math.floor(nowMs / 1000);
     if (nowSec - this.#lastReapSec >= REAP_SEC) this.#reap(nowSec);
     const result = this.#test(packetId, time);
-    if (result === REPLAY_OK) this.#add(packetId, nowSec, time);
+    if (result === REPLAY_OK) {
+      this.#add(packetId, nowSec, time);
+      if (this.#time > 0) this.#memory?.note(this.#highest, this.#time);
+    }
     return result;
+  }
+
+  /** Nothing up to this id is new. */
+  #resume(packetId: number, time: number): void {
+    this.#highest = packetId;
+    this.#time = time;
+    this.#marks.fill(EXPIRED);
   }
 
   #test(id: number, time: number): ReplayResult {

@@ -33,6 +33,7 @@ import type { RunEnd, TunnelState } from './init.ts';
 import { KeysWithoutTls } from './p2p.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
+import { ReplayPersistFile } from './replay-persist.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, type PendingSignal } from './sig.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
@@ -55,6 +56,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   readonly #userPass: UserPass;
   readonly #proxyLogins: ProxyLogins;
   readonly #keysWithoutTls: KeysWithoutTls;
+  readonly #replayFile: ReplayPersistFile | undefined;
   readonly #totals = newLinkCounters();
   readonly #names: NameCache = new Map();
   #materials: TlsMaterials | undefined;
@@ -76,7 +78,10 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       onAnswer: (error) => this.#handleLoginAnswer(error),
     });
     this.#proxyLogins = new ProxyLogins(run.options);
-    this.#keysWithoutTls = new KeysWithoutTls(run.options, run.providers);
+    const { replayPersist } = run.options;
+    this.#replayFile =
+      replayPersist === undefined ? undefined : new ReplayPersistFile(replayPersist, this.#log);
+    this.#keysWithoutTls = new KeysWithoutTls(run.options, run.providers, this.#replayFile);
     this.#tunnel = new ClientTunnel(run, this.#userPass, this);
   }
 
@@ -107,6 +112,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       this.#materials?.close();
       this.#forgetWraps();
       this.#keysWithoutTls.forget();
+      this.#replayFile?.close();
       await this.#tunnel.close('exit');
     }
   }
@@ -166,6 +172,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   async #prepareControl(ce: ConnectionEntry): Promise<CreateControl> {
     const options = this.#options;
     const { providers, passphrase } = this.#run;
+    this.#replayFile?.open();
     if (usesTls(this.#options)) {
       this.#materials ??= loadTlsMaterials(options, providers, await passphrase.take(options));
     }
@@ -265,7 +272,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   #wrap(ce: ConnectionEntry): ControlWrap {
     const known = this.#wraps.get(this.#entry);
     if (known) return known;
-    const wrap = createWrap(this.#options, ce, this.#run.providers);
+    const wrap = createWrap(this.#options, ce, this.#run.providers, this.#replayFile);
     this.#wraps.set(this.#entry, wrap);
     return wrap;
   }
@@ -384,6 +391,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       await this.#tunnel.close(signal.reason || signal.name.toLowerCase());
     }
     await this.#tunnel.settled();
+    this.#replayFile?.save();
     if (!this.#options.persistKey) {
       this.#forgetWraps();
       this.#materials?.close();

@@ -5,7 +5,7 @@
  */
 import { CryptoError, type Logger } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
-import { cipherInfo, digestInfo, type Key2, readStaticKey } from '../crypto/crypto.ts';
+import { cipherInfo, digestInfo, type Key2, type ReplayMemory, readStaticKey } from '../crypto/crypto.ts';
 import { epochAllowed, type Options } from '../options/options.ts';
 import {
   createPlainControl,
@@ -75,11 +75,13 @@ function logAgreement(log: Logger, options: Options, agreed: P2pNegotiation, pee
 export class KeysWithoutTls {
   readonly #options: Options;
   readonly #providers: Providers;
+  readonly #replayMemory: ReplayMemory | undefined;
   #key2: Key2 | undefined;
 
-  constructor(options: Options, providers: Providers) {
+  constructor(options: Options, providers: Providers, replayMemory: ReplayMemory | undefined) {
     this.#options = options;
     this.#providers = providers;
+    this.#replayMemory = replayMemory;
   }
 
   /** New packet ids with every call. Throws CryptoError or OptionsError when the key can't be used. */
@@ -116,6 +118,7 @@ export class KeysWithoutTls {
       direction: keyDirection === -1 ? undefined : keyDirection,
       replayWindow,
       replaySec,
+      replayMemory: this.#replayMemory,
       wallSec: () => Math.floor(clock.wallMs() / 1000),
       ...(!again && { log }),
     });

@@ -10,6 +10,7 @@ import {
   type DigestInfo,
   digestInfo,
   type Key2,
+  type ReplayMemory,
   readPemKey,
   readStaticKey,
   TLS_CRYPT_V2_SERVER_KEY,
@@ -30,6 +31,7 @@ import {
   createTlsCryptV2ClientWrap,
   createTlsCryptWrap,
   readClientKeyFile,
+  type TlsCryptOptions,
   TlsCryptV2ServerKey,
   withClientKeys,
 } from '../reliable/reliable.ts';
@@ -55,18 +57,24 @@ export function checkDigest(auth: string, crypto: CryptoBackend): DigestInfo | u
 }
 
 /** The wrap of control packets that the profile asks for. Throws OptionsError for a bad key. */
-export function createWrap(options: Options, ce: ConnectionEntry, providers: Providers): ControlWrap {
+export function createWrap(
+  options: Options,
+  ce: ConnectionEntry,
+  providers: Providers,
+  replayMemory?: ReplayMemory,
+): ControlWrap {
   const tlsCryptV2 = ce.tlsCryptV2 ?? options.tlsCryptV2;
-  if (!tlsCryptV2) return createSharedWrap(options, ce, providers);
   const { crypto } = providers;
-  const common = { crypto, replayWindow: options.replayWindow, replaySec: options.replaySec };
+  const { replayWindow, replaySec } = options;
+  const common = { crypto, replayWindow, replaySec, replayMemory };
+  if (!tlsCryptV2) return createSharedWrap(options, ce, common);
   const text = readText(tlsCryptV2, 'tls-crypt-v2');
   if (options.tlsServer) {
     const key = readServerKey(text);
     const { tlsCryptV2ForceCookie: forceCookie } = ce;
     const clientKeys = new TlsCryptV2ServerKey({ key, forceCookie, ...common });
     key.fill(0);
-    return withClientKeys(createSharedWrap(options, ce, providers), clientKeys);
+    return withClientKeys(createSharedWrap(options, ce, common), clientKeys);
   }
   const { key2, wrapped } = readClientKeyFile(text);
   const wrap = createTlsCryptV2ClientWrap({ key2, wrapped, ...common });
@@ -80,11 +88,13 @@ export function readServerKey(text: string): Uint8Array {
 }
 
 /** The wrap whose key all peers share. */
-function createSharedWrap(options: Options, ce: ConnectionEntry, providers: Providers): ControlWrap {
-  const { crypto } = providers;
+function createSharedWrap(
+  options: Options,
+  ce: ConnectionEntry,
+  common: Omit<TlsCryptOptions, 'key2' | 'role'>,
+): ControlWrap {
   const tlsCrypt = ce.tlsCrypt ?? options.tlsCrypt;
   const tlsAuth = ce.tlsAuth ?? options.tlsAuth;
-  const common = { crypto, replayWindow: options.replayWindow, replaySec: options.replaySec };
   if (tlsCrypt) {
     const role = options.tlsServer ? 'server' : 'client';
     return withStaticKey(tlsCrypt, 'tls-crypt', 2, (key2) => createTlsCryptWrap({ key2, role, ...common }));

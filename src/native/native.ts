@@ -311,6 +311,8 @@ export interface NativeAddon {
   chroot(path: string): number;
   /** mlockall(2) for present and future pages; returns 0 or an errno. */
   lockMemory(): number;
+  /** flock(2), exclusive and without waiting; returns 0 or an errno. */
+  lockFile(fd: number): number;
   /** OSSL_PROVIDER_load() for the whole process; returns undefined, or OpenSSL's errors, one a line. */
   loadProvider(name: string): string | undefined;
 }

@@ -191,7 +191,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
     max: 1,
     contexts: 'G',
     importance: 'should',
-    supported: 'not-yet',
+    supported: 'yes',
     usage: 'FILE',
     help: 'Persist replay state in a file',
     apply: text('replayPersist'),

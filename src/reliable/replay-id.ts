@@ -3,7 +3,7 @@
  * A session's ids start at 1 and are never reused: retransmissions and acknowledgements get fresh
  * ones. The time is that of the session's first packet and changes only when the ids are used up.
  */
-import { PacketIdRec, REPLAY_OK } from '../crypto/crypto.ts';
+import { PacketIdRec, REPLAY_OK, type ReplayMemory } from '../crypto/crypto.ts';
 import { readUint32, writeUint32 } from './control-packet.ts';
 
 /** Bytes of a replay id with its time. */
@@ -15,6 +15,8 @@ export interface ReplayOptions {
   readonly replayWindow?: number | undefined;
   /** Seconds, 15 by default. */
   readonly replaySec?: number | undefined;
+  /** --replay-persist: what sessions of this wrap received before. */
+  readonly replayMemory?: ReplayMemory | undefined;
 }
 
 /** Replay ids of one session, both directions. */
@@ -25,7 +27,7 @@ export class ReplayIds {
 
   constructor(nextId: number, options: ReplayOptions) {
     this.#nextId = nextId;
-    this.#received = new PacketIdRec(options.replayWindow, options.replaySec);
+    this.#received = new PacketIdRec(options.replayWindow, options.replaySec, options.replayMemory);
   }
 
   /** Writes the next id and its time, 8 bytes. */

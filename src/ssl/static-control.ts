@@ -15,6 +15,7 @@ import {
   OPEN_OK,
   type OpeningKey,
   PacketIdRec,
+  type ReplayMemory,
   type SealingKey,
 } from '../crypto/crypto.ts';
 import { destroyDataKeys, logKeys, NOTHING_DONE } from './data-keys.ts';
@@ -31,6 +32,8 @@ export interface StaticKeysConfig {
   readonly direction: 0 | 1 | undefined;
   readonly replayWindow: number;
   readonly replaySec: number;
+  /** --replay-persist: what was received before. */
+  readonly replayMemory?: ReplayMemory | undefined;
   /** Unix time for packet ids. */
   readonly wallSec: () => number;
   /** Gets the lines about the keys; left out when they were said before. */
@@ -47,7 +50,7 @@ export function createStaticControl(config: StaticKeysConfig): TlsMulti {
     keyId: 0,
     seal: crypto.createSealingKey({ ...common, key: sealHalf }),
     open: crypto.createOpeningKey({ ...common, key: openHalf }),
-    replay: new PacketIdRec(config.replayWindow, config.replaySec),
+    replay: new PacketIdRec(config.replayWindow, config.replaySec, config.replayMemory),
     ...NOTHING_DONE,
   };
   if (log) {
