@@ -22,6 +22,7 @@ import {
   tunnelFiles,
 } from './config.ts';
 import { isBefore, type Peer } from './peer.ts';
+import { spellFor } from './peer-spelling.ts';
 
 /** Who plays which role; "ours-both" proves that we also talk to ourselves. */
 export const PAIRINGS = ['ours-client', 'ours-server', 'ours-both'] as const;
@@ -178,7 +179,8 @@ export class Bed {
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
   launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
-    const file = this.write(`${role}-${this.#counter++}.conf`, `${lines.join('\n')}\n`);
+    const spelt = this.isOurs(role) ? lines : spellFor(this.#programs.reference, lines);
+    const file = this.write(`${role}-${this.#counter++}.conf`, `${spelt.join('\n')}\n`);
     const plain = [this.programFor(role), '--config', file];
     const argv = options.terminal ? ['script', '-qefc', plain.join(' '), '/dev/null'] : plain;
     const program = new Program({

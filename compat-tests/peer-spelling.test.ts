@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { parsePeer } from './peer.ts';
+import { spellFor } from './peer-spelling.ts';
+
+const LINES = ['dev tun', 'data-ciphers AES-256-CBC:AES-128-GCM', 'allow-compression yes', 'verb 3'];
+
+describe('lines for a peer', () => {
+  it('stay as they are from 2.5 on', () => {
+    expect(spellFor(parsePeer('OpenVPN 2.5.9 x'), LINES)).toEqual(LINES);
+    expect(spellFor(parsePeer('OpenVPN 2.10.0 x'), LINES)).toEqual(LINES);
+  });
+
+  it('name one cipher and a list for 2.4', () => {
+    expect(spellFor(parsePeer('OpenVPN 2.4.12 x'), LINES)).toEqual([
+      'dev tun',
+      'cipher AES-256-CBC',
+      'ncp-ciphers AES-256-CBC:AES-128-GCM',
+      'verb 3',
+    ]);
+    expect(spellFor(parsePeer('OpenVPN 2.4.12 x'), ['data-ciphers none'])).toEqual([
+      'cipher none',
+      'ncp-disable',
+    ]);
+  });
+});
