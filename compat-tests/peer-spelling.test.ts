@@ -17,6 +17,8 @@ describe('lines for a peer', () => {
       'ncp-ciphers AES-256-CBC:AES-128-GCM',
       'verb 3',
     ]);
+    const both = ['cipher AES-256-CBC', 'data-ciphers AES-128-GCM'];
+    expect(spellFor(parsePeer('OpenVPN 2.4.12 x'), both)).toEqual([both[0], 'ncp-ciphers AES-128-GCM']);
     expect(spellFor(parsePeer('OpenVPN 2.4.12 x'), ['data-ciphers none'])).toEqual([
       'cipher none',
       'ncp-disable',
