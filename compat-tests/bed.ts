@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ClientSide, createNetwork, ip, snapshot, type TestNetwork } from '../test-kit/netns.ts';
 import type { Pki } from '../test-kit/pki.ts';
-import { describeExit, type ExitStatus, Program, sleep } from '../test-kit/process.ts';
+import { describeExit, type ExitStatus, Program, patient, sleep } from '../test-kit/process.ts';
 import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
 import { Agent, type PingOptions, ping } from '../test-kit/transfer.ts';
 import {
@@ -228,7 +228,7 @@ export class Bed {
 
   /** Looks again and again until `condition` holds. */
   async waitUntil(condition: () => boolean, text: string, timeoutMs = 10_000): Promise<void> {
-    const endMs = Date.now() + timeoutMs;
+    const endMs = Date.now() + patient(timeoutMs);
     while (!condition()) {
       check(Date.now() < endMs, `${text}${this.tails()}`);
       await sleep(200);

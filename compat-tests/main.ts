@@ -7,19 +7,13 @@ import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
+import { setPatience } from '../test-kit/process.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
 import { PAIRINGS, type Programs } from './bed.ts';
+import { KeptResults, writeResults } from './kept-results.ts';
 import { matrixTests } from './matrix.ts';
 import { fits, type Peer, playsIn, readPeer } from './peer.ts';
-import {
-  addResults,
-  countResults,
-  readResults,
-  resultLine,
-  resultTables,
-  writeDocs,
-  writeJson,
-} from './report.ts';
+import { countResults, keyOf, resultLine, resultTables, writeDocs } from './report.ts';
 import { type CompatTest, runTests, type TestResult } from './runner.ts';
 import { scenarioTests } from './scenarios/list.ts';
 
@@ -33,6 +27,8 @@ const USAGE = `usage: npm run compat -- [options]
   --list          names only
   --quiet         only failures and the closing line
   --add           keeps the results of earlier runs against this peer: a run in pieces
+  --unpassed      the same, and only tests that have not passed before
+  --patience N    multiplies the time limits, for a busy machine (default 1)
   --write-docs    writes the peer's column, and ours, into the tables of docs/compatibility.md
 `;
 
@@ -46,6 +42,8 @@ const OPTIONS = {
   list: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
   add: { type: 'boolean', default: false },
+  unpassed: { type: 'boolean', default: false },
+  patience: { type: 'string', default: '1' },
   'write-docs': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -59,23 +57,23 @@ async function main(): Promise<number> {
   if (options === undefined) return 2;
   const peer = resolve(options.peer);
   const programs = { ours: resolve(options.ours), peer, reference: readPeer(peer) };
+  const kept = new KeptResults(RESULTS_DIR, programs.reference, options.add || options.unpassed);
   const all = allTests(options, programs.reference);
-  const wanted = all.filter((test) => isWanted(test, options));
-  const tests = wanted.filter((test) => isForPeer(test, programs.reference));
+  const wanted = all.filter(chooser(options, kept));
+  const forPeer = (test: CompatTest) => fits(test.limits, programs.reference, test.pairing);
+  const tests = wanted.filter(forPeer);
   if (options.list) {
     for (const test of tests) print(`${test.pairing}  ${test.name}`);
     return 0;
   }
+  const facts = { peerVersion: programs.reference.title, oursVersion: readPeer(programs.ours).title };
   const obstacle =
     namespacesUnavailable() ?? missing(programs.peer, 'peer') ?? missing(programs.ours, 'our program');
-  const results = obstacle === undefined ? await run(tests, programs, options) : skipAll(tests, obstacle);
-  const kept = keep(results, programs, options);
-  if (options['write-docs'])
-    updateDocs(
-      all.filter((test) => isForPeer(test, programs.reference)),
-      kept,
-      programs.reference,
-    );
+  const note = (result: TestResult) => kept.note(result, facts);
+  const results =
+    obstacle === undefined ? await run(tests, programs, options, note) : skipAll(tests, obstacle);
+  const saved = save(kept, results, facts);
+  if (options['write-docs']) updateDocs(all.filter(forPeer), saved, programs.reference);
   return report(results, wanted.length - tests.length, options);
 }
 
@@ -85,8 +83,9 @@ function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
     const jobs = Number(values.jobs);
-    if (values.help || !Number.isInteger(jobs) || jobs < 1) throw new Error('');
-    return { ...values, jobs };
+    const patience = Number(values.patience);
+    if (values.help || !Number.isInteger(jobs) || jobs < 1 || !(patience >= 1)) throw new Error('');
+    return { ...values, jobs, patience };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}`);
     return undefined;
@@ -100,21 +99,30 @@ function allTests(options: Options, peer: Peer): CompatTest[] {
   ]);
 }
 
-function isWanted(test: CompatTest, options: Options): boolean {
-  const title = `${test.pairing} ${test.group} ${test.feature}: ${test.name}`;
-  const inGroup = options.group === undefined || options.group === test.group;
-  return inGroup && (options.filter ?? []).every((word) => title.includes(word));
+/** Says of a test whether the command line asks for it. */
+function chooser(options: Options, kept: KeptResults): (test: CompatTest) => boolean {
+  const passed = options.unpassed ? kept.read().filter((result) => result.outcome === 'passed') : [];
+  const known = new Set(passed.map(keyOf));
+  return (test) => {
+    const title = `${test.pairing} ${test.group} ${test.feature}: ${test.name}`;
+    const inGroup = options.group === undefined || options.group === test.group;
+    const isOpen = !known.has(keyOf(test));
+    return inGroup && isOpen && (options.filter ?? []).every((word) => title.includes(word));
+  };
 }
 
-function isForPeer(test: CompatTest, peer: Peer): boolean {
-  return test.pairing === 'ours-both' || fits(test.limits, peer);
-}
-
-function run(tests: CompatTest[], programs: Programs, options: Options): Promise<TestResult[]> {
+function run(
+  tests: CompatTest[],
+  programs: Programs,
+  options: Options,
+  note: (result: TestResult) => void,
+): Promise<TestResult[]> {
+  setPatience(options.patience);
   sweepTemporaryFolders();
   const stale = sweepStaleNamespaces();
   if (stale.length > 0) print(`removed stale namespaces: ${stale.join(' ')}`);
   const onResult = (result: TestResult) => {
+    note(result);
     if (!options.quiet || result.outcome !== 'passed') print(resultLine(result));
   };
   return runTests(tests, { jobs: options.jobs, programs, resultsDir: RESULTS_DIR, onResult });
@@ -137,22 +145,17 @@ function report(results: readonly TestResult[], notForPeer: number, options: Opt
   return failed > 0 ? 1 : 0;
 }
 
-/**
- * Saves the results and returns them, with those of earlier runs when they are to be kept. Results of another user
- * may be in the way; that is no reason to fail.
- */
-function keep(results: TestResult[], programs: Programs, options: Options): TestResult[] {
-  const path = join(RESULTS_DIR, `${programs.reference.title.replaceAll(' ', '-')}.json`);
-  const kept = options.add ? addResults(readResults(path), results) : results;
+/** Saves the results. Those of another user may be in the way; that is no reason to fail. */
+function save(kept: KeptResults, results: TestResult[], facts: object): TestResult[] {
   try {
-    const facts = { peerVersion: programs.reference.title, oursVersion: readPeer(programs.ours).title };
-    writeJson(join(RESULTS_DIR, 'latest.json'), results, facts);
-    writeJson(path, kept, facts);
-    print(`results: ${path}`);
+    writeResults(join(RESULTS_DIR, 'latest.json'), results, facts);
+    const all = kept.save(results, facts);
+    print(`results: ${kept.path}`);
+    return all;
   } catch (error) {
     print(`results: not written: ${(error as Error).message}`);
+    return results;
   }
-  return kept;
 }
 
 /** @param tests all that are for this peer, run or not */

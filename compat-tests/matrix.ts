@@ -37,7 +37,7 @@ const ANY_PEER: PeerLimits = { peerKinds: ['openvpn', 'openvpn3-client'] };
 
 /** The matrix tests of one pairing; only ours with ours takes the values that `peer` does not have. */
 export function matrixTests(pairing: Pairing, full: boolean, peer: Peer): CompatTest[] {
-  const dimensions = pairing === 'ours-both' ? DIMENSIONS : dimensionsOf(peer);
+  const dimensions = dimensionsOf(peer, pairing);
   const cases = full ? fullProduct(dimensions) : coveringCases(dimensions, SEEDS[pairing]);
   return cases.map((tunnel) => ({
     name: caseName(tunnel),
@@ -51,10 +51,10 @@ export function matrixTests(pairing: Pairing, full: boolean, peer: Peer): Compat
   }));
 }
 
-function dimensionsOf(peer: Peer): Dimensions<TunnelOptions> {
+function dimensionsOf(peer: Peer, pairing: Pairing): Dimensions<TunnelOptions> {
   const entries = Object.entries(DIMENSIONS).map(([name, values]) => {
     const possible = (values as readonly unknown[]).filter((value) =>
-      fits({ ...ANY_PEER, ...limitsOf({ [name]: value }) }, peer),
+      fits({ ...ANY_PEER, ...limitsOf({ [name]: value }) }, peer, pairing),
     );
     return [name, possible] as const;
   });

@@ -22,23 +22,33 @@ describe('limits of a test', () => {
   it('compare versions as numbers', () => {
     expect(compareVersions([2, 10], [2, 9, 1])).toBeGreaterThan(0);
     expect(compareVersions([2, 7], [2, 7, 0])).toBe(0);
-    expect(fits({ peerFrom: '2.7' }, peer('2.10.1'))).toBe(true);
-    expect(fits({ peerFrom: '2.7' }, peer('2.6.14'))).toBe(false);
-    expect(fits({ peerFrom: '2.7' }, peer('2.7.0'))).toBe(true);
-    expect(fits({ peerBefore: '2.7' }, peer('2.7.6'))).toBe(false);
-    expect(fits({ peerBefore: '2.7' }, peer('2.6.14'))).toBe(true);
-    expect(fits({ peerFrom: '2.5', peerBefore: '2.7' }, peer('2.8_git'))).toBe(false);
+    expect(fits({ peerFrom: '2.7' }, peer('2.10.1'), 'ours-server')).toBe(true);
+    expect(fits({ peerFrom: '2.7' }, peer('2.6.14'), 'ours-server')).toBe(false);
+    expect(fits({ peerFrom: '2.7' }, peer('2.7.0'), 'ours-server')).toBe(true);
+    expect(fits({ peerBefore: '2.7' }, peer('2.7.6'), 'ours-server')).toBe(false);
+    expect(fits({ peerBefore: '2.7' }, peer('2.6.14'), 'ours-server')).toBe(true);
+    expect(fits({ peerFrom: '2.5', peerBefore: '2.7' }, peer('2.8_git'), 'ours-server')).toBe(false);
+  });
+
+  it('may ask other versions of a server than of a client', () => {
+    const limits = { peerServerFrom: '2.6', peerClientFrom: '2.5' };
+    expect(fits(limits, peer('2.5.9'), 'ours-client')).toBe(false);
+    expect(fits(limits, peer('2.5.9'), 'ours-server')).toBe(true);
+    expect(fits(limits, peer('2.4.12'), 'ours-server')).toBe(false);
+    expect(fits(limits, peer('2.4.12'), 'ours-both')).toBe(true);
   });
 
   it('name the kinds of peers: without a word only openvpn', () => {
     const three = parsePeer('OpenVPN 3');
-    expect(fits({}, three)).toBe(false);
-    expect(fits({ peerKinds: ['openvpn', 'openvpn3-client'], peerFrom: '2.7' }, three)).toBe(true);
-    expect(fits({ peerKinds: ['openvpn3-client'] }, peer('2.6.14'))).toBe(false);
+    expect(fits({}, three, 'ours-server')).toBe(false);
+    expect(fits({ peerKinds: ['openvpn', 'openvpn3-client'], peerFrom: '2.7' }, three, 'ours-server')).toBe(
+      true,
+    );
+    expect(fits({ peerKinds: ['openvpn3-client'] }, peer('2.6.14'), 'ours-server')).toBe(false);
   });
 
   it('let a peer pass that did not say what it is', () => {
-    expect(fits({ peerFrom: '2.5' }, parsePeer(''))).toBe(true);
-    expect(fits({ peerBefore: '2.5' }, parsePeer(''))).toBe(true);
+    expect(fits({ peerFrom: '2.5' }, parsePeer(''), 'ours-server')).toBe(true);
+    expect(fits({ peerBefore: '2.5' }, parsePeer(''), 'ours-server')).toBe(true);
   });
 });

@@ -20,6 +20,9 @@ export interface Peer {
 export interface PeerLimits {
   /** First version that can do it, "2.5" or "2.4.7". */
   readonly peerFrom?: string;
+  /** First version that can do it as a server, as a client. */
+  readonly peerServerFrom?: string;
+  readonly peerClientFrom?: string;
   /** First version that can't do it. */
   readonly peerBefore?: string;
   readonly peerKinds?: readonly PeerKind[];
@@ -49,10 +52,15 @@ export function playsIn(peer: Peer, pairing: Pairing): boolean {
   return PAIRINGS_OF[peer.kind].includes(pairing);
 }
 
-/** Says whether the peer can do what `limits` ask. Numbers of versions are for 2.x only; an unknown peer fits. */
-export function fits(limits: PeerLimits, peer: Peer): boolean {
+/**
+ * Says whether the peer can do what `limits` ask of its part in a pairing. Numbers of versions are for 2.x only; an
+ * unknown peer fits.
+ */
+export function fits(limits: PeerLimits, peer: Peer, pairing: Pairing): boolean {
+  if (pairing === 'ours-both') return true;
   if (!(limits.peerKinds ?? ['openvpn']).includes(peer.kind)) return false;
   if (peer.kind !== 'openvpn' || peer.version.length === 0) return true;
+  if (isBefore(peer, pairing === 'ours-client' ? limits.peerServerFrom : limits.peerClientFrom)) return false;
   return (
     !isBefore(peer, limits.peerFrom) && (limits.peerBefore === undefined || isBefore(peer, limits.peerBefore))
   );

@@ -76,7 +76,7 @@ describe('the document', () => {
 function testsFor(peer: Peer): CompatTest[] {
   return PAIRINGS.flatMap((pairing) => [
     ...matrixTests(pairing, false, peer),
-    ...scenarioTests(pairing).filter((test) => pairing === 'ours-both' || fits(test.limits, peer)),
+    ...scenarioTests(pairing).filter((test) => fits(test.limits, peer, pairing)),
   ]);
 }
 

@@ -1,9 +1,8 @@
 /**
- * What a compat run shows: a line per test as it ends, tables at the end, JSON for other programs and for runs in
- * pieces, and the generated part of docs/compatibility.md between its two markers.
+ * What a compat run shows: a line per test as it ends, tables at the end, and the generated
+ * part of docs/compatibility.md between its two markers.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { replaceMarked } from '../test-kit/marked-text.ts';
 import { PAIRINGS, type Pairing } from './bed.ts';
 import {
@@ -57,19 +56,6 @@ export function resultTables(results: readonly TestResult[]): string {
   return parts.join('\n\n');
 }
 
-/** Writes results and facts of a run to `path`. */
-export function writeJson(path: string, results: readonly TestResult[], facts: object): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const body = { ...facts, counts: countResults(results), results };
-  writeFileSync(path, `${JSON.stringify(body, undefined, 1)}\n`);
-}
-
-/** Results of an earlier run; none when the file isn't there. */
-export function readResults(path: string): TestResult[] {
-  if (!existsSync(path)) return [];
-  return (JSON.parse(readFileSync(path, 'utf8')) as { results: TestResult[] }).results;
-}
-
 /** Both, with the later result of a test that is in both. */
 export function addResults(earlier: readonly TestResult[], later: readonly TestResult[]): TestResult[] {
   const byTest = new Map([...earlier, ...later].map((result) => [keyOf(result), result]));
@@ -104,7 +90,8 @@ export function writeDocs(
   return { written: [...columns.keys()], missing };
 }
 
-function keyOf({ pairing, name }: Pick<TestResult, 'pairing' | 'name'>): string {
+/** Tells tests and their results apart within a run. */
+export function keyOf({ pairing, name }: Pick<TestResult, 'pairing' | 'name'>): string {
   return `${pairing} ${name}`;
 }
 

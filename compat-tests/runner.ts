@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pkiFor } from '../test-kit/pki.ts';
+import { patient } from '../test-kit/process.ts';
 import { Bed, type Pairing, type Programs } from './bed.ts';
 import type { TunnelOptions } from './config.ts';
 import type { PeerLimits } from './peer.ts';
@@ -72,7 +73,7 @@ async function runTest(test: CompatTest, options: RunOptions): Promise<TestResul
   let bed: Bed | undefined;
   try {
     bed = Bed.create(pairing, options.programs, tunnel, pki, { clients: test.clients ?? 1 });
-    await withLimit(test.run(bed), test.timeoutMs);
+    await withLimit(test.run(bed), patient(test.timeoutMs));
   } catch (error) {
     outcome = error instanceof Skipped ? 'skipped' : 'failed';
     detail = (error as Error).message;

@@ -24,9 +24,20 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
+let patience = 1;
 const running = new Set<ChildProcess>();
 const endActions = new Set<() => void>();
 let installed = false;
+
+/** Multiplies the time limits of all waits by `factor`, for machines that are busy with other work. */
+export function setPatience(factor: number): void {
+  patience = factor;
+}
+
+/** A time limit of this length at the patience that is set. */
+export function patient(limitMs: number): number {
+  return limitMs * patience;
+}
 
 /** Runs `action` once when this process ends: normally, by an uncaught error, SIGINT, SIGTERM or SIGHUP. */
 export function onProcessEnd(action: () => void): void {
@@ -102,7 +113,9 @@ export class Program {
     };
     await this.#until(look, timeoutMs);
     if (found !== undefined) return found;
-    const why = this.#ended ? `ended (${describeExit(this.#ended)})` : `${timeoutMs / 1000} s passed`;
+    const why = this.#ended
+      ? `ended (${describeExit(this.#ended)})`
+      : `${patient(timeoutMs) / 1000} s passed`;
     throw new Error(`${this.name}: ${why} before ${pattern}\n${this.tail()}`);
   }
 
@@ -124,7 +137,7 @@ export class Program {
   /** Asks the program to end, kills it after `graceMs`. A kill that was needed shows as signal SIGKILL. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 5_000): Promise<ExitStatus> {
     this.signal(signal);
-    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    const timer = setTimeout(() => this.signal('SIGKILL'), patient(graceMs));
     const status = await this.exited;
     clearTimeout(timer);
     return status;
@@ -159,7 +172,8 @@ export class Program {
     return status;
   }
 
-  #until(done: () => boolean, timeoutMs: number): Promise<void> {
+  #until(done: () => boolean, limitMs: number): Promise<void> {
+    const timeoutMs = patient(limitMs);
     return new Promise((resolve) => {
       const finish = () => {
         clearTimeout(timer);

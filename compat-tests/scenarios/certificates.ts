@@ -26,9 +26,9 @@ export const certificates: readonly Scenario[] = [
   { name: 'authority from a directory (capath), another one added while running', run: authorityDirectory },
   { name: 'pinned authority (verify-hash)', run: pinned },
   { name: 'certificates in files and variables of tls-verify scripts', run: shownToScripts },
-  { name: 'common name from other fields', run: otherNames },
+  { name: 'common name from other fields', peerServerFrom: '2.6', run: otherNames },
   // OpenSSL's Suite B clients have no certificate to show in TLS 1.3.
-  { name: 'Suite B profile and a named group', tunnel: { tls: '1.2' }, run: suiteB },
+  { name: 'Suite B profile and a named group', peerClientFrom: '2.5', tunnel: { tls: '1.2' }, run: suiteB },
   { name: 'Suite B refuses an RSA certificate', tunnel: { key: 'rsa' }, run: suiteBRefuses },
   { name: 'PKCS#12 with its own authority, and beside --ca', run: pkcs12 },
   { name: 'DH parameters from a file', tunnel: { key: 'rsa', tls: '1.2' }, run: dhParameters },

@@ -34,8 +34,8 @@ export const compression: readonly Scenario[] = [
   },
   { name: 'compress lz4-v2 pushed to a client that allows it', run: pushed },
   { name: 'compress lz4 by client-config-dir for one client', run: oneClient },
-  { name: 'compress lz4 pushed to a client that does not allow it', run: refused },
-  { name: 'compress migrate with a comp-lzo client', run: migrate },
+  { name: 'compress lz4 pushed to a client that does not allow it', peerClientFrom: '2.6', run: refused },
+  { name: 'compress migrate with a comp-lzo client', peerServerFrom: '2.6', run: migrate },
 ];
 
 async function framing(bed: Bed, lines: readonly string[], name: string): Promise<void> {

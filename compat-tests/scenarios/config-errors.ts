@@ -25,6 +25,8 @@ const CLIENT_ERRORS: readonly string[] = [
 export const configErrors: readonly Scenario[] = CLIENT_ERRORS.map((line) => ({
   name: `wrong configuration: ${line}`,
   pairings: ['ours-client'] as const,
+  // Words and codes are those of 2.6.
+  peerFrom: '2.6',
   run: (bed: Bed) => sameRefusal(bed, line),
 }));
 

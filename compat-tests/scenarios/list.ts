@@ -49,7 +49,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Signals', signals],
   ['Script hooks', hooks],
   ['Status files', status],
-  ['TAP, bridges, VLAN', [...tap, ...vlan]],
+  ['TAP, bridges, VLAN', [...tap, ...vlan.map((scenario) => ({ peerServerFrom: '2.5', ...scenario }))]],
   ['Logins, auth-token, challenges', logins],
   ['Certificates and revocation', certificates],
   ['PUSH_UPDATE (2.7)', pushUpdate],

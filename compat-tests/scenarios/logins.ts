@@ -16,14 +16,19 @@ const PROMPT_MS = 1_500;
 const UP = /Initialization Sequence Completed/;
 
 export const logins: readonly Scenario[] = [
-  { name: 'auth-token replaces the password in renegotiations', run: tokenInRenegotiations },
+  {
+    name: 'auth-token replaces the password in renegotiations',
+    peerServerFrom: '2.6',
+    run: tokenInRenegotiations,
+  },
   {
     name: 'auth-token survives a restart of the server by its secret (TCP)',
+    peerServerFrom: '2.5',
     tunnel: { proto: 'tcp' },
     run: tokenAfterRestart,
   },
   { name: 'auth-token that expired: the password is asked for again', run: expiredToken },
-  { name: 'auth-token judged by a script (external-auth)', run: externalAuth },
+  { name: 'auth-token judged by a script (external-auth)', peerServerFrom: '2.5', run: externalAuth },
   { name: 'auth-nocache reads the password again for every key', run: nocache },
   {
     name: 'static challenge answered at the terminal',
@@ -32,17 +37,22 @@ export const logins: readonly Scenario[] = [
   },
   {
     name: 'dynamic challenge answered at the terminal',
+    peerServerFrom: '2.6',
     pairings: ['ours-client', 'ours-both'],
     run: dynamicChallenge,
   },
-  { name: 'login that takes place on a web page, longer than the hand-window', run: webAuth },
-  { name: 'login method that the client does not have', run: webAuthRefused },
+  {
+    name: 'login that takes place on a web page, longer than the hand-window',
+    peerFrom: '2.6',
+    run: webAuth,
+  },
+  { name: 'login method that the client does not have', peerServerFrom: '2.6', run: webAuthRefused },
   {
     name: 'challenge in the session, answered by CR_RESPONSE',
     pairings: ['ours-server'],
     run: crText,
   },
-  { name: 'temporary refusal with a back-off', run: temporary },
+  { name: 'temporary refusal with a back-off', peerFrom: '2.6', run: temporary },
   { name: 'password-protected private key (askpass)', run: lockedKey },
 ];
 

@@ -2,6 +2,7 @@
 import { Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
+import { isBefore } from '../peer.ts';
 import type { Scenario } from './scenario.ts';
 
 const MIB = 1_048_576;
@@ -15,6 +16,7 @@ export const shaping: readonly Scenario[] = [
   {
     feature: FRAGMENTS,
     name: 'fragment 600 mtu with mssfix',
+    peerFrom: '2.6',
     run: (bed) => fragment(bed, ['fragment 600 mtu', 'mssfix 600 mtu']),
   },
   {
@@ -34,13 +36,13 @@ export const shaping: readonly Scenario[] = [
     clients: 2,
     run: fragmentBetweenClients,
   },
-  { name: 'tun-mtu 1300 pushed to the client', run: pushedMtu },
+  { name: 'tun-mtu 1300 pushed to the client', peerFrom: '2.6', run: pushedMtu },
   { name: 'link-mtu 1400 on both sides', run: linkMtu },
   { name: 'tun-mtu 9000 over a path of 1500', run: (bed) => jumbo(bed) },
   { name: 'shaper keeps the client below its rate', pairings: ['ours-client', 'ours-both'], run: shaper },
   { name: 'shaper pushed to the client', pairings: ['ours-client', 'ours-both'], run: pushedShaper },
   { name: 'client-nat maps a network pushed by the server', run: clientNat },
-  { name: 'block-ipv6 pushed: IPv6 is refused, IPv4 works', run: blockIpv6 },
+  { name: 'block-ipv6 pushed: IPv6 is refused, IPv4 works', peerClientFrom: '2.5', run: blockIpv6 },
   { name: 'recursive routing is noticed', pairings: ['ours-client', 'ours-both'], run: recursive },
 ];
 
@@ -79,7 +81,8 @@ async function linkMtu(bed: Bed): Promise<void> {
   await bed.startServer(['link-mtu 1400']);
   await bed.startClient(['link-mtu 1400']);
   const mtu = /mtu (\d+)/.exec(bed.ip(bed.network.server, 'link', 'show', 'tun0'))?.[1];
-  check(mtu === TUN_MTU_OF_LINK_MTU, `the server's tun-mtu is ${mtu}`);
+  const knows = bed.isOurs('server') || !isBefore(bed.programs.reference, '2.6');
+  if (knows) check(mtu === TUN_MTU_OF_LINK_MTU, `the server's tun-mtu is ${mtu}`);
   await bed.checkTraffic(2);
 }
 

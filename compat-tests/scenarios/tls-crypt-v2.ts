@@ -23,11 +23,13 @@ export const tlsCryptV2: readonly Scenario[] = [
   { name: 'tls-crypt-v2 key of another server', run: strangerKey },
   {
     name: 'tls-crypt-v2 with force-cookie, and tls-crypt clients beside it',
+    peerServerFrom: '2.6',
     clients: 2,
     run: (bed: Bed) => besides(bed, 'tls-crypt'),
   },
   {
     name: 'tls-crypt-v2 with tls-auth clients beside it (TCP)',
+    peerServerFrom: '2.6',
     tunnel: { proto: 'tcp' },
     clients: 2,
     run: (bed: Bed) => besides(bed, 'tls-auth'),
