@@ -4,6 +4,9 @@
 #include "common.h"
 
 namespace ovpn {
+// NATIVE_ABI of src/native/native-abi.ts, which says when it changes.
+constexpr int32_t kAbi = 1;
+
 bool InitAead(napi_env env, napi_value exports);
 bool InitAeadEpoch(napi_env env, napi_value exports);
 bool InitProcess(napi_env env, napi_value exports);
@@ -23,5 +26,6 @@ NAPI_MODULE_INIT() {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }
+  napi_set_named_property(env, exports, "abi", ovpn::MakeInt(env, ovpn::kAbi));
   return exports;
 }

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { askDhcp, serveDhcp } from './dhcp-messages.ts';
 import { type LibraryServerOptions, startLibraryServer } from './library-server.ts';
 import { createPrng } from './prng.ts';
+import { ScriptedProxy, type ScriptedProxyOptions } from './scripted-proxy.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
 import { createUdpRelay, type RelayOptions, type UdpRelay } from './udp-relay.ts';
 import { createVlanSwitch, type VlanSwitchOptions } from './vlan-switch.ts';
@@ -26,11 +27,14 @@ export type AgentRequest =
   | { readonly do: 'dhcp-ask'; readonly host: string }
   | { readonly do: 'library-server'; readonly options: LibraryServerOptions }
   | { readonly do: 'push-update'; readonly options: string }
+  | { readonly do: 'proxy'; readonly options: ScriptedProxyOptions }
+  | { readonly do: 'said'; readonly port: number }
   | { readonly do: 'rebind' }
   | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
   | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
 
 let relay: UdpRelay | undefined;
+const proxies = new Map<number, ScriptedProxy>();
 let libraryServer: Awaited<ReturnType<typeof startLibraryServer>> | undefined;
 
 if (process.argv[1]?.includes('agent')) listen();
@@ -73,6 +77,10 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return undefined;
     case 'push-update':
       return libraryServer?.pushUpdate(request.options);
+    case 'proxy':
+      return startProxy(request.options);
+    case 'said':
+      return proxies.get(request.port)?.said;
     case 'rebind':
       return relay?.rebind();
     case 'replay':
@@ -80,6 +88,12 @@ async function perform(request: AgentRequest): Promise<unknown> {
     case 'flood':
       return flood(request.host, request.port, request.count);
   }
+}
+
+async function startProxy(options: ScriptedProxyOptions): Promise<void> {
+  const proxy = new ScriptedProxy(options);
+  await proxy.listen(options.port, options.host);
+  proxies.set(options.port, proxy);
 }
 
 /** Random bytes of random length; a third begin with a valid opcode and key id, a third are cut to 0 to 3 bytes. */

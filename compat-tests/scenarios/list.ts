@@ -14,6 +14,7 @@ import { links } from './links.ts';
 import { logins } from './logins.ts';
 import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
+import { proxyTalks } from './proxy-talks.ts';
 import { pushUpdate } from './push-update.ts';
 import { refusals } from './refusals.ts';
 import { renegotiation } from './renegotiation.ts';
@@ -37,7 +38,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Control channel under loss', links],
   ['tls-auth: digests and key directions', controlChannel],
   ['Connection lists', connections],
-  ['HTTP and SOCKS proxies', proxies],
+  ['HTTP and SOCKS proxies', [...proxies, ...proxyTalks]],
   ['Dual stack and port-share', sockets],
   ['Routes, client-config-dir, client-to-client', routing],
   ['Compression framing', compression],

@@ -157,17 +157,18 @@ async function openUdp(
   return undefined;
 }
 
-/** Opens what begins with a TCP connection to `dialled`; the next signal breaks it off. */
+/** Opens what begins with a TCP connection to `dialled`; the next signal breaks it off. Proxies tell of theirs themselves. */
 async function connect(
-  { signals, log }: LinkParts,
+  { ce, signals, log }: LinkParts,
   dialled: LinkAddress,
   open: (signal: AbortSignal) => Promise<Link>,
 ): Promise<{ link: Link; remote: LinkAddress } | undefined> {
-  log.log(M_INFO, `Attempting to establish TCP connection with ${formatAddress(dialled)}`);
+  const direct = ce.httpProxy === undefined && ce.socksProxy === undefined;
+  if (direct) log.log(M_INFO, `Attempting to establish TCP connection with ${formatAddress(dialled)}`);
   const abort = signals.abortable();
   try {
     const link = await open(abort.signal);
-    log.log(M_INFO, `TCP connection established with ${formatAddress(dialled)}`);
+    if (direct) log.log(M_INFO, `TCP connection established with ${formatAddress(dialled)}`);
     return { link, remote: dialled };
   } catch (error) {
     if (signals.pending) return undefined;

@@ -29,7 +29,7 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
 
 /** Largest packet that buffers have to hold. */
 export function maxPacketBytes(ce: ConnectionEntry): number {
-  return Math.max(ce.tunMtu, ce.tunMtuMax) + ce.tunMtuExtra + LINK_SLACK;
+  return Math.max(ce.tunMtu, ce.tunMtuMax, ce.maxPacketSize) + ce.tunMtuExtra + LINK_SLACK;
 }
 
 /**

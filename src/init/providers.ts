@@ -4,10 +4,11 @@
 
 import { type Logger, TlsError } from '../base/base.ts';
 import { createClock } from '../base/clock-node.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import { createNodeCompression } from '../comp/comp-node.ts';
 import { createNativeCrypto } from '../crypto/crypto-native.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { loadNative, type NativeAddon, nativeMissingReason } from '../native/native.ts';
+import { loadNative, type NativeAddon, nativeMissingReason, nativeTurnedOff } from '../native/native.ts';
 import { createIproute2 } from '../route/networking-iproute2.ts';
 import { createScriptRunner } from '../script/script-runner-node.ts';
 import { createNodeSockets } from '../socket/socket-factory-node.ts';
@@ -37,6 +38,9 @@ export type TlsEngineName = 'node' | 'native';
 /** Real providers; any of them may be replaced by the caller. */
 export function createProviders(choice: ProviderChoice, replace: Partial<Providers> = {}): Providers {
   const addon = choice.native === false ? undefined : loadNative();
+  if (choice.native !== false && !addon && !nativeTurnedOff()) {
+    choice.log.log(M_WARN, `WARNING: ${nativeMissingReason()}; Node's own modules serve instead, slower`);
+  }
   const nodeCrypto = createNodeCrypto();
   const nodeSockets = createNodeSockets(addon && createNativeTuner(addon));
   return {

@@ -89,11 +89,8 @@ function httpMethod(text: string, log: Logger): HttpProxyAuth {
     case 'auto-nct':
       return text;
     case 'ntlm':
-      log.log(
-        M_INFO,
-        'NTLM v1 authentication has been removed in OpenVPN 2.7. Will try to use NTLM v2 authentication.',
-      );
-      return 'ntlm2';
+      log.log(M_INFO, 'NTLM v1 authentication is deprecated and will be removed in OpenVPN 2.7');
+      return text;
     default:
       throw new OpenVpnError(`ERROR: unknown HTTP authentication method: '${text}'`);
   }

@@ -9,6 +9,7 @@
  * failed system call of a constructor throws an Error with `code`, `errno` (positive) and `syscall`.
  */
 import { createRequire } from 'node:module';
+import { nativeMismatch } from './native-abi.ts';
 
 /** Bits of `NativePollable.poll()` and of the readiness callback. */
 export const NATIVE_READABLE = 1;
@@ -213,6 +214,8 @@ export interface NativeTlsSession {
 }
 
 export interface NativeAddon {
+  /** NATIVE_ABI of the build. */
+  readonly abi: number;
   /** Opens `node` and attaches to `dev`; `tun` and `tap` alone let the kernel take the lowest free unit. `offload` is dropped where it can't be had. */
   readonly Tun: new (
     node: string,
@@ -321,21 +324,28 @@ let addon: NativeAddon | undefined;
 let reason: string | undefined;
 
 /**
- * The addon, loaded at the first call, or undefined where it isn't built, doesn't load, or
- * OPENVPN_TS_NATIVE=0 turns it off; nativeMissingReason() then says why.
+ * The addon, loaded at the first call, or undefined where it isn't built, doesn't load, is of another
+ * build than this file, or OPENVPN_TS_NATIVE=0 turns it off; nativeMissingReason() then says why.
  */
 export function loadNative(): NativeAddon | undefined {
   if (addon !== undefined || reason !== undefined) return addon;
-  if (process.env.OPENVPN_TS_NATIVE === '0') {
+  if (nativeTurnedOff()) {
     reason = 'turned off by OPENVPN_TS_NATIVE=0';
     return undefined;
   }
   try {
-    addon = createRequire(import.meta.url)('../../build/Release/openvpn_native.node') as NativeAddon;
+    const loaded: unknown = createRequire(import.meta.url)('../../build/Release/openvpn_native.node');
+    reason = nativeMismatch(loaded);
+    if (reason === undefined) addon = loaded as NativeAddon;
   } catch (error) {
     reason = reasonText(error);
   }
   return addon;
+}
+
+/** Whether OPENVPN_TS_NATIVE=0 keeps to Node's modules. */
+export function nativeTurnedOff(): boolean {
+  return process.env.OPENVPN_TS_NATIVE === '0';
 }
 
 /** Why loadNative() gave undefined, in one line; undefined when it gave the addon. */

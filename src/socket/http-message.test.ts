@@ -31,7 +31,7 @@ describe('CONNECT request', () => {
   it('has the lines of a live 2.6 client', () => {
     expect(text(connectLines(PLAIN))).toBe(proxy.http_connect_text);
     const login = `Proxy-Authorization: ${basicAuthorization(LOGIN)}`;
-    expect(text(connectLines(PLAIN, [login]))).toBe(proxy.http_basic_text);
+    expect(text([...connectLines(PLAIN), login])).toBe(proxy.http_basic_text);
   });
 
   it('puts custom headers first, the agent behind Host, and leaves out a Host that was given', () => {

@@ -32,8 +32,8 @@ export type Answer<T> =
 /** Largest header of an answer. Ours. */
 export const MAX_HEAD_BYTES = 16 << 10;
 
-/** The lines of a request without the empty one; `extra` are lines of the login. */
-export function connectLines(request: ConnectRequest, extra: readonly string[] = []): string[] {
+/** The lines of a request without the empty one and without those of a login. */
+export function connectLines(request: ConnectRequest): string[] {
   const { host, port, version, agent, customHeaders } = request;
   const custom = customHeaders.map(({ name, content }) =>
     content === undefined ? name : `${name}: ${content}`,
@@ -46,7 +46,6 @@ export function connectLines(request: ConnectRequest, extra: readonly string[] =
     ...custom,
     ...(ownHost ? [] : [`Host: ${host}`]),
     ...(agent === undefined ? [] : [`User-Agent: ${agent}`]),
-    ...extra,
   ];
 }
 

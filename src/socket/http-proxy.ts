@@ -6,7 +6,9 @@
  *   none, basic       one request
  *   auto, auto-nct    a request without login; after 407 a new connection that does what it asked for
  *   digest (by auto)  once more when the proxy calls its nonce stale
- *   ntlm2             negotiate and authenticate on one connection
+ *   ntlm, ntlm2       negotiate and authenticate on one connection
+ *
+ * NTLM that auto was asked for is version 2; 2.6 answers with version 1, 2.7 knows no other than 2.
  */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -29,12 +31,12 @@ import {
   readChunks,
   readHttpHead,
 } from './http-message.ts';
-import { NTLM_NEGOTIATE, readNtlmChallenge, writeNtlmAuthenticate } from './ntlm.ts';
+import { NTLM_NEGOTIATE, readNtlmChallenge, writeNtlmAuthenticate, writeNtlmV1Authenticate } from './ntlm.ts';
 import { openProxyTalk, type ProxyError, type ProxyTalk } from './proxy-stream.ts';
 import type { ByteStream, SocketFactory, TcpConnect } from './socket.ts';
 
 /** Login of a proxy: a method of 2.x's --http-proxy, digest being reached by auto alone. */
-export type HttpProxyAuth = 'none' | 'basic' | 'ntlm2' | 'auto' | 'auto-nct';
+export type HttpProxyAuth = 'none' | 'basic' | 'ntlm' | 'ntlm2' | 'auto' | 'auto-nct';
 
 export interface HttpProxyConfig extends ConnectRequest {
   readonly auth: HttpProxyAuth;
@@ -44,6 +46,8 @@ export interface HttpProxyConfig extends ConnectRequest {
 }
 
 const REASON = 'HTTP proxy error';
+const BAD_STATUS = 'HTTP proxy returned bad status';
+const ASKED = 'Proxy requires authentication';
 /** First request, the one with a login, the one with a fresh nonce. */
 const MAX_CONNECTIONS = 3;
 const AUTHENTICATION_REQUIRED = 407;
@@ -75,10 +79,10 @@ async function openTunnel(
   const endMs = performance.now() + connect.timeoutMs;
   const login = new Login(config);
   for (let count = 1; ; count++) {
-    const talk = await openProxyTalk(base, connect, { endMs, signal, reason: REASON });
+    const talk = await openProxyTalk(base, connect, { endMs, signal, reason: REASON, log: config.log });
     try {
       if (await login.request(talk)) return talk.stream;
-      if (count === MAX_CONNECTIONS) throw talk.fail('HTTP proxy returned bad status');
+      if (count === MAX_CONNECTIONS) throw talk.fail(BAD_STATUS);
     } catch (error) {
       talk.stream.close();
       throw error;
@@ -88,6 +92,20 @@ async function openTunnel(
     talk.stream.close();
   }
 }
+
+/** What a request says beside connectLines(). */
+interface LoginLines {
+  /** Between the first line and the headers. */
+  readonly first?: readonly string[];
+  /** Behind the headers; never logged. */
+  readonly last: readonly string[];
+  /** Logged once the headers are. */
+  readonly note?: string;
+}
+
+const METHOD_NAME = { basic: 'Basic', digest: 'Digest', ntlm: 'NTLM' } as const;
+const KEEP_ALIVE = 'Proxy-Connection: Keep-Alive';
+const authorization = (text: string): string => `Proxy-Authorization: ${text}`;
 
 /** What was learned from one connection for the next. */
 class Login {
@@ -102,12 +120,12 @@ class Login {
   async request(talk: ProxyTalk): Promise<boolean> {
     const method = this.#method;
     let head = await this.#ask(talk, await this.#loginLines(talk, method));
-    if (method === 'ntlm' && head.status === AUTHENTICATION_REQUIRED) {
-      head = await this.#ask(talk, await this.#ntlmLines(talk, head));
+    if (head.status === AUTHENTICATION_REQUIRED) {
+      this.#log(ASKED);
+      if (method === 'ntlm') head = await this.#ask(talk, await this.#ntlmLines(talk, head));
     }
     if (head.status === OK) return true;
-    if (head.status !== AUTHENTICATION_REQUIRED) throw talk.fail('HTTP proxy returned bad status');
-    this.#log('Proxy requires authentication');
+    if (head.status !== AUTHENTICATION_REQUIRED) throw talk.fail(BAD_STATUS);
     const refusal = this.#learn(talk, head);
     if (refusal !== undefined) throw refusal;
     return false;
@@ -117,29 +135,32 @@ class Login {
     const { auth } = this.#config;
     if (this.#challenge !== undefined) return this.#challenge.method;
     if (auth === 'basic') return 'basic';
-    return auth === 'ntlm2' ? 'ntlm' : 'none';
+    return auth === 'ntlm' || auth === 'ntlm2' ? 'ntlm' : 'none';
   }
 
-  async #ask(talk: ProxyTalk, login: readonly string[]): Promise<HttpHead> {
-    const lines = connectLines(this.#config, login);
-    this.#log(`Send to HTTP proxy: '${lines[0]}'`);
+  async #ask(talk: ProxyTalk, { first = [], last, note }: LoginLines): Promise<HttpHead> {
+    const [request = '', ...headers] = connectLines(this.#config);
+    for (const line of [request, ...headers]) this.#log(`Send to HTTP proxy: '${line}'`);
+    if (note !== undefined) this.#log(note);
+    const lines = [request, ...first, ...headers, ...last];
     await talk.stream.write(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`));
     const head = await talk.answer('recv_line', readHttpHead);
     this.#log(`HTTP proxy returned: '${printable(head.statusLine)}'`);
     return head;
   }
 
-  async #loginLines(talk: ProxyTalk, method: ProxyChallenge['method'] | 'none'): Promise<string[]> {
-    if (method === 'none') return [];
+  async #loginLines(talk: ProxyTalk, method: ProxyChallenge['method'] | 'none'): Promise<LoginLines> {
+    if (method === 'none') return { last: [] };
     if (method === 'ntlm') {
-      this.#log('Attempting NTLM Proxy-Authorization phase 1');
-      return ['Proxy-Connection: Keep-Alive', `Proxy-Authorization: NTLM ${NTLM_NEGOTIATE}`];
+      const note = 'Attempting NTLM Proxy-Authorization phase 1';
+      return { last: [KEEP_ALIVE, authorization(`NTLM ${NTLM_NEGOTIATE}`)], note };
     }
     const credentials = await this.#config.credentials();
     if (method === 'basic') {
-      this.#log('Attempting Basic Proxy-Authorization');
-      return [`Proxy-Authorization: ${basicAuthorization(credentials)}`];
+      const note = 'Attempting Basic Proxy-Authorization';
+      return { last: [authorization(basicAuthorization(credentials))], note };
     }
+    this.#log(ASKED);
     const { host, port } = this.#config;
     const request = {
       method: 'CONNECT',
@@ -152,11 +173,11 @@ class Login {
         'HTTP proxy: digest auth failed, malformed response from server: realm= or nonce= missing',
       );
     }
-    return [`Proxy-Authorization: ${answer}`];
+    return { last: [authorization(answer)] };
   }
 
   /** The second request of NTLM, on the same connection. */
-  async #ntlmLines(talk: ProxyTalk, head: HttpHead): Promise<string[]> {
+  async #ntlmLines(talk: ProxyTalk, head: HttpHead): Promise<LoginLines> {
     const text = challenges(head).find(({ method, text }) => method === 'ntlm' && text !== '')?.text;
     const challenge = text === undefined ? undefined : readNtlmChallenge(text);
     if (challenge === undefined) {
@@ -164,23 +185,20 @@ class Login {
     }
     this.#log('Received NTLM Proxy-Authorization phase 2 response');
     await skipBody(talk, head);
-    this.#log('Attempting NTLM Proxy-Authorization phase 3');
     const login = { ...(await this.#config.credentials()), nonce: randomBytes(8), wallMs: Date.now() };
-    return [
-      'Proxy-Connection: Keep-Alive',
-      `Proxy-Authorization: NTLM ${writeNtlmAuthenticate(challenge, login)}`,
-    ];
+    const write = this.#config.auth === 'ntlm' ? writeNtlmV1Authenticate : writeNtlmAuthenticate;
+    return {
+      first: [KEEP_ALIVE],
+      last: [authorization(`NTLM ${write(challenge, login)}`)],
+      note: 'Attempting NTLM Proxy-Authorization phase 3',
+    };
   }
 
   /** Notes what the proxy asks for; an error when there is no use in another try. */
   #learn(talk: ProxyTalk, head: HttpHead): ProxyError | undefined {
     const { auth } = this.#config;
     if (auth !== 'auto' && auth !== 'auto-nct') {
-      return talk.fail(
-        auth === 'none'
-          ? 'HTTP proxy: no support for proxy authentication method'
-          : 'HTTP proxy returned bad status',
-      );
+      return talk.fail(auth === 'none' ? 'HTTP proxy: no support for proxy authentication method' : ASKED);
     }
     const [challenge] = challenges(head);
     if (challenge === undefined) {
@@ -193,9 +211,12 @@ class Login {
     }
     const stale = challengeParameter(challenge.text, 'stale')?.toLowerCase() === 'true';
     if (this.#challenge !== undefined && !(challenge.method === 'digest' && stale)) {
-      return talk.fail('HTTP proxy returned bad status');
+      return talk.fail(BAD_STATUS);
     }
-    this.#log(`PROXY AUTH ${challenge.method.toUpperCase()}: '${printable(challenge.text)}'`);
+    const { method, text } = challenge;
+    const line = `Proxy-Authenticate: ${METHOD_NAME[method]} ${text}`.trimEnd();
+    this.#log(`PROXY AUTH ${method.toUpperCase()}: '${printable(line)}'`);
+    if (method !== 'ntlm') this.#log(`HTTP proxy authenticate '${printable(text)}'`);
     this.#challenge = challenge;
     return undefined;
   }
@@ -212,7 +233,7 @@ async function skipBody(talk: ProxyTalk, head: HttpHead): Promise<void> {
     return;
   }
   const bytes = bodyBytes(head) ?? 0;
-  if (bytes > MAX_BODY_BYTES || !(await talk.skip(bytes))) throw talk.fail('HTTP proxy returned bad status');
+  if (bytes > MAX_BODY_BYTES || !(await talk.skip(bytes))) throw talk.fail(BAD_STATUS);
 }
 
 function challenges(head: HttpHead): ProxyChallenge[] {

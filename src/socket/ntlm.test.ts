@@ -3,7 +3,14 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { md4 } from './md4.ts';
-import { NTLM_NEGOTIATE, ntlmV2Key, readNtlmChallenge, writeNtlmAuthenticate } from './ntlm.ts';
+import {
+  NTLM_NEGOTIATE,
+  ntlmV1Response,
+  ntlmV2Key,
+  readNtlmChallenge,
+  writeNtlmAuthenticate,
+  writeNtlmV1Authenticate,
+} from './ntlm.ts';
 
 describe('md4', () => {
   it.each([
@@ -22,6 +29,20 @@ describe('md4', () => {
 describe('NTLM', () => {
   it('derives the key of [MS-NLMP] 4.2.4.1.1', () => {
     expect(ntlmV2Key('User', 'Domain', 'Password').toString('hex')).toBe('0c868a403bfd7a93a3001ef22ef02e3f');
+  });
+
+  it('responds by version 1 as [MS-NLMP] 4.2.2.2.1 says', () => {
+    const asked = readNtlmChallenge(challenge({ flags: 0x202 }))!;
+    const response = '67c43011f30298a2ad35ece64f16331c44bdbed927841f94';
+    expect(ntlmV1Response(asked.challenge, 'Password').toString('hex')).toBe(response);
+    const login = { username: 'Domain\\User', password: 'Password' };
+    const answer = Buffer.from(writeNtlmV1Authenticate(asked, login), 'base64');
+    expect([20, 28, 36, 12].map((at) => field(answer, at).toString('latin1'))).toEqual([
+      Buffer.from(response, 'hex').toString('latin1'),
+      'Domain',
+      'User',
+      '',
+    ]);
   });
 
   it('reads a challenge with and without target information', () => {

@@ -1,5 +1,5 @@
 /**
- * NTLM messages for HTTP proxies (2.x ntlm.c; [MS-NLMP] 2.2.1 and 3.3.2), version 2 of the response only.
+ * NTLM messages for HTTP proxies (2.6 ntlm.c; [MS-NLMP] 2.2.1, 3.3.1 and 3.3.2).
  *
  *   type 1:  "NTLMSSP\0" || u32 1 || u32 flags
  *   type 2:  "NTLMSSP\0" || u32 2 || target name[8] || u32 flags (20) || challenge[8] (24) || reserved[8]
@@ -7,7 +7,7 @@
  *   type 3:  "NTLMSSP\0" || u32 3 || LM || NT || domain || user || workstation || session key || u32 flags (60)
  *            || data (64); each field is u16 length, u16 length, u32 offset; all little-endian
  */
-import { createHmac } from 'node:crypto';
+import { createCipheriv, createHmac } from 'node:crypto';
 import { md4 } from './md4.ts';
 
 /** Type 1 in base64, with the flags "negotiate OEM" and "negotiate NTLM"; 2.x sends the same. */
@@ -58,18 +58,57 @@ export interface NtlmLogin {
   readonly wallMs: number;
 }
 
-/** Type 3 in base64: the answer to a challenge. */
+/** Type 3 in base64: the answer to a challenge, version 2. */
 export function writeNtlmAuthenticate(asked: NtlmChallenge, login: NtlmLogin): string {
   const { domain, user } = splitUsername(login.username);
   const key = ntlmV2Key(user, domain, login.password);
   const blob = writeBlob(asked.targetInfo, login);
   const proof = createHmac('md5', key).update(asked.challenge).update(blob).digest();
   key.fill(0);
+  return writeType3(Buffer.concat([proof, blob]), login.username);
+}
+
+/** Type 3 in base64 by version 1 of the response, whose DES keys a listener can search: for --http-proxy's `ntlm` alone. */
+export function writeNtlmV1Authenticate(
+  { challenge }: NtlmChallenge,
+  { username, password }: Pick<NtlmLogin, 'username' | 'password'>,
+): string {
+  return writeType3(ntlmV1Response(challenge, password), username);
+}
+
+/** [MS-NLMP] 3.3.1 without extended session security: the challenge under three DES keys made of the password's MD4. */
+export function ntlmV1Response(challenge: Uint8Array, password: string): Buffer {
+  const secret = Buffer.from(password, 'utf16le');
+  const hash = Buffer.concat([md4(secret), Buffer.alloc(5)]);
+  const blocks = [0, 7, 14].map((at) => {
+    const key = desKey(hash.subarray(at, at + 7));
+    // OpenSSL 3 has single DES in its legacy provider only; with one key thrice triple DES is the same.
+    const cipher = createCipheriv('des-ede3', Buffer.concat([key, key, key]), null).setAutoPadding(false);
+    key.fill(0);
+    return cipher.update(challenge);
+  });
+  secret.fill(0);
+  hash.fill(0);
+  return Buffer.concat(blocks);
+}
+
+/** 56 bits spread over 8 bytes, the lowest bit of each (parity) left out. */
+function desKey(bits: Uint8Array): Buffer {
+  const key = Buffer.alloc(8);
+  for (let i = 0; i < 8; i++) {
+    const pair = ((i > 0 ? bits[i - 1]! : 0) << 8) | (i < 7 ? bits[i]! : 0);
+    key[i] = (pair >> i) & 0xfe;
+  }
+  return key;
+}
+
+function writeType3(response: Buffer, username: string): string {
+  const { domain, user } = splitUsername(username);
   const fields = [
-    { at: 12, data: Buffer.alloc(0) },
-    { at: 20, data: Buffer.concat([proof, blob]) },
+    { at: 20, data: response },
     { at: 36, data: Buffer.from(user) },
     { at: 28, data: Buffer.from(domain) },
+    { at: 12, data: Buffer.alloc(0) },
     { at: 44, data: Buffer.alloc(0) },
     { at: 52, data: Buffer.alloc(0) },
   ];

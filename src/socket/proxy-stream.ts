@@ -3,7 +3,8 @@
  * within a number of bytes and a time; whatever goes wrong is a ProxyError.
  */
 import { performance } from 'node:perf_hooks';
-import { LinkError } from '../base/base.ts';
+import { formatAddress, LinkError, type Logger } from '../base/base.ts';
+import { M_INFO } from '../base/errlevel.ts';
 import type { Answer } from './http-message.ts';
 import type { ByteStream, SocketFactory, TcpConnect } from './socket.ts';
 
@@ -38,16 +39,20 @@ export interface ProxyTalkOptions {
   readonly endMs: number;
   readonly signal: AbortSignal | undefined;
   readonly reason: string;
+  readonly log: Logger;
 }
 
-/** Connects to a proxy. Rejects with LinkError. */
+/** Connects to a proxy and tells so. Rejects with LinkError. */
 export async function openProxyTalk(
   base: SocketFactory,
   connect: TcpConnect,
   options: ProxyTalkOptions,
 ): Promise<ProxyTalk> {
   const leftMs = Math.max(1, options.endMs - performance.now());
+  const where = formatAddress(connect.remote);
+  options.log.log(M_INFO, `Attempting to establish TCP connection with ${where}`);
   const stream = await base.connectStream({ ...connect, timeoutMs: leftMs }, options.signal);
+  options.log.log(M_INFO, `TCP connection established with ${where}`);
   return new Talk(stream, options);
 }
 

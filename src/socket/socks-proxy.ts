@@ -57,7 +57,7 @@ async function openTunnel(
 ): Promise<ByteStream> {
   const endMs = performance.now() + connect.timeoutMs;
   const toProxy = { ...connect, remote: config.proxy };
-  const talk = await openProxyTalk(base, toProxy, { endMs, signal, reason: REASON });
+  const talk = await openProxyTalk(base, toProxy, { endMs, signal, reason: REASON, log: config.log });
   return finish(talk, async () => {
     await greet(talk, config);
     await talk.stream.write(socksConnect(config.host, config.port));
@@ -75,17 +75,25 @@ async function openAssociation(
   if (bind.family !== 4) throw new LinkError('SOCKS: UDP goes over IPv4 only');
   const { proxy, timeoutMs, log } = config;
   const endMs = performance.now() + timeoutMs;
-  const talk = await openProxyTalk(base, { remote: proxy, timeoutMs }, { endMs, signal, reason: REASON });
+  const connect = { remote: proxy, timeoutMs };
+  const talk = await openProxyTalk(base, connect, { endMs, signal, reason: REASON, log });
   return finish(talk, async () => {
     await greet(talk, config);
     await talk.stream.write(SOCKS_UDP_ASSOCIATE);
-    const relay = await talk.answer('recv_socks_reply', readSocksReply);
-    if (relay === undefined || relay.address === '0.0.0.0' || relay.port === 0) {
+    const relay = relayAddress(await talk.answer('recv_socks_reply', readSocksReply), proxy);
+    if (relay === undefined) {
       throw talk.fail('recv_socks_reply: Socks proxy returned no IPv4 address for UDP');
     }
     log.log(M_INFO, `SOCKS proxy wants us to send UDP to ${formatAddress(relay)}`);
     return new SocksUdpLink(await base.openUdp(bind, signal), talk.stream, relay);
   });
+}
+
+/** Where UDP goes. A proxy that knows no address of its own says 0.0.0.0: it is where we reached it. */
+function relayAddress(told: LinkAddress | undefined, proxy: LinkAddress): LinkAddress | undefined {
+  if (told === undefined || told.port === 0) return undefined;
+  if (told.address !== '0.0.0.0') return told;
+  return proxy.family === 4 ? { ...proxy, port: told.port } : undefined;
 }
 
 /** Agrees on a method and logs in. */
