@@ -151,7 +151,7 @@ async function tunnelThrough(bed: Bed, test: Case): Promise<void> {
     const server = await bed.startServer();
     await bed.startClient(clientLines(bed, test));
     const { server4 } = bed.client();
-    const from = server.lines.find((line) => /Peer Connection Initiated with/.test(line)) ?? '';
+    const from = await server.waitFor(/Peer Connection Initiated with/);
     check(from.includes(`[AF_INET]${server4}:`), `the server does not see the proxy: ${from}`);
     await bed.checkPing(INNER_SERVER4);
     await bed.checkTransfer(INNER_SERVER4, 2_097_152);

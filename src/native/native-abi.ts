@@ -42,6 +42,8 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   },
   AeadSealer: { nextPacketId: true, sealBatch: true, destroy: true },
   AeadOpener: { failures: true, openBatch: true, destroy: true },
+  EpochSealer: { nextPacketId: true, sealBatch: true, destroy: true },
+  EpochOpener: { failures: true, openBatch: true, destroy: true },
   TlsContext: {
     setVersions: true,
     setSecurityLevel: true,
@@ -71,6 +73,7 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
     close: true,
   },
   supportsAead: true,
+  loadProvider: true,
   splitFrame: true,
   coalesceBatch: true,
   setSocketOption: true,
