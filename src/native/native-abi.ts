@@ -83,6 +83,7 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   errorText: true,
   chroot: true,
   lockMemory: true,
+  lockFile: true,
 };
 
 /** One line that says how `addon` differs from what native.ts describes; undefined when it doesn't. */
