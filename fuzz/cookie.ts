@@ -2,10 +2,12 @@
  * Fuzz entry of the stateless UDP handshake: without the right cookie no bytes establish a session,
  * an answer is hardly longer than what it answers, and a client that does take part gets in.
  */
+import { nullLogger } from '../src/base/base.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
 import {
   CookieHandshake,
   createNoWrap,
+  InitialRateLimit,
   op,
   readControlPacket,
   writeControlPacket,
@@ -19,7 +21,7 @@ const handshake = new CookieHandshake({
   wrap: createNoWrap(),
   crypto: createNodeCrypto(),
   key: new Uint8Array(32).fill(7),
-  rate: { max: 1_000_000_000, periodSec: 10 },
+  rate: new InitialRateLimit(1_000_000_000, 10, nullLogger),
 });
 
 export const target = {

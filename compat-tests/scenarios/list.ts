@@ -1,6 +1,7 @@
 /** All scenarios, grouped by the feature that they test. */
 import { PAIRINGS, type Pairing } from '../bed.ts';
 import type { CompatTest } from '../runner.ts';
+import { certificateOptions } from './certificate-options.ts';
 import { certificates } from './certificates.ts';
 import { ciphers } from './ciphers.ts';
 import { compression } from './compression.ts';
@@ -10,7 +11,9 @@ import { controlChannel } from './control-channel.ts';
 import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
+import { limits } from './limits.ts';
 import { links } from './links.ts';
+import { loginOptions } from './login-options.ts';
 import { logins } from './logins.ts';
 import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
@@ -51,8 +54,9 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Script hooks', hooks],
   ['Status files', status],
   ['TAP, bridges, VLAN', [...tap, ...vlan.map((scenario) => ({ peerServerFrom: '2.5', ...scenario }))]],
-  ['Logins, auth-token, challenges', logins],
-  ['Certificates and revocation', certificates],
+  ['Logins, auth-token, challenges', [...logins, ...since26(loginOptions)]],
+  ['Certificates and revocation', [...certificates, ...since26(certificateOptions)]],
+  ['Limits of a server', since26(limits)],
   ['PUSH_UPDATE (2.7)', pushUpdate],
   ['Refused peers', refusals],
   ['TLS engines', tlsEngines],
@@ -66,6 +70,11 @@ const TESTS: readonly CompatTest[] = FEATURES.flatMap(([feature, scenarios]) =>
     (scenario.pairings ?? PAIRINGS).map((pairing) => toTest(scenario, feature, pairing)),
   ),
 );
+
+/** With options, or words of the log, that older peers don't have. */
+function since26(scenarios: readonly Scenario[]): Scenario[] {
+  return scenarios.map((scenario) => ({ peerFrom: '2.6', ...scenario }));
+}
 
 /** The scenario tests of one pairing. */
 export function scenarioTests(pairing: Pairing): CompatTest[] {

@@ -24,7 +24,6 @@ import {
   titleLine,
   type VersionInfo,
 } from '../options/options.ts';
-import { scriptSecurityNote } from '../script/script.ts';
 import { runClient } from './client.ts';
 import type { ClientStatistics } from './client-run.ts';
 import type { Providers, RunEnd } from './init.ts';
@@ -32,7 +31,7 @@ import { loadOpensslProvider } from './openssl-providers.ts';
 import { Passphrase } from './passphrase.ts';
 import { Privileges } from './privileges.ts';
 import { createProviders } from './providers.ts';
-import { createEnv, createHooks } from './script-setup.ts';
+import { createEnv, createHooks, limitScripts } from './script-setup.ts';
 import { runServer } from './server.ts';
 import type { SignalState } from './sig.ts';
 import { runTool } from './tools.ts';
@@ -137,9 +136,8 @@ async function runOnce(
   signals.remapUsr1 = options.remapUsr1;
   const providers = createProviders({ log, outputFd: () => log.fd }, program.providers);
   const hooks = createHooks(options, providers);
+  limitScripts(signals, providers.scripts);
   const env = createEnv(options, providers.clock.wallMs());
-  const note = scriptSecurityNote(options.scriptSecurity, options.userScriptUsed);
-  if (note !== undefined) log.log(M_WARN, note);
   const common = { options, providers, signals, hooks, env, passphrase };
   if (options.mode === 'server') {
     return runServer({ ...common, title: titleLine(program.version), onUp: () => privileges.drop(options) });

@@ -3,8 +3,12 @@
  * context_init_1() of init.c).
  */
 import { isTcp, type Options, portNumber } from '../options/options.ts';
-import { EnvSet, ScriptHooks } from '../script/script.ts';
+import { EnvSet, ScriptHooks, type ScriptLimits, type ScriptRunner } from '../script/script.ts';
 import type { Providers } from './init.ts';
+import { isRestart, type SignalState } from './sig.ts';
+
+/** How long scripts may hold up the end of a program, or a restart asked for from outside; 2.x waits for ever. */
+const STOP_LIMITS: ScriptLimits = { runningMs: 5_000, newMs: 20_000 };
 
 export function createHooks(options: Options, providers: Providers): ScriptHooks {
   return new ScriptHooks({
@@ -28,6 +32,14 @@ export function createHooks(options: Options, providers: Providers): ScriptHooks
       authUserPassVerify: options.authUserPassVerify,
     },
   });
+}
+
+/** Once a program is told to end, scripts must end, too. Soft restarts wait for whatever script is at work. */
+export function limitScripts(signals: SignalState, scripts: ScriptRunner): void {
+  signals.onPending = (signal) => {
+    if (!signal) scripts.limit?.();
+    else if (signal.source === 'hard' || !isRestart(signal)) scripts.limit?.(STOP_LIMITS);
+  };
 }
 
 /** What every script sees from the start. */

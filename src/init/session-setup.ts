@@ -7,6 +7,7 @@ import { compressionProblem, compressorFor } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { type ConnectionEntry, type Options, optionsString, optionsWarnings } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
+import { defaultHardwareAddress } from '../route/route.ts';
 import { createTlsMulti, type TlsMulti } from '../ssl/ssl.ts';
 import type { ClientSessionConfig } from './client-session.ts';
 import type { UserPass } from './credentials.ts';
@@ -31,14 +32,15 @@ export interface ControlParts {
   readonly keysWithoutTls: KeysWithoutTls;
 }
 
-/** Reads wrap keys or static keys. Throws CryptoError or OptionsError when they can't be used. */
-export function prepareControl(parts: ControlParts): CreateControl {
+/** Reads wrap keys or static keys. Rejects with CryptoError or OptionsError when they can't be used. */
+export async function prepareControl(parts: ControlParts): Promise<CreateControl> {
   const { options, ce, providers, userPass, materials, keysWithoutTls } = parts;
   if (!materials) {
     const control = keysWithoutTls.createControl();
     return () => control;
   }
   const wrap = parts.wrap();
+  const hardwareAddress = options.pushPeerInfo ? await ownHardwareAddress(providers) : undefined;
   const env = options.setenv.map(({ name, value }) => `${name}=${value}`);
   return (family, wake) =>
     createTlsMulti({
@@ -50,11 +52,17 @@ export function prepareControl(parts: ControlParts): CreateControl {
         family,
         providers,
         env,
+        hardwareAddress,
         credentials: () => userPass.current(),
       }),
       log: providers.log,
       wake,
     });
+}
+
+/** It says who we are and nothing more: without it the tunnel works all the same. */
+async function ownHardwareAddress({ network }: Providers): Promise<string | undefined> {
+  return defaultHardwareAddress(network).catch(() => undefined);
 }
 
 type Decided = 'link' | 'remote' | 'createControl' | 'serverPollMs' | 'totals' | 'signals';

@@ -22,6 +22,8 @@ export class SignalState {
   readonly #waiters = new Set<() => void>();
   /** SIGUSR2 asks for statistics and restarts nothing. */
   onStatistics: () => void = () => undefined;
+  /** A signal has become the pending one, or none is pending any more. */
+  onPending: (signal: PendingSignal | undefined) => void = () => undefined;
   /** What --remap-usr1 turns SIGUSR1 from the kernel into. */
   remapUsr1: 'none' | 'SIGHUP' | 'SIGTERM' = 'none';
 
@@ -34,6 +36,7 @@ export class SignalState {
     const effective = name === 'SIGUSR1' && this.remapUsr1 !== 'none' ? this.remapUsr1 : name;
     if (this.#pending && PRIORITY[this.#pending.name] >= PRIORITY[effective]) return false;
     this.#pending = { name: effective, source, reason };
+    this.onPending(this.#pending);
     for (const waiter of [...this.#waiters]) waiter();
     return true;
   }
@@ -44,6 +47,7 @@ export class SignalState {
 
   clear(): void {
     this.#pending = undefined;
+    this.onPending(undefined);
   }
 
   /** Resolves at the next (or the pending) signal. */

@@ -4,7 +4,7 @@
  */
 import { release } from 'node:os';
 import { CryptoError, OpenVpnError } from '../base/base.ts';
-import { type CompressionLibrary, compressionPeerInfo } from '../comp/comp.ts';
+import { compressionPeerInfo } from '../comp/comp.ts';
 import {
   type CryptoBackend,
   type DigestInfo,
@@ -158,6 +158,8 @@ export interface TlsSetup {
   readonly credentials?: () => Credentials | 'pending' | undefined;
   /** `NAME=value` lines of the environment, for IV_GUI_VER and UV_*. */
   readonly env?: readonly string[];
+  /** For --push-peer-info: `aa:bb:cc:dd:ee:ff`. */
+  readonly hardwareAddress?: string | undefined;
 }
 
 /** All of a control channel's configuration but what belongs to one peer. */
@@ -175,10 +177,11 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     remoteOptions: optionsString({ options, ce, remote: true }),
     compressMigrate: server && options.compress.migrate,
     occ: options.occ,
-    peerInfo: server ? () => '' : () => peerInfoText(options, ce, providers.comp, setup.env ?? []),
+    peerInfo: server ? () => '' : () => peerInfoText(setup),
     ...(credentials && { credentials }),
     needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
     deferAuth: options.authUserPassVerify !== undefined,
+    usernameAsCommonName: options.usernameAsCommonName,
     deferVerify: options.tlsVerify !== undefined || options.tlsExportCert !== undefined,
     deferClientKey: options.tlsCryptV2Verify !== undefined,
     clientKeyMaxDays: options.tlsCryptV2MaxAge,
@@ -198,23 +201,22 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
   };
 }
 
-function peerInfoText(
-  options: Options,
-  ce: ConnectionEntry,
-  comp: CompressionLibrary,
-  env: readonly string[],
-): string {
+function peerInfoText({ options, ce, providers, env = [], hardwareAddress }: TlsSetup): string {
   return defaultPeerInfo({
     version: OPENVPN_VERSION,
     platform: 'linux',
     pull: options.pull,
     ciphers: options.ncpCiphers.split(':'),
     tunMtuMax: ce.tunMtuMax,
-    compression: compressionPeerInfo(options.compress, comp),
+    compression: compressionPeerInfo(options.compress, providers.comp),
     epoch: epochAllowed(options),
     env,
     ...(options.pushPeerInfo && {
-      push: { ssl: `OpenSSL ${process.versions.openssl}`, platformVersion: release() },
+      push: {
+        ssl: `OpenSSL ${process.versions.openssl}`,
+        platformVersion: release(),
+        ...(hardwareAddress !== undefined && { hwaddr: hardwareAddress }),
+      },
     }),
   });
 }

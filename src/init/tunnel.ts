@@ -10,7 +10,7 @@ import { runClient } from './client.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { Passphrase } from './passphrase.ts';
 import { createProviders } from './providers.ts';
-import { createEnv, createHooks } from './script-setup.ts';
+import { createEnv, createHooks, limitScripts } from './script-setup.ts';
 import { runServer, type ServerHandle } from './server.ts';
 import { SignalState } from './sig.ts';
 
@@ -119,6 +119,7 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
       env: createEnv(options, providers.clock.wallMs()),
       passphrase: new Passphrase(),
     };
+    limitScripts(this.#signals, providers.scripts);
     let end: RunEnd = 'reload';
     // A library has no files to read again: SIGHUP is a restart with the same configuration.
     while (end === 'reload') {

@@ -10,7 +10,13 @@ import {
   PacketBatch,
   sameAddressWords,
 } from '../base/base.ts';
-import { D_LINK_ERRORS, D_MULTI_DEBUG, D_MULTI_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import {
+  D_LINK_ERRORS,
+  D_MULTI_DEBUG,
+  D_MULTI_ERRORS,
+  D_MULTI_MEDIUM,
+  D_TLS_ERRORS,
+} from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
 import { type ControlWrap, CookieHandshake, type DropReason, op } from '../reliable/reliable.ts';
 
@@ -26,8 +32,6 @@ export class UdpReceiver {
   readonly #bound: BoundLink;
   readonly #batch: PacketBatch;
   readonly #cookies: CookieHandshake;
-  /** --connect-freq: completed handshakes of the running period. */
-  readonly #newPeriod = { startMs: Number.NEGATIVE_INFINITY, count: 0 };
   /** Whose first packets are being looked at. */
   #stranger: LinkAddress | undefined;
   /** Packets that belong to nobody, by what they were. */
@@ -42,9 +46,8 @@ export class UdpReceiver {
       wrap: bound.profile.wrap,
       crypto,
       handWindowSec: options.handWindow,
-      rate: { max: options.connectFreqInitial.max, periodSec: options.connectFreqInitial.perSec },
+      rate: server.initialRate,
       admit: () => this.#admit(),
-      log,
     });
     server.addLink(bound);
     bound.link.onReadable = () => this.#handleReadable();
@@ -168,9 +171,7 @@ export class UdpReceiver {
       this.#bound.link.send(verdict.packet, from);
     } else if (verdict.type === 'drop') {
       this.drops.control++;
-      const text = dropText(this.#bound.profile.wrap.name, verdict.reason);
-      const level = verdict.reason === 'client-key-cookie' ? D_MULTI_DEBUG : D_TLS_ERRORS;
-      log.log(level, `${realAddressText(from)} ${text} from ${addressText(from)}`);
+      this.#logDrop(packet, from, verdict.reason);
     } else {
       const instance = this.#server.createInstance(this.#bound, from);
       if (!instance) return;
@@ -184,17 +185,25 @@ export class UdpReceiver {
     }
   }
 
-  #admit(): boolean {
-    const { max, perSec } = this.#server.config.options.connectFreq;
-    if (max === 0) return true;
-    const nowMs = this.#server.config.clock.nowMs();
-    if (nowMs >= this.#newPeriod.startMs + perSec * 1000) {
-      this.#newPeriod.startMs = nowMs;
-      this.#newPeriod.count = 0;
+  #logDrop(packet: Uint8Array, from: LinkAddress, reason: DropReason): void {
+    const { log } = this.#server.config;
+    // The limit has said so once; whoever floods the server is not to fill its log.
+    if (reason === 'rate-limit') return;
+    if (reason === 'bad-cookie' || reason === 'window') {
+      const opcode = op.opcodeName(op.readOpcode(packet));
+      log.log(D_MULTI_MEDIUM, `Packet (${opcode}) with invalid or missing SID from ${addressText(from)}`);
+      return;
     }
-    if (this.#newPeriod.count++ < max) return true;
+    const level = reason === 'client-key-cookie' ? D_MULTI_DEBUG : D_TLS_ERRORS;
+    const text = dropText(this.#bound.profile.wrap.name, reason);
+    log.log(level, `${realAddressText(from)} ${text} from ${addressText(from)}`);
+  }
+
+  #admit(): boolean {
+    const { clock, log } = this.#server.config;
+    if (this.#server.connectRate.admit(clock.nowMs())) return true;
     const who = this.#stranger ? realAddressText(this.#stranger) : '';
-    this.#server.config.log.log(
+    log.log(
       D_MULTI_ERRORS,
       `MULTI: Connection from ${who} would exceed new connection frequency limit as controlled by --connect-freq`,
     );
@@ -216,6 +225,5 @@ function dropText(wrap: ControlWrap['name'], reason: DropReason): string {
     if (wrap === 'tls-crypt') return 'TLS Error: tls-crypt unwrapping failed';
     if (wrap === 'tls-auth') return 'TLS Error: incoming packet authentication failed';
   }
-  if (reason === 'bad-cookie' || reason === 'window') return 'Packet with invalid or missing SID';
   return `TLS Error: Unroutable control packet received (${reason})`;
 }

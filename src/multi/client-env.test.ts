@@ -72,7 +72,7 @@ describe('client environment', () => {
     const identity = { commonName: 'alice', username: '', peerInfo, options: '', chain: [CERTIFICATE] };
     setIdentity(env, identity, { family: 4, address: '192.0.2.7', port: 4000 }, undefined);
     expect(env.get('IV_VER')).toBe('2.6.14');
-    expect(env.get('UV_SITE')).toBe('home office');
+    expect(env.get('UV_SITE')).toBe('home_office');
     expect(env.has('PATH')).toBe(false);
     expect(env.has('LD_PRELOAD')).toBe(false);
     expect(env.get('common_name')).toBe('alice');

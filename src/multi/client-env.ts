@@ -4,7 +4,7 @@
  */
 import type { LinkAddress } from '../base/base.ts';
 import { type EnvSet, setCertificate, type TrackedAttribute } from '../script/script.ts';
-import { type PeerIdentity, parsePeerInfo } from '../ssl/ssl.ts';
+import { type PeerIdentity, shownPeerInfo } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 /** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
@@ -21,9 +21,7 @@ export function setIdentity(
   tracked: readonly TrackedAttribute[] | undefined,
 ): void {
   for (const certificate of identity.chain) setCertificate(env, certificate, tracked);
-  for (const [name, value] of parsePeerInfo(identity.peerInfo).values) {
-    if (/^(IV|UV)_/.test(name)) env.set(name, value);
-  }
+  for (const [name, value] of shownPeerInfo(identity.peerInfo).lines) env.set(name, value);
   env.set('common_name', identity.commonName);
   setPeerAddress(env, 'untrusted', remote);
 }

@@ -37,6 +37,7 @@ import {
   readControlMessage,
   sanitizeControlMessage,
 } from '../push/push.ts';
+import { ConnectRateLimit, InitialRateLimit } from '../reliable/reliable.ts';
 import type { Link } from '../socket/socket.ts';
 import { IV_PROTO_PUSH_UPDATE, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
@@ -67,6 +68,9 @@ export class MultiServer implements InstanceHost {
   readonly drops: MultiIoDrops = { badSource: 0, unknownDestination: 0, saturation: 0, badFrame: 0 };
   readonly io: MultiIo;
   readonly plan: AddressPlan;
+  /** Of all sockets together: --connect-freq-initial and --connect-freq. */
+  readonly initialRate: InitialRateLimit;
+  readonly connectRate: ConnectRateLimit;
   /** Called when nothing but an external signal can go on, e.g. a script that must not fail. */
   onFatal: (error: Error) => void = () => undefined;
   readonly #byPeerId: (MultiInstance | undefined)[] = [];
@@ -88,6 +92,9 @@ export class MultiServer implements InstanceHost {
   constructor(config: MultiConfig, maxPacketBytes: number) {
     this.config = config;
     this.plan = new AddressPlan(config);
+    const { connectFreqInitial, connectFreq } = config.options;
+    this.initialRate = new InitialRateLimit(connectFreqInitial.max, connectFreqInitial.perSec, config.log);
+    this.connectRate = new ConnectRateLimit(connectFreq.max, connectFreq.perSec);
     this.#setup = new ClientSetup(this);
     const fragment = config.options.connectionList[0]?.fragment ?? 0;
     this.#service = new PacketBatch(fragment > 0 ? MAX_FRAGS : SERVICE_BATCH, maxPacketBytes);

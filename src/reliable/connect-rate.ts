@@ -1,7 +1,9 @@
 /**
- * --connect-freq-initial: how many stateless answers a UDP server gives per period, so that it can't
- * be used to reflect traffic (2.x reflect_filter.c). Counts attempts per period; a completed
- * handshake gives its attempt back. Log texts are 2.x's.
+ * How often newcomers are let in at a UDP server, over all of its sockets. Log texts are 2.x's.
+ *
+ *   --connect-freq-initial  stateless answers per period, so that the server can't be used to reflect traffic
+ *                           (reflect_filter.c); a completed handshake gives its attempt back
+ *   --connect-freq          completed handshakes per period (otime.c frequency_limit_event_allowed())
  */
 import type { Logger } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
@@ -53,5 +55,30 @@ export class InitialRateLimit {
     this.#periodStartMs = nowMs;
     this.#count = 0;
     this.#warned = false;
+  }
+}
+
+/** Counts completed handshakes. */
+export class ConnectRateLimit {
+  readonly #max: number;
+  readonly #periodMs: number;
+  #periodStartMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  /** `periodSec` 0: no limit. */
+  constructor(max: number, periodSec: number) {
+    this.#max = max;
+    this.#periodMs = periodSec * 1000;
+  }
+
+  /** Counts one; false when this period's are used up. */
+  admit(nowMs: number): boolean {
+    if (this.#periodMs === 0) return true;
+    if (nowMs >= this.#periodStartMs + this.#periodMs) {
+      this.#periodStartMs = nowMs;
+      this.#count = 0;
+    }
+    this.#count++;
+    return this.#count <= this.#max;
   }
 }

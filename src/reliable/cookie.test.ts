@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import vectors from '../../test-kit/vectors.json' with { type: 'json' };
-import { type LinkAddress, MemoryLogger } from '../base/base.ts';
+import { type LinkAddress, MemoryLogger, nullLogger } from '../base/base.ts';
 import { readStaticKey } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import {
+  ConnectRateLimit,
   type ControlPacket,
   type ControlWrap,
   CookieHandshake,
@@ -12,6 +13,7 @@ import {
   type CookieVerdict,
   createNoWrap,
   createTlsCryptWrap,
+  InitialRateLimit,
   op,
   readControlPacket,
   writeControlPacket,
@@ -109,7 +111,7 @@ describe('cookie handshake', () => {
   });
 
   it('gives every (address, session id, slot) its own cookie, which alone proves it', () => {
-    const server = handshake({ rate: { max: 1e6, periodSec: 10 } });
+    const server = handshake({ rate: new InitialRateLimit(1e6, 10, nullLogger) });
     const seen = new Set<string>();
     const client = fc.record({
       address: fc.ipV4(),
@@ -184,9 +186,9 @@ describe('cookie handshake', () => {
 });
 
 describe('--connect-freq-initial', () => {
-  it('answers 100 resets per 10 s by default and says once when it stops', () => {
+  it('answers so many resets per period and says once when it stops', () => {
     const log = new MemoryLogger();
-    const server = handshake({ log });
+    const server = handshake({ rate: new InitialRateLimit(100, 10, log) });
     for (let i = 0; i < 100; i++) expect(server.handle(reset(), FROM, WALL, i).type).toBe('reply');
     for (let i = 0; i < 5; i++) expect(server.handle(reset(), FROM, WALL, 4000)).toEqual(drop('rate-limit'));
     expect(server.handle(reset(), FROM, WALL, 10_000)).toEqual(drop('rate-limit'));
@@ -197,8 +199,22 @@ describe('--connect-freq-initial', () => {
     ]);
   });
 
+  it('is 100 resets per 10 s by default', () => {
+    const server = handshake();
+    for (let i = 0; i < 100; i++) expect(server.handle(reset(), FROM, WALL, i).type).toBe('reply');
+    expect(server.handle(reset(), FROM, WALL, 9_999)).toEqual(drop('rate-limit'));
+  });
+
+  it('holds over all handshakes that share it', () => {
+    const rate = new InitialRateLimit(3, 10, nullLogger);
+    const [one, two] = [handshake({ rate }), handshake({ rate })];
+    for (const server of [one, two, one]) expect(server.handle(reset(), FROM, WALL, 0).type).toBe('reply');
+    for (const server of [one, two])
+      expect(server.handle(reset(), FROM, WALL, 0)).toEqual(drop('rate-limit'));
+  });
+
   it('gets an answer back for each completed handshake', () => {
-    const server = handshake({ rate: { max: 1, periodSec: 10 } });
+    const server = handshake({ rate: new InitialRateLimit(1, 10, nullLogger) });
     for (let i = 0; i < 20; i++) {
       const own = cookieOf(server.handle(reset(), FROM, WALL, i));
       expect(server.handle(reset(), FROM, WALL, i)).toEqual(drop('rate-limit'));
@@ -210,7 +226,7 @@ describe('--connect-freq-initial', () => {
   it('counts only packets with a good wrap', () => {
     const key2 = readStaticKey(vectors.static_key_file.pem_text);
     const wrap = createTlsCryptWrap({ key2, role: 'server', crypto });
-    const server = handshake({ wrap, rate: { max: 1, periodSec: 10 } });
+    const server = handshake({ wrap, rate: new InitialRateLimit(1, 10, nullLogger) });
     const junk = new Uint8Array(60).fill(0x38);
     for (let i = 0; i < 5; i++) expect(server.handle(junk, FROM, WALL, 0)).toEqual(drop('bad-hmac'));
     const client = createTlsCryptWrap({ key2, role: 'client', crypto });
@@ -221,9 +237,17 @@ describe('--connect-freq-initial', () => {
 });
 
 describe('--connect-freq', () => {
+  it('lets so many in per period', () => {
+    const rate = new ConnectRateLimit(2, 10);
+    expect([0, 1, 2, 9_999].map((ms) => rate.admit(ms))).toEqual([true, true, false, false]);
+    expect([10_000, 10_001, 19_999, 20_000].map((ms) => rate.admit(ms))).toEqual([true, true, false, true]);
+    const unlimited = new ConnectRateLimit(0, 0);
+    for (let i = 0; i < 1_000; i++) expect(unlimited.admit(i)).toBe(true);
+  });
+
   it('keeps a proven client out, and its answer used up', () => {
     let open = false;
-    const server = handshake({ rate: { max: 2, periodSec: 10 }, admit: () => open });
+    const server = handshake({ rate: new InitialRateLimit(2, 10, nullLogger), admit: () => open });
     const own = cookieOf(server.handle(reset(), FROM, WALL, 0));
     expect(server.handle(ack(own), FROM, WALL, 0)).toEqual(drop('rate-limit'));
     expect(server.handle(reset(), FROM, WALL, 0).type).toBe('reply');

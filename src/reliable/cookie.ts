@@ -10,7 +10,7 @@
  * Clients of tls-crypt-v2 bring the key along that their packets are wrapped with, and are asked to bring it
  * once more with the acknowledgement. Those that can't (2.5) get a session at once, unless force-cookie says no.
  */
-import { type LinkAddress, type Logger, nullLogger, parseIpBytes } from '../base/base.ts';
+import { type LinkAddress, nullLogger, parseIpBytes } from '../base/base.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import { InitialRateLimit } from './connect-rate.ts';
 import { PREFIX_BYTES, writeUint32 } from './control-packet.ts';
@@ -33,7 +33,7 @@ import { EARLY_NEGOTIATION } from './tls-crypt-v2.ts';
 /** Slots after its own in which a cookie is still good. */
 const OLD_SLOTS = 2;
 /** Default of --connect-freq-initial: answers per period, and the period's seconds. */
-const DEFAULT_RATE = { max: 100, periodSec: 10 };
+const DEFAULT_RATE = [100, 10] as const;
 const DEFAULT_HAND_WINDOW_SEC = 60;
 /** Highest message id and acknowledged id of the packet that ends the handshake. */
 const MAX_HANDSHAKE_ID = 1;
@@ -46,11 +46,10 @@ export interface CookieHandshakeOptions {
   readonly crypto: CryptoBackend;
   /** --hand-window, seconds. */
   readonly handWindowSec?: number;
-  /** --connect-freq-initial n s. */
-  readonly rate?: { readonly max: number; readonly periodSec: number };
+  /** --connect-freq-initial; several sockets of a server share one. */
+  readonly rate?: InitialRateLimit;
   /** --connect-freq: asked before a handshake is accepted; false drops the packet as 'rate-limit'. */
   readonly admit?: () => boolean;
-  readonly log?: Logger;
   /** 32 bytes; random by default. */
   readonly key?: Uint8Array;
 }
@@ -74,13 +73,12 @@ export class CookieHandshake {
   readonly #admit: () => boolean;
 
   constructor(options: CookieHandshakeOptions) {
-    const rate = options.rate ?? DEFAULT_RATE;
     const handWindowSec = options.handWindowSec ?? DEFAULT_HAND_WINDOW_SEC;
     this.#wrap = options.wrap;
     this.#crypto = options.crypto;
     this.#slotSec = Math.max(1, Math.floor((handWindowSec + 1) / 2));
     this.#key = options.key ? Uint8Array.from(options.key) : options.crypto.randomBytes(32);
-    this.#rate = new InitialRateLimit(rate.max, rate.periodSec, options.log ?? nullLogger);
+    this.#rate = options.rate ?? new InitialRateLimit(...DEFAULT_RATE, nullLogger);
     this.#admit = options.admit ?? (() => true);
   }
 

@@ -93,6 +93,7 @@ export interface WrapSession {
   unwrap(packet: Uint8Array, wallSec: number): ControlPacket | DropReason;
 }
 
+export { ConnectRateLimit, InitialRateLimit } from './connect-rate.ts';
 export { controlPayloadBytes, DEFAULT_TLS_MTU } from './control-budget.ts';
 export {
   ackBlockBytes,

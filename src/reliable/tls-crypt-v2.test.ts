@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import vectors from '../../test-kit/vectors.json' with { type: 'json' };
-import type { LinkAddress } from '../base/base.ts';
+import { type LinkAddress, nullLogger } from '../base/base.ts';
 import {
   KEY2_BYTES,
   readPemKey,
@@ -20,6 +20,7 @@ import {
   createTlsCryptV2ClientWrap,
   createTlsCryptWrap,
   EARLY_NEGOTIATION,
+  InitialRateLimit,
   type OpenedClientKey,
   op,
   readClientKeyFile,
@@ -209,7 +210,7 @@ describe('the stateless handshake with tls-crypt-v2', () => {
   });
 
   it('keeps to the rate limit', () => {
-    const server = handshake({ rate: { max: 1, periodSec: 10 } });
+    const server = handshake({ rate: new InitialRateLimit(1, 10, nullLogger) });
     expect(server.handle(reset(), FROM, NOW, 0).type).toBe('reply');
     expect(server.handle(reset(), FROM, NOW, 0)).toEqual({ type: 'drop', reason: 'rate-limit' });
   });
@@ -219,7 +220,7 @@ interface HandshakeOptions {
   readonly base?: ControlWrap;
   readonly forceCookie?: boolean;
   readonly admit?: () => boolean;
-  readonly rate?: { max: number; periodSec: number };
+  readonly rate?: InitialRateLimit;
 }
 
 function handshake(options: HandshakeOptions = {}): CookieHandshake {

@@ -5,7 +5,7 @@
 import type { Logger } from '../base/base.ts';
 import { D_ROUTE } from '../base/errlevel.ts';
 import { ipv4FromNumber, ipv4ToNumber, netmaskOfPrefix, sameNetwork } from './ipv4-math.ts';
-import type { InterfaceAddress, NetworkConfig } from './route.ts';
+import type { Gateway, InterfaceAddress, NetworkConfig } from './route.ts';
 
 export interface Gateway4 {
   /** `0.0.0.0` when the default route has no gateway (onLink). */
@@ -31,14 +31,18 @@ export async function defaultGateway4(net: NetworkConfig, log: Logger): Promise<
   }
   const onLink = best.gateway === undefined;
   const address = best.gateway ?? '0.0.0.0';
-  const found = net
-    .interfaces()
-    .find((entry) => entry.family === 4 && (onLink ? entry.name === best.dev : covers(entry, address)));
+  const found = interfaceTowards(net, best);
   const prefix = onLink ? undefined : found?.prefix;
   const netmask = prefix === undefined ? '' : `/${ipv4FromNumber(netmaskOfPrefix(prefix))}`;
   const tail = found === undefined ? '' : ` IFACE=${found.name} HWADDR=${found.mac}`;
   log.log(D_ROUTE, `ROUTE_GATEWAY ${onLink ? 'ON_LINK' : address}${netmask}${tail}`);
   return { address, onLink, prefix, iface: found?.name };
+}
+
+/** Hardware address of the interface towards the IPv4 default gateway, for --push-peer-info; undefined = none. */
+export async function defaultHardwareAddress(net: NetworkConfig): Promise<string | undefined> {
+  const best = await net.bestRoute(4);
+  return best && interfaceTowards(net, best)?.mac;
 }
 
 /** The way to `target` (or to the Internet), logged as `ROUTE6_GATEWAY ...`; undefined = none. */
@@ -63,6 +67,12 @@ export function isLocalHost(host: string, gateway: Gateway4 | undefined): boolea
   if (gateway?.prefix === undefined || gateway.iface === undefined) return false;
   const [a, b] = [ipv4ToNumber(host), ipv4ToNumber(gateway.address)];
   return a !== undefined && b !== undefined && sameNetwork(a, b, gateway.prefix);
+}
+
+function interfaceTowards(net: NetworkConfig, { gateway, dev }: Gateway): InterfaceAddress | undefined {
+  const fits = (entry: InterfaceAddress): boolean =>
+    gateway === undefined ? entry.name === dev : covers(entry, gateway);
+  return net.interfaces().find((entry) => entry.family === 4 && fits(entry));
 }
 
 function covers(entry: InterfaceAddress, address: string): boolean {

@@ -42,12 +42,6 @@ const DEFAULT_POLL_MS = 250;
 const SECURITY_WARNING =
   "WARNING: External program may not be called unless '--script-security 2' or higher is enabled. See --help text or man page for detailed info.";
 
-/** The start-up note of 2.x for levels 2 and 3 with user scripts configured; undefined otherwise. */
-export function scriptSecurityNote(scriptSecurity: number, userScriptUsed: boolean): string | undefined {
-  if (scriptSecurity < 2 || !userScriptUsed) return undefined;
-  return 'NOTE: the current --script-security setting may allow this configuration to call user-defined scripts';
-}
-
 export class ScriptHooks {
   readonly #options: HookOptions;
   #securityWarned = false;

@@ -1,11 +1,12 @@
 /**
  * ScriptRunner over child processes (2.x run_command.c): like execve(): no shell, no search along
  * PATH, an environment of exactly the given variables, standard streams inherited or, with a log file,
- * sent to it. Never blocks; a script that doesn't end keeps only its own hook waiting.
+ * sent to it. Never blocks; a script that doesn't end keeps only its own hook waiting, and under a limit it
+ * is ended: by SIGTERM, and by SIGKILL when that doesn't do.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { splitCommand } from '../options/options.ts';
-import type { ScriptResult, ScriptRunner } from './script.ts';
+import type { ScriptLimits, ScriptResult, ScriptRunner } from './script.ts';
 
 export interface ScriptRunnerOptions {
   /** File descriptor for the scripts' output (--log); undefined = ours. Asked anew at every call. */
@@ -18,15 +19,54 @@ export interface ScriptRunnerOptions {
 const EXECVE_FAILURE = 127;
 /** The system could not make a process at all. */
 const FORK_ERRORS = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
+/** From SIGTERM to SIGKILL. */
+const KILL_AFTER_MS = 1_000;
 
 export function createScriptRunner(options: ScriptRunnerOptions = {}): ScriptRunner {
+  const children = new Children();
   return {
     name: 'node:child_process',
     run: (command, args, env) => {
       const [program = command, ...own] = splitCommand(command);
-      return runProgram(program, [...own, ...args], env, streams(options));
+      return runProgram(program, [...own, ...args], env, streams(options), children);
     },
+    limit: (limits) => children.limit(limits),
   };
+}
+
+/** The scripts that run, each with the timer that ends it, if any. */
+class Children {
+  readonly #timers = new Map<ChildProcess, NodeJS.Timeout | undefined>();
+  #limits: ScriptLimits | undefined;
+
+  add(child: ChildProcess): void {
+    this.#timers.set(child, undefined);
+    if (this.#limits) this.#endAfter(child, this.#limits.newMs);
+  }
+
+  remove(child: ChildProcess): void {
+    clearTimeout(this.#timers.get(child));
+    this.#timers.delete(child);
+  }
+
+  limit(limits: ScriptLimits | undefined): void {
+    this.#limits = limits;
+    for (const [child, timer] of this.#timers) {
+      clearTimeout(timer);
+      if (limits) this.#endAfter(child, limits.runningMs);
+    }
+  }
+
+  #endAfter(child: ChildProcess, ms: number): void {
+    const end = (): void => {
+      child.kill('SIGTERM');
+      this.#timers.set(
+        child,
+        setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS),
+      );
+    };
+    this.#timers.set(child, setTimeout(end, ms));
+  }
 }
 
 type Stdio = 'inherit' | 'ignore' | number;
@@ -43,14 +83,24 @@ function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   stdio: [Stdio, Stdio, Stdio],
+  children: Children,
 ): Promise<ScriptResult> {
   return new Promise((resolve) => {
     // A name without a slash would be looked up along PATH; execve() takes it from the current directory.
     const path = program.includes('/') ? program : `./${program}`;
     try {
       const child = spawn(path, args, { argv0: program, env: { ...env }, stdio, shell: false });
-      child.on('error', (error: NodeJS.ErrnoException) => resolve(startFailure(error)));
-      child.on('exit', (status) => resolve({ status: status ?? undefined }));
+      children.add(child);
+      child.on('error', (error: NodeJS.ErrnoException) => {
+        // Also what kill() may say of a child that runs on; its end is still to come then.
+        if (child.pid !== undefined) return;
+        children.remove(child);
+        resolve(startFailure(error));
+      });
+      child.on('exit', (status) => {
+        children.remove(child);
+        resolve({ status: status ?? undefined });
+      });
     } catch (error) {
       resolve(startFailure(error as NodeJS.ErrnoException));
     }

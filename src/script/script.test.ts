@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
-import { EnvSet, type HookCommands, ScriptHooks, scriptSecurityNote } from './script.ts';
+import { EnvSet, type HookCommands, ScriptHooks } from './script.ts';
 import { createScriptRunner } from './script-runner-node.ts';
 
 const der = Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x01);
+const PATH = { PATH: '/usr/bin:/bin' };
 let directory: string;
 let log: MemoryLogger;
 
@@ -89,6 +90,23 @@ describe('the runner', () => {
     expect(await runner.run(script('#!/bin/sh\nexit 3\n'), [], {})).toEqual({ status: 3 });
     expect(await runner.run(script('#!/bin/sh\nkill -9 $$\n'), [], {})).toEqual({ status: undefined });
   });
+
+  it('ends what runs longer than a limit, whatever it does about SIGTERM', async () => {
+    const runner = createScriptRunner();
+    const soft = runner.run(script('#!/bin/sh\nexec sleep 60\n'), [], PATH);
+    const deaf = runner.run(script('#!/bin/sh\ntrap "" TERM\nexec sleep 60\n'), [], PATH);
+    runner.limit?.({ runningMs: 300, newMs: 50 });
+    const later = runner.run(script('#!/bin/sh\nexec sleep 60\n'), [], PATH);
+    for (const ended of [soft, deaf, later]) expect(await ended).toEqual({ status: undefined });
+  });
+
+  it('lifts a limit', async () => {
+    const runner = createScriptRunner();
+    runner.limit?.({ runningMs: 50, newMs: 50 });
+    const slow = runner.run(script('#!/bin/sh\nsleep 0.4\nexit 7\n'), [], PATH);
+    runner.limit?.();
+    expect(await slow).toEqual({ status: 7 });
+  });
 });
 
 const UP = {
@@ -135,8 +153,6 @@ describe('hooks', () => {
       failure,
       failure,
     ]);
-    expect(scriptSecurityNote(1, true)).toBeUndefined();
-    expect(scriptSecurityNote(3, true)).toMatch(/^NOTE: the current --script-security/);
   });
 
   it('succeed at once when nothing is configured', async () => {

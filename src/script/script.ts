@@ -17,6 +17,19 @@ export interface ScriptRunner {
   readonly name: string;
   /** `env` is the whole environment of the child. Never rejects: failures are results. */
   run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<ScriptResult>;
+  /**
+   * From here on scripts have only so long and are ended then: what holds up the end of the program must end.
+   * Without `limits` they have as long as they like, as from the start.
+   */
+  limit?(limits?: ScriptLimits): void;
+}
+
+/** How long scripts may take, ms from the call of limit() or from their start. */
+export interface ScriptLimits {
+  /** Those that run already. */
+  readonly runningMs: number;
+  /** Those that are started later, to take things down. */
+  readonly newMs: number;
 }
 
 /**
@@ -92,4 +105,4 @@ export interface ClientConnectAnswer {
 
 export { clearCertificates, setCertificate, type TrackedAttribute } from './certificate-env.ts';
 export { EnvSet } from './env-set.ts';
-export { type HookOptions, ScriptHooks, scriptSecurityNote } from './script-hooks.ts';
+export { type HookOptions, ScriptHooks } from './script-hooks.ts';

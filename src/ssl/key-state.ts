@@ -17,6 +17,8 @@ import {
   D_SHOW_OCC,
   D_TLS_DEBUG_MED,
   D_TLS_ERRORS,
+  M_INFO,
+  M_WARN,
 } from '../base/errlevel.ts';
 import { AckList, op, ReliableReceive, ReliableSend } from '../reliable/reliable.ts';
 import { ChainCheck } from './chain-check.ts';
@@ -34,6 +36,7 @@ import {
 } from './key-method-2.ts';
 import { decideLogin } from './login.ts';
 import { compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
+import { shownPeerInfo } from './peer-info.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
 import {
@@ -401,6 +404,7 @@ export class KeyState {
       options: message.options,
       chain: this.#chain,
     };
+    this.#logPeerInfo(message.peerInfo);
     if (config.occ) this.#compareOptions(message.options);
     if (this.#isClient) this.auth = 'KS_AUTH_TRUE';
     else if (!this.#admit(message)) return;
@@ -423,6 +427,13 @@ export class KeyState {
       if (login.type === 'ask') this.#host.askLogin(this, login.credentials);
     }
     return true;
+  }
+
+  #logPeerInfo(text: string): void {
+    const { lines, invalid } = shownPeerInfo(text);
+    for (const [name, value] of lines) this.#log(M_INFO, `peer info: ${name}=${value}`);
+    for (let i = 0; i < invalid; i++)
+      this.#log(M_WARN, 'validation failed on peer_info line received from client');
   }
 
   #compareOptions(remote: string): void {

@@ -22,6 +22,8 @@ export const IV_PROTO_PUSH_UPDATE = 1 << 12;
 export const PEER_INFO_MAX_BYTES = 512 * 3 - 1;
 /** Most lines that parsePeerInfo() keeps. */
 const MAX_LINES = 128;
+/** Characters of a line that are shown; 2.x's buffer for one. */
+const SHOWN_MAX = 255;
 
 export interface PeerInfoOptions {
   /** Value of IV_VER, e.g. `2.6.14`. */
@@ -46,18 +48,19 @@ export interface PeerInfoOptions {
 
 /** The peer info text of a pull client or P2P peer. P2MP servers send ''. */
 export function defaultPeerInfo(options: PeerInfoOptions): string {
+  const { push } = options;
   const lines: string[] = [];
-  if (options.pull) {
+  if (options.pull || push)
     lines.push(`IV_VER=${options.version}`, `IV_PLAT=${options.platform}`, 'IV_TCPNL=1');
+  if (options.pull) {
     lines.push(`IV_MTU=${options.tunMtuMax}`);
     if (['AES-128-GCM', 'AES-256-GCM'].every((name) => options.ciphers.includes(name)))
       lines.push('IV_NCP=2');
   }
   lines.push(`IV_CIPHERS=${options.ciphers.join(':')}`);
   lines.push(`IV_PROTO=${ivProto(options.pull, options.epoch)}`);
-  if (!options.pull) return joinLines(lines);
+  if (!options.pull && !push) return joinLines(lines);
   lines.push(...options.compression);
-  const { push } = options;
   if (push) {
     if (push.hwaddr) lines.push(`IV_HWADDR=${push.hwaddr}`);
     lines.push(`IV_SSL=${push.ssl}`, `IV_PLAT_VER=${push.platformVersion}`);
@@ -118,6 +121,37 @@ export function parsePeerInfo(text: string): PeerInfo {
     mtu: positiveInt(values.get('IV_MTU')),
     values,
   };
+}
+
+/**
+ * The lines that scripts and the log get to see, in the order sent (2.x misc.c output_peer_info_env()): names start
+ * with IV_ or UV_; what a shell or a log could take for more than text has become `_`. `invalid` counts the others.
+ */
+export function shownPeerInfo(text: string): {
+  readonly lines: readonly (readonly [name: string, value: string])[];
+  readonly invalid: number;
+} {
+  const lines: [string, string][] = [];
+  let invalid = 0;
+  const all = text.split('\n', MAX_LINES);
+  if (all.at(-1) === '') all.pop();
+  for (const line of all) {
+    const [, name, value] = /^([IU]V_[A-Za-z0-9_]*)=(.*)$/s.exec(line.slice(0, SHOWN_MAX)) ?? [];
+    if (name === undefined || value === undefined) invalid++;
+    else lines.push([name, shownValue(value.replace(/\r+$/, ''))]);
+  }
+  return { lines, invalid };
+}
+
+/** Printable ASCII without spaces and shell's `$`, `(` and backtick; other bytes become `_`, one each. */
+function shownValue(value: string): string {
+  const bytes = new TextEncoder().encode(value);
+  let shown = '';
+  for (const byte of bytes) {
+    const character = String.fromCharCode(byte);
+    shown += byte <= 0x20 || byte >= 0x7f || '$(`'.includes(character) ? '_' : character;
+  }
+  return shown;
 }
 
 function isSentFromEnv(line: string, pushed: boolean): boolean {

@@ -95,6 +95,8 @@ export interface TlsMultiConfig {
   readonly needCredentials: boolean;
   /** Server: emit 'authenticate' and wait for handleAuthResult() even without credentials. */
   readonly deferAuth: boolean;
+  /** Server, --username-as-common-name: the name that a peer goes by is its login's. */
+  readonly usernameAsCommonName?: boolean;
   /** Emit 'verify' for every certificate (tls-verify script) and wait for handleVerifyResult(). */
   readonly deferVerify: boolean;
   /** Server: emit 'client-key' for every tls-crypt-v2 key (verify script) and wait for handleClientKeyResult(). */
@@ -274,6 +276,7 @@ export {
   type PeerInfo,
   type PeerInfoOptions,
   parsePeerInfo,
+  shownPeerInfo,
 } from './peer-info.ts';
 export {
   type CipherChoice,

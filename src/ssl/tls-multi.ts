@@ -315,7 +315,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     const to = session.remote ?? CONNECTED_PEER;
     if (this.#initiatedWith !== addressKey(to)) {
       this.#initiatedWith = addressKey(to);
-      log.log(M_INFO, `[${key.identity?.commonName}] Peer Connection Initiated with ${formatAddress(to)}`);
+      log.log(M_INFO, `[${this.#nameOf(key)}] Peer Connection Initiated with ${formatAddress(to)}`);
     }
     this.#settleLogin(key, nowMs);
   }
@@ -439,6 +439,12 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       D_TLS_DEBUG_LOW,
       `TLS: tls_multi_process: initial untrusted session promoted to ${semi}trusted`,
     );
+  }
+
+  /** The name that the peer goes by: its login's, where that counts, as long as the login isn't refused. */
+  #nameOf({ identity, auth }: KeyState): string {
+    const byLogin = this.config.usernameAsCommonName === true && auth !== 'KS_AUTH_FALSE';
+    return (byLogin ? identity?.username : identity?.commonName) ?? '';
   }
 
   /** Tells the outcome of the login once the key is active. */
