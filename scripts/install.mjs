@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const require = createRequire(import.meta.url);
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const product = join(root, 'build/Release/openvpn_native.node');
 const stamp = join(root, 'build/Release/built-for');
@@ -37,7 +38,7 @@ function build() {
   if (nodeDir === undefined) return `node's headers (include/node beside ${process.execPath}) missing`;
   let gyp;
   try {
-    gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+    gyp = require.resolve('node-gyp/bin/node-gyp.js');
   } catch {
     return 'the package node-gyp missing';
   }

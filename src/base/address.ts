@@ -25,11 +25,6 @@ export interface LinkAddress {
 /** Words per packet in `PacketBatch.addresses`. */
 export const ADDRESS_WORDS = 8;
 
-/** Whether `text` is an IPv4 dotted quad or an IPv6 literal (no scope). */
-export function isIp(text: string): boolean {
-  return parseIp(text) !== undefined;
-}
-
 /** Family and canonical text of an IP literal, or undefined. Strict: four decimal parts for IPv4. */
 export function parseIp(text: string): { family: AddressFamily; address: string } | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return { family: 4, address: text };

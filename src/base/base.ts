@@ -11,7 +11,6 @@ export {
   addressToWords,
   formatAddress,
   formatIp,
-  isIp,
   type LinkAddress,
   parseIp,
   parseIpBytes,

@@ -35,40 +35,27 @@ export const D_PROXY = level(2, 24);
 
 export const D_TLS_DEBUG_LOW = level(3, 30);
 export const D_ROUTE = level(3, 32);
-export const D_TUNTAP_INFO = level(3, 33);
 export const D_RESTART = level(3, 34);
 export const D_PUSH = level(3, 35);
-export const D_IFCONFIG_POOL = level(3, 36);
-export const D_AUTH = level(3, 37);
 export const D_MULTI_LOW = level(3, 38);
 export const D_ROUTE_QUOTA = level(3, 42);
 export const D_SCHED_EXIT = level(3, 40);
 export const D_OSBUF = level(3, 43);
 
-export const D_SHOW_PARMS = level(4, 50);
 export const D_LOW = level(4, 52);
 export const D_MULTI_DROPPED = level(4, 56);
 export const D_MULTI_MEDIUM = level(4, 57);
-export const D_INIT_MEDIUM = level(4, 60);
 export const D_MTU_INFO = level(4, 61);
 export const D_CIPHER_INIT = level(4, 65);
 
-export const D_LINK_RW = level(6, 69) | M_DEBUG;
-export const D_TUN_RW = level(6, 69) | M_DEBUG;
-export const D_CLIENT_NAT = level(6, 69) | M_DEBUG;
-
-export const D_HANDSHAKE_VERBOSE = level(7, 70) | M_DEBUG;
 export const D_TLS_DEBUG_MED = level(7, 70) | M_DEBUG;
 export const D_SHOW_OCC = level(7, 70) | M_DEBUG;
 export const D_PING = level(7, 70) | M_DEBUG;
 export const D_COMP_LOW = level(7, 70) | M_DEBUG;
-export const D_FRAG_DEBUG = level(7, 70) | M_DEBUG;
 export const D_MULTI_DEBUG = level(7, 70) | M_DEBUG;
 export const D_VLAN_DEBUG = level(7, 74) | M_DEBUG;
 export const D_PACKET_CONTENT = level(9, 70) | M_DEBUG;
-export const D_TLS_DEBUG = level(9, 70) | M_DEBUG;
 export const D_PID_PERSIST_DEBUG = level(9, 70) | M_DEBUG;
-export const D_RELIABLE = level(9, 70) | M_DEBUG;
 
 /** Verbosity of a level constant, 0..15. */
 export function levelOf(flags: number): number {

@@ -165,18 +165,11 @@ export {
  */
 export { createEpochKeys, type EpochKeys, type EpochKeysSpec, FUTURE_EPOCHS } from './epoch-keys.ts';
 export {
-  DEFAULT_REPLAY_PACKETS,
-  DEFAULT_REPLAY_SEC,
-  MAX_REPLAY_PACKETS,
-  MAX_REPLAY_SEC,
   PacketIdRec,
   REPLAY_EXPIRED,
   REPLAY_OK,
-  REPLAY_OUT_OF_ORDER,
   REPLAY_SEEN,
-  REPLAY_TIME_BACKTRACK,
   REPLAY_TOO_OLD,
-  REPLAY_ZERO_ID,
   type ReplayResult,
 } from './packet-id.ts';
 export {

@@ -28,10 +28,10 @@ export const REPLAY_OUT_OF_ORDER = 6;
 export type ReplayResult = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 
 /** Limits and defaults of --replay-window (2.x packet_id.h). */
-export const DEFAULT_REPLAY_PACKETS = 64;
-export const MAX_REPLAY_PACKETS = 65536;
-export const DEFAULT_REPLAY_SEC = 15;
-export const MAX_REPLAY_SEC = 600;
+const DEFAULT_REPLAY_PACKETS = 64;
+const MAX_REPLAY_PACKETS = 65536;
+const DEFAULT_REPLAY_SEC = 15;
+const MAX_REPLAY_SEC = 600;
 
 const UNSEEN = 0;
 const EXPIRED = 1;

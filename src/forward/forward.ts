@@ -220,10 +220,6 @@ export { MAX_FRAGS } from './fragment.ts';
 export type { InnerOptions } from './inner-rules.ts';
 /** mssfix(slab, offset, length, mss): true when it lowered an MSS. IP packet at offset. */
 export { mssfix } from './mss.ts';
-/** defaultMssfix(tunMtu, fragment): what 2.6 uses when --mssfix has no number or isn't given. */
-export { defaultMssfix } from './mtu.ts';
-/** Before PUSH_REPLY a pulling UDP client without ping settings uses { ...OFF_TIMERS, silenceSec: PRE_PULL_PING_RESTART_SEC }. */
-export { OFF_TIMERS, PRE_PULL_PING_RESTART_SEC } from './ping.ts';
 /**
  * Header fields without allocation. ipVersion(slab, offset, length): 4 | 6 | 0; the others need a checked version.
  * ipOffset(slab, offset, length, dev): start of IP in a frame, -1 if none. ipSourceOffset(offset, version),

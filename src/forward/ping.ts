@@ -19,9 +19,6 @@ export const PING_PAYLOAD: Uint8Array = Uint8Array.of(
   ...[0x07, 0xed, 0x2d, 0x0a, 0x98, 0x1f, 0xc7, 0x48],
 );
 
-/** --ping-restart of a pulling UDP client until PUSH_REPLY comes. */
-export const PRE_PULL_PING_RESTART_SEC = 120;
-
 /** All timers off. */
 export const OFF_TIMERS: TimerOptions = {
   pingSec: 0,

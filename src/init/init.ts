@@ -48,11 +48,10 @@ export type TunnelState =
 /** How a run of one configuration ended: exit, or start again from the configuration files (SIGHUP). */
 export type RunEnd = 'exit' | 'reload';
 
-export { runClient } from './client.ts';
 export type { ClientStatistics } from './client-run.ts';
 /** bannerFeatures(): what this installation can do, as --version names it. */
 export { bannerFeatures } from './features.ts';
 export { type Program, runProgram } from './openvpn.ts';
 export { createProviders, type ProviderChoice } from './providers.ts';
-export { runServer, type ServerHandle } from './server.ts';
-export { isRestart, logSignal, type PendingSignal, type SignalName, SignalState } from './sig.ts';
+export type { ServerHandle } from './server.ts';
+export { type PendingSignal, type SignalName, SignalState } from './sig.ts';

@@ -62,7 +62,6 @@ export interface BoundLink {
 }
 
 export { MultiInstance } from './multi-instance.ts';
-export { MultiIo } from './multi-io.ts';
 export { MultiServer } from './multi-server.ts';
 export { realAddressText } from './real-address.ts';
 export { serverStatus } from './server-status.ts';

@@ -22,9 +22,8 @@ export const NATIVE_WRITABLE = 2;
  */
 export type NativeErrorLog = Int32Array;
 export const NATIVE_ERROR_WORDS = 1 + 3 * 16;
-/** Operation words in a NativeErrorLog. */
+/** Operation word of a read in a NativeErrorLog; a write's is 1. */
 export const NATIVE_OP_READ = 0;
-export const NATIVE_OP_WRITE = 1;
 
 /** A file descriptor watched by libuv. `close()` is idempotent; no callback comes after it. */
 export interface NativePollable {

@@ -13,17 +13,15 @@
 
 /** parseClientConfig(text, label, base): { options, messages }; the context-D options over a clone of `base`. */
 export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
-export { ConfigError, type ConfigErrorKind } from './config-error.ts';
+export type { ConfigErrorKind } from './config-error.ts';
 export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts';
-export { createConfigFilesMemory } from './config-files-memory.ts';
 /** epochAllowed(options): whether the epoch data format may be announced and negotiated. */
 export { epochAllowed } from './data-ciphers.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
-export { type LexedLine, splitCommand, splitConfigLine } from './lexer.ts';
+export { type LexedLine, splitCommand } from './lexer.ts';
 export { listenEntries } from './listen.ts';
 export type { ImportKind } from './option-row.ts';
-export { findOption, OPTION_ROWS } from './option-table.ts';
 export type {
   ConnectionEntry,
   DevType,
@@ -50,9 +48,9 @@ export type {
 } from './option-types.ts';
 /**
  * optionsString({ options, ce, remote }): string; `remote: true` gives what the peer is expected to send.
- * optionsWarnings(expected, actual): LogLine[]; optionsStringCipher(text): string | undefined.
+ * optionsWarnings(expected, actual): LogLine[].
  */
-export { optionsString, optionsStringCipher, optionsWarnings } from './options-string.ts';
+export { optionsString, optionsWarnings } from './options-string.ts';
 /**
  * parseArgv(argv, env): ParseResult; argv without the program's name. parseConfig(text, env?): ParseResult.
  * OptionsError when the configuration can't be used; `env.messages` and `env.options` have what came before.
@@ -67,7 +65,6 @@ export {
   isUdp,
   type ProtoKind,
   portNumber,
-  protoDisplayName,
   protoFamily,
   protoKind,
 } from './proto.ts';
@@ -77,8 +74,6 @@ export {
  * IMPORT lines. restorePrePull(options), then useConnection(), before each new connection.
  */
 export { applyPulledOptions, finishPull, type PullResult, restorePrePull } from './pull.ts';
-/** pushRemove(options, prefix), pushReset(options): what push-remove and push-reset do to a client's list. */
-export { pushRemove, pushReset } from './push-list.ts';
 /** applyPushUpdate(options, items): PullResult of a whole PUSH_UPDATE; finishPull() follows. */
 export { applyPushUpdate } from './update.ts';
 /** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */

@@ -2,7 +2,7 @@
  * Names of --proto and of devices (2.x socket.c proto_names[], ascii2proto(); tun.c dev_type_enum()).
  * `udp` and `tcp-client` without a digit leave the address family to name resolution.
  */
-import type { ConnectionEntry, DevType, Options, ProtoName } from './option-types.ts';
+import type { DevType, Options, ProtoName } from './option-types.ts';
 
 /** 2.x order, as listed in the text about a bad --proto. */
 export const PROTO_NAMES: readonly ProtoName[] = [
@@ -19,21 +19,6 @@ export const PROTO_NAMES: readonly ProtoName[] = [
   'tcp6-client',
   'tcp6',
 ];
-
-const DISPLAY_NAMES: Readonly<Record<ProtoName, string>> = {
-  udp: 'UDP',
-  'tcp-server': 'TCP_SERVER',
-  'tcp-client': 'TCP_CLIENT',
-  tcp: 'TCP',
-  udp4: 'UDPv4',
-  'tcp4-server': 'TCPv4_SERVER',
-  'tcp4-client': 'TCPv4_CLIENT',
-  tcp4: 'TCPv4',
-  udp6: 'UDPv6',
-  'tcp6-server': 'TCPv6_SERVER',
-  'tcp6-client': 'TCPv6_CLIENT',
-  tcp6: 'TCPv6',
-};
 
 /** What a profile does, whatever its address family; 'tcp' is still undecided. */
 export type ProtoKind = 'udp' | 'tcp' | 'tcp-server' | 'tcp-client';
@@ -71,12 +56,6 @@ export function protoFamily(proto: ProtoName): 0 | 4 | 6 {
   return proto.includes('4') ? 4 : proto.includes('6') ? 6 : 0;
 }
 
-/** Long form as in log lines: `UDPv4`, `TCP_CLIENT`. `family` overrides that of the name once it is known. */
-export function protoDisplayName(proto: ProtoName, family?: 4 | 6): string {
-  if (family === undefined) return DISPLAY_NAMES[proto];
-  return DISPLAY_NAMES[protoKind(proto).replace(/^(udp|tcp)/, `$1${family}`) as ProtoName];
-}
-
 /** Port number of a --port text, or undefined for a service name or a number outside 0..65535. */
 export function portNumber(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,5}$/.test(text)) return undefined;
@@ -90,9 +69,4 @@ export function devTypeOf(options: Pick<Options, 'dev' | 'devType'>): DevType | 
   if (dev === undefined) return undefined;
   const types: DevType[] = ['tun', 'tap', 'null'];
   return types.find((type) => (devType === undefined ? dev.startsWith(type) : devType === type));
-}
-
-/** Whether this profile listens for connections (TCP server). */
-export function isTcpServer(entry: Pick<ConnectionEntry, 'proto'>): boolean {
-  return protoKind(entry.proto) === 'tcp-server';
 }

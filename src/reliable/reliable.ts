@@ -96,8 +96,6 @@ export interface WrapSession {
 export { ConnectRateLimit, InitialRateLimit } from './connect-rate.ts';
 export { controlPayloadBytes, DEFAULT_TLS_MTU } from './control-budget.ts';
 export {
-  ackBlockBytes,
-  MAX_ACKS,
   PREFIX_BYTES,
   readControlPacket,
   writeControlPacket,
@@ -106,7 +104,6 @@ export { CookieHandshake, type CookieHandshakeOptions, type CookieVerdict } from
 export * as op from './opcodes.ts';
 export {
   AckList,
-  DEFAULT_TLS_TIMEOUT_MS,
   type IncomingMessage,
   maxAcks,
   type OutgoingMessage,
@@ -117,7 +114,6 @@ export {
 export {
   createSessionId,
   isZeroSessionId,
-  SESSION_ID_BYTES,
   sameSessionId,
   sessionIdHex,
 } from './session-id.ts';

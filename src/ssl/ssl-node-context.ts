@@ -13,7 +13,7 @@ import {
   keyProblem,
   partName,
 } from './context-problem.ts';
-import { PKCS12_FAILED, readPkcs12 } from './pkcs12-forge.ts';
+import { PKCS12_FAILED, readPkcs12 } from './pkcs12-node.ts';
 import type { TlsEngineConfig } from './ssl-backend.ts';
 import {
   DEFAULT_TLS_CIPHERS,

@@ -269,7 +269,6 @@ export {
   IV_PROTO_DATA_EPOCH,
   IV_PROTO_DATA_V2,
   IV_PROTO_DYN_TLS_CRYPT,
-  IV_PROTO_NCP_P2P,
   IV_PROTO_PUSH_UPDATE,
   IV_PROTO_REQUEST_PUSH,
   IV_PROTO_TLS_KEY_EXPORT,
@@ -282,11 +281,9 @@ export {
   type CipherChoice,
   negotiateP2p,
   negotiateServerCipher,
-  optionsCipher,
   P2P_PEER_ID,
   P2P_PEER_ID_LABEL,
   type P2pNegotiation,
-  peerTakesCipher,
   pickClientCipher,
 } from './ssl-ncp.ts';
 /** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */

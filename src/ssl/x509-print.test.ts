@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type KeyKind, TestPki } from '../../test-kit/tls-pki.ts';
 import { describeChain } from './peer-certificates-node.ts';
-import { readPkcs12 } from './pkcs12-forge.ts';
+import { readPkcs12 } from './pkcs12-node.ts';
 import { isTrackable, type PeerCertificate, subjectAttributes, trackedValue } from './ssl.ts';
 
 let pki: TestPki;
