@@ -21,6 +21,7 @@ import {
   type TunnelOptions,
   tunnelFiles,
 } from './config.ts';
+import { toLogLine, toOpenvpn2, toOpenvpn3 } from './openvpn3.ts';
 import { isBefore, type Peer } from './peer.ts';
 import { spellFor } from './peer-spelling.ts';
 
@@ -179,19 +180,30 @@ export class Bed {
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
   launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
-    const spelt = this.isOurs(role) ? lines : spellFor(this.#programs.reference, lines);
-    const file = this.write(`${role}-${this.#counter++}.conf`, `${spelt.join('\n')}\n`);
-    const plain = [this.programFor(role), '--config', file];
+    const plain = this.#command(role, lines);
     const argv = options.terminal ? ['script', '-qefc', plain.join(' '), '/dev/null'] : plain;
     const program = new Program({
       name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
       argv,
       ns,
+      ...(this.#isOpenvpn3(role) ? { toLine: toLogLine } : {}),
       cwd: this.dir,
       env: { ...(this.isOurs(role) ? this.env : undefined), ...options.env },
     });
     this.#started.push({ program, role });
     return program;
+  }
+
+  /** Whether an OpenVPN 3 plays `role`. */
+  #isOpenvpn3(role: Role): boolean {
+    return !this.isOurs(role) && this.#programs.reference.kind === 'openvpn3-client';
+  }
+
+  /** Writes the configuration file and returns the words that start the program of `role` with it. */
+  #command(role: Role, lines: readonly string[]): string[] {
+    const { extension, args, lines: kept } = this.#isOpenvpn3(role) ? toOpenvpn3(lines) : toOpenvpn2(lines);
+    const file = this.write(`${role}-${this.#counter++}.${extension}`, `${kept.join('\n')}\n`);
+    return [this.programFor(role), ...args, file];
   }
 
   async waitUp(client: Program, timeoutMs = 20_000): Promise<void> {

@@ -51,6 +51,9 @@ export const PLAIN_TUNNEL: TunnelOptions = {
 /** Values that not every peer has. */
 const VALUE_LIMITS: Readonly<Record<string, PeerLimits>> = {
   'dev tap': { peerKinds: ['openvpn'] },
+  'topology p2p': { peerKinds: ['openvpn'] },
+  'cipher AES-128-OFB': { peerKinds: ['openvpn'] },
+  'cipher none': { peerKinds: ['openvpn'] },
   'wrap tls-crypt-v2': { peerFrom: '2.5' },
   'cipher CHACHA20-POLY1305': { peerFrom: '2.5' },
 };

@@ -5,7 +5,7 @@
 import { coveringCases, type Dimensions, fullProduct } from '../test-kit/covering.ts';
 import type { Bed, Pairing } from './bed.ts';
 import { limitsOf, type TunnelOptions } from './config.ts';
-import { fits, type Peer, type PeerLimits } from './peer.ts';
+import { ALL_KINDS, fits, type Peer, type PeerLimits } from './peer.ts';
 import type { CompatTest } from './runner.ts';
 
 export const DIMENSIONS: Dimensions<TunnelOptions> = {
@@ -33,7 +33,7 @@ const SEEDS: Readonly<Record<Pairing, number>> = { 'ours-client': 11, 'ours-serv
 /** Row of docs/compatibility.md for all of them. */
 export const MATRIX_FEATURE = 'Tunnels of the matrix below';
 
-const ANY_PEER: PeerLimits = { peerKinds: ['openvpn', 'openvpn3-client'] };
+const ANY_PEER: PeerLimits = { peerKinds: ALL_KINDS };
 
 /** The matrix tests of one pairing; only ours with ours takes the values that `peer` does not have. */
 export function matrixTests(pairing: Pairing, full: boolean, peer: Peer): CompatTest[] {

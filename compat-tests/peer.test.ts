@@ -7,7 +7,7 @@ describe('what a peer is', () => {
   it('is told by the first line of --version', () => {
     expect(peer('2.6.14')).toEqual({ kind: 'openvpn', title: '2.6.14', version: [2, 6, 14] });
     expect(peer('2.8_git')).toEqual({ kind: 'openvpn', title: '2.8_git', version: [2, 8] });
-    expect(parsePeer('OpenVPN 3 test client\n').kind).toBe('openvpn3-client');
+    expect(parsePeer('OpenVPN cli 1.0\nOpenVPN core 3.11.7 linux x86_64\n').kind).toBe('openvpn3-client');
     expect(parsePeer('sh: not found').title).toBe('unknown');
   });
 

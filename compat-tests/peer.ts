@@ -28,6 +28,9 @@ export interface PeerLimits {
   readonly peerKinds?: readonly PeerKind[];
 }
 
+/** For tests that are for clients of either kind. */
+export const ALL_KINDS: readonly PeerKind[] = ['openvpn', 'openvpn3-client'];
+
 const PAIRINGS_OF: Readonly<Record<PeerKind, readonly Pairing[]>> = {
   openvpn: ['ours-client', 'ours-server', 'ours-both'],
   'openvpn3-client': ['ours-server', 'ours-both'],
@@ -41,7 +44,7 @@ export function readPeer(path: string): Peer {
 
 /** @param text what `--version` prints */
 export function parsePeer(text: string): Peer {
-  if (/^OpenVPN (core )?3\b/.test(text)) return { kind: 'openvpn3-client', title: 'OpenVPN 3', version: [3] };
+  if (/^OpenVPN (core )?3\b/m.test(text)) return { kind: 'openvpn3-client', title: 'OpenVPN 3', version: [3] };
   const title = /^OpenVPN (\d\S*)/.exec(text)?.[1];
   if (title === undefined) return { kind: 'openvpn', title: 'unknown', version: [] };
   return { kind: 'openvpn', title, version: numbersOf(title) };

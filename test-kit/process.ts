@@ -22,6 +22,8 @@ export interface ProgramOptions {
   readonly ns?: string | undefined;
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** What becomes of each line before it is kept; the line itself when left out. */
+  readonly toLine?: ((line: string) => string) | undefined;
 }
 
 let patience = 1;
@@ -74,10 +76,9 @@ export class Program {
     this.#child = spawn(file!, args, { cwd: options.cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
     running.add(this.#child);
     this.#child.stdin?.on('error', () => undefined);
-    const pending = [
-      collectLines(this.#child.stdout, this.#add),
-      collectLines(this.#child.stderr, this.#add),
-    ];
+    const { toLine } = options;
+    const add = toLine === undefined ? this.#add : (line: string) => this.#add(toLine(line));
+    const pending = [collectLines(this.#child.stdout, add), collectLines(this.#child.stderr, add)];
     this.exited = this.#ending(pending);
   }
 

@@ -15,6 +15,7 @@ import { limits } from './limits.ts';
 import { links } from './links.ts';
 import { loginOptions } from './login-options.ts';
 import { logins } from './logins.ts';
+import { openvpn3 } from './openvpn3.ts';
 import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
 import { proxyTalks } from './proxy-talks.ts';
@@ -61,6 +62,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Refused peers', refusals],
   ['TLS engines', tlsEngines],
   ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
+  ["OpenVPN 3's own ways", openvpn3],
   ['Garbage and replays', hostile],
   ['Wrong configurations', configErrors],
 ];

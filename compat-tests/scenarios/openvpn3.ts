@@ -1,0 +1,265 @@
+/**
+ * What OpenVPN 3's client does in a way of its own, against our server: when it takes a new key, what it
+ * announces, how it leaves, comes back and takes updates, and why it refuses. Scenarios that it shares with 2.x
+ * stand with the others.
+ */
+import { execFileSync } from 'node:child_process';
+import { type Program, sleep } from '../../test-kit/process.ts';
+import { type Bed, check, type Role } from '../bed.ts';
+import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
+import { startRelay } from './links.ts';
+import type { Scenario } from './scenario.ts';
+
+const RENEG_SEC = 10;
+const WATCH_SEC = 24;
+const PING_INTERVAL_SEC = 0.02;
+/** More than one control message of routes: the reply comes in parts. */
+const MANY_ROUTES = 60;
+const RELAY_REMOTE = '127.0.0.1 7000';
+const LEFT = /SIGTERM\[soft,(delayed|remote)-exit\] received, client-instance exiting/;
+const WRAPS = ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'] as const;
+
+const SCENARIOS: readonly Omit<Scenario, 'peerKinds' | 'pairings'>[] = [
+  ...(['client', 'server'] as const).flatMap((initiator) =>
+    (['1.2', '1.3'] as const).map((tls) => ({
+      name: `OpenVPN 3: renegotiation by the ${initiator} under pings, TLS ${tls}`,
+      tunnel: { tls },
+      timeoutMs: 90_000,
+      run: (bed: Bed) => renegotiates(bed, initiator),
+    })),
+  ),
+  ...WRAPS.map((wrap) => ({
+    name: `OpenVPN 3: two renegotiations in dynamic tls-crypt (${wrap})`,
+    tunnel: { wrap, proto: wrap === 'tls-auth' ? ('tcp' as const) : ('udp' as const) },
+    timeoutMs: 90_000,
+    run: (bed: Bed) => renegotiates(bed, 'client'),
+  })),
+  { name: 'OpenVPN 3: epoch data keys with compat-mode 2.7.0', run: (bed) => epochs(bed) },
+  {
+    name: 'OpenVPN 3: epoch data keys over TCP and IPv6, renewed',
+    tunnel: { proto: 'tcp', family: 6, cipher: 'CHACHA20-POLY1305' },
+    timeoutMs: 90_000,
+    run: (bed) => epochs(bed, true),
+  },
+  { name: 'OpenVPN 3: PUSH_UPDATE replaces routes and addresses', run: updated },
+  { name: 'OpenVPN 3: PUSH_REPLY in several parts', run: manyOptions },
+  ...(['udp', 'tcp'] as const).flatMap((proto) => [
+    { name: `OpenVPN 3: leaves with a notice (${proto})`, tunnel: { proto }, run: leaves },
+    { name: `OpenVPN 3: reconnects by itself, pauses, resumes (${proto})`, tunnel: { proto }, run: pauses },
+    { name: `OpenVPN 3: sent away by a leaving server (${proto})`, tunnel: { proto }, run: sentAway },
+  ]),
+  { name: 'OpenVPN 3: floats', run: floats },
+  ...['stub-v2', 'stub', 'lz4-v2', 'lz4', 'lzo'].map((method) => ({
+    name: `OpenVPN 3: compress ${method} pushed`,
+    run: (bed: Bed) => compressed(bed, method),
+  })),
+  { name: 'OpenVPN 3: comp-lzo no pushed', run: (bed) => compressed(bed, 'comp-lzo no') },
+  { name: 'OpenVPN 3: peer-fingerprint on both ends, no authority', run: fingerprints },
+  { name: 'OpenVPN 3: refuses a server of another authority', run: wrongAuthority },
+  { name: 'OpenVPN 3: refused for its certificate', run: strangers },
+  { name: 'OpenVPN 3: no common data cipher', run: noCommonCipher },
+  { name: 'OpenVPN 3: topology p2p is not for it', tunnel: { topology: 'p2p' }, run: pointToPoint },
+];
+
+export const openvpn3: readonly Scenario[] = SCENARIOS.map((scenario) => ({
+  ...scenario,
+  pairings: ['ours-server'],
+  peerKinds: ['openvpn3-client'],
+}));
+
+/**
+ * It sends with a new key only after min(hand-window, reneg-sec / 2) of its own, and by then needs the old one at
+ * the server: with its hand-window of 60 s no server may renegotiate more often than that.
+ */
+async function renegotiates(bed: Bed, initiator: Role): Promise<void> {
+  const own = initiator === 'client' ? [`reneg-sec ${RENEG_SEC}`] : ['reneg-sec 0', 'become-primary 3'];
+  const server = await bed.startServer([`reneg-sec ${initiator === 'server' ? RENEG_SEC : 0}`]);
+  const client = await bed.startClient(own);
+  const count = Math.round(WATCH_SEC / PING_INTERVAL_SEC);
+  await bed.checkPing(INNER_SERVER4, { count, intervalSec: PING_INTERVAL_SEC });
+  if (initiator === 'server') check(server.has(/TLS: soft reset sec=10/), `no soft reset${bed.tails()}`);
+  for (const end of [server, client]) {
+    const handshakes = occurrences(end, /Control Channel: TLSv/);
+    check(handshakes > 2, `${end.name}: ${handshakes} handshakes in ${WATCH_SEC} s${bed.tails()}`);
+  }
+  check(client.has(/control channel: dynamic tls-crypt enabled/), client.tail());
+  await bed.checkTransfer(INNER_SERVER4, 1_048_576);
+}
+
+async function epochs(bed: Bed, renewed = false): Promise<void> {
+  const reneg = renewed ? [`reneg-sec ${RENEG_SEC}`] : [];
+  await bed.startServer(['compat-mode 2.7.0', 'reneg-sec 0']);
+  const client = await bed.startClient(reneg);
+  check(client.has(/data channel: cipher .*aead-epoch/), `epoch keys are not used${bed.tails()}`);
+  await bed.checkTraffic(4);
+  if (!renewed) return;
+  await sleep(2_200 * RENEG_SEC);
+  check(occurrences(client, /Control Channel: TLSv/) > 2, client.tail());
+  await bed.checkTraffic(1);
+}
+
+async function updated(bed: Bed): Promise<void> {
+  const { ns } = bed.client();
+  const before = bed.snapshot(ns);
+  const server = await bed.startLibraryServer(['push "route 192.168.40.0 255.255.255.0"']);
+  const client = await bed.startClient();
+  await bed.checkPing(INNER_SERVER4);
+  const told = await server.ask({
+    do: 'push-update',
+    options: 'route 192.168.41.0 255.255.255.0,ifconfig 10.8.0.77 255.255.255.0',
+  });
+  check(told === 1, `${told} clients told`);
+  await client.waitFor(/PUSH UPDATE:/);
+  const routes = () => bed.ip(ns, 'route');
+  await bed.waitUntil(() => routes().includes('192.168.41.0/24'), 'the new route is not there');
+  check(!routes().includes('192.168.40.0/24'), routes());
+  check(bed.ip(ns, '-4', 'addr').includes('10.8.0.77/24'), bed.ip(ns, '-4', 'addr'));
+  await bed.checkPing(INNER_SERVER4);
+  await bed.checkTransfer(INNER_SERVER4, 1_048_576);
+  await server.ask({ do: 'push-update', options: '-route' });
+  await bed.waitUntil(() => !routes().includes('192.168.'), 'the route is still there');
+  await bed.stop(client);
+  bed.checkClean(ns, before);
+}
+
+async function manyOptions(bed: Bed): Promise<void> {
+  const routes = Array.from({ length: MANY_ROUTES }, (_, i) => `push "route 172.20.${i}.0 255.255.255.0"`);
+  await bed.startServer(routes);
+  const client = await bed.startClient();
+  check(client.has(/Options continuation\.\.\./), `the reply came in one part${bed.tails()}`);
+  const set = bed.ip(bed.client().ns, 'route').split('\n');
+  const count = set.filter((line) => line.startsWith('172.20.')).length;
+  check(count === MANY_ROUTES, `${count} routes`);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+async function leaves(bed: Bed): Promise<void> {
+  const before = bed.snapshot(bed.client().ns);
+  const server = await bed.startServer();
+  const client = await bed.startClient();
+  await bed.checkPing(INNER_SERVER4);
+  await bed.stop(client);
+  const gone = bed.tunnel.proto === 'udp' ? LEFT : /Connection reset, restarting|client-instance (exiting|restarting)/;
+  await server.waitFor(gone, 5_000);
+  bed.checkClean(bed.client().ns, before);
+}
+
+async function pauses(bed: Bed): Promise<void> {
+  await bed.startServer();
+  const client = await bed.startClient();
+  for (const [signals, waitMs] of [
+    [['SIGHUP'], 0],
+    [['SIGUSR2', 'SIGUSR2'], 1_000],
+  ] as const) {
+    client.mark();
+    for (const signal of signals) {
+      client.signal(signal);
+      await sleep(waitMs);
+    }
+    await bed.waitUp(client);
+    await bed.checkPing(INNER_SERVER4);
+    await bed.checkPing(INNER_SERVER6);
+  }
+}
+
+async function sentAway(bed: Bed): Promise<void> {
+  const { proto } = bed.tunnel;
+  const lines = proto === 'udp' ? ['explicit-exit-notify 1'] : [];
+  const server = await bed.startServer(lines);
+  const client = await bed.startClient();
+  client.mark();
+  await bed.stop(server);
+  await client.waitFor(proto === 'udp' ? /EVENT: CLIENT_RESTART/ : /Connection reset, restarting/);
+  await bed.startServer(lines);
+  await bed.waitUp(client, 30_000);
+  await bed.checkTraffic(1);
+}
+
+async function floats(bed: Bed): Promise<void> {
+  const server = await bed.startServer();
+  const relay = await startRelay(bed, {});
+  const client = await bed.startClient(['reneg-sec 10'], { remote: [RELAY_REMOTE] });
+  await relay.ask({ do: 'rebind' });
+  await sleep(RENEG_SEC * 1_000);
+  await bed.waitUntil(() => occurrences(client, /Control Channel: TLSv/) > 1, 'no renegotiation');
+  await bed.checkPing(INNER_SERVER4);
+  await bed.checkTransfer(INNER_SERVER4, 1_048_576);
+  check(server.has(/[Pp]eer 0 \(client1\) floated from/), `the server did not notice${bed.tails()}`);
+  check(!client.has(/EVENT: RECONNECTING/), `the client made a new connection${bed.tails()}`);
+}
+
+async function compressed(bed: Bed, method: string): Promise<void> {
+  const line = method.startsWith('comp-lzo') ? method : `compress ${method}`;
+  const allowed = /^(comp-lzo|stub)/.test(method) ? [] : ['allow-compression yes'];
+  await bed.startServer([line, ...allowed, `push "${line}"`]);
+  await bed.startClient(allowed);
+  await bed.checkPing(INNER_SERVER4, { count: 5, sizeBytes: 1_200 });
+  await bed.checkTraffic(2);
+}
+
+async function fingerprints(bed: Bed): Promise<void> {
+  const { server: own, client1 } = bed.pki;
+  const server = bed.launch('server', bed.network.server, [
+    'dev tun',
+    'proto udp4',
+    'server 10.8.0.0 255.255.255.0',
+    'topology subnet',
+    'dh none',
+    `cert ${own.cert}`,
+    `key ${own.key}`,
+    `peer-fingerprint ${fingerprint(client1.cert)}`,
+  ]);
+  await server.waitFor(/Initialization Sequence Completed/);
+  const { ns, server4 } = bed.client();
+  const lines = ['client', 'dev tun', `remote ${server4} 1194 udp4`];
+  const launch = (known: string) =>
+    bed.launch('client', ns, [
+      ...lines,
+      `cert ${client1.cert}`,
+      `key ${client1.key}`,
+      `peer-fingerprint ${fingerprint(known)}`,
+    ]);
+  const wrong = launch(client1.cert);
+  await wrong.waitFor(/EVENT: CERT_VERIFY_FAIL/);
+  await wrong.stop();
+  await bed.waitUp(launch(own.cert));
+  await bed.checkPing(INNER_SERVER4);
+}
+
+function fingerprint(cert: string): string {
+  const args = ['x509', '-in', cert, '-noout', '-fingerprint', '-sha256'];
+  return execFileSync('openssl', args, { encoding: 'utf8' }).trim().replace(/.*=/, '');
+}
+
+async function wrongAuthority(bed: Bed): Promise<void> {
+  const server = await bed.startServer();
+  const client = bed.launchClient([], { ca: 'wrongCa' });
+  await client.waitFor(/EVENT: CERT_VERIFY_FAIL/);
+  await server.waitFor(/tlsv1 alert unknown ca/i);
+  await server.waitFor(/TLS Error: TLS handshake failed/);
+  await bed.checkNoTunnel(client, server, {});
+}
+
+async function strangers(bed: Bed): Promise<void> {
+  const server = await bed.startServer();
+  const client = bed.launchClient([], { identity: 'stranger' });
+  await server.waitFor(/VERIFY ERROR: depth=[01], error=/);
+  await bed.checkNoTunnel(client, server, { server: /TLS Error: TLS handshake failed/ });
+}
+
+async function noCommonCipher(bed: Bed): Promise<void> {
+  const server = await bed.startServer(['data-ciphers AES-128-CBC']);
+  const client = bed.launchClient();
+  await client.waitFor(/EVENT: AUTH_FAILED Data channel cipher negotiation failed \(no shared cipher\)/);
+  await bed.checkNoTunnel(client, server, { server: /PUSH: No common cipher between server and client/ });
+}
+
+async function pointToPoint(bed: Bed): Promise<void> {
+  await bed.startServer();
+  const client = bed.launchClient();
+  await client.waitFor(/only topology 'subnet' and 'net30' supported/);
+}
+
+function occurrences(program: Program, pattern: RegExp): number {
+  return program.lines.filter((line) => pattern.test(line)).length;
+}
