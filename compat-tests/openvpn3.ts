@@ -25,7 +25,14 @@ const AS_ARGUMENTS: Readonly<Record<string, (parameters: readonly string[]) => r
 };
 
 /** Options that ovpncli must not see beside the arguments made of them. */
-const DROPPED = new Set(['askpass', 'allow-compression', 'explicit-exit-notify', 'tls-version-max', 'data-ciphers', 'connect-retry']);
+const DROPPED = new Set([
+  'askpass',
+  'allow-compression',
+  'explicit-exit-notify',
+  'tls-version-max',
+  'data-ciphers',
+  'connect-retry',
+]);
 
 /** The start of a 2.x with these lines. */
 export function toOpenvpn2(lines: readonly string[]): PeerCommand {
@@ -40,6 +47,7 @@ export function toOpenvpn3(lines: readonly string[]): PeerCommand {
     const [name = '', ...parameters] = line.split(/\s+/);
     args.push(...(AS_ARGUMENTS[name]?.(parameters) ?? []));
     if (name === 'setenv' && parameters[0] === 'IV_SSO') args.push('--sso-methods', parameters[1] ?? '');
+    else if (name === 'response') args.push('--response', ...parameters);
     else if (name === 'auth-user-pass') kept.push(name);
     else if (!DROPPED.has(name)) kept.push(line);
   }

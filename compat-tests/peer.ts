@@ -44,7 +44,8 @@ export function readPeer(path: string): Peer {
 
 /** @param text what `--version` prints */
 export function parsePeer(text: string): Peer {
-  if (/^OpenVPN (core )?3\b/m.test(text)) return { kind: 'openvpn3-client', title: 'OpenVPN 3', version: [3] };
+  if (/^OpenVPN (core )?3\b/m.test(text))
+    return { kind: 'openvpn3-client', title: 'OpenVPN 3', version: [3] };
   const title = /^OpenVPN (\d\S*)/.exec(text)?.[1];
   if (title === undefined) return { kind: 'openvpn', title: 'unknown', version: [] };
   return { kind: 'openvpn', title, version: numbersOf(title) };

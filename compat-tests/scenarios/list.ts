@@ -16,6 +16,7 @@ import { links } from './links.ts';
 import { loginOptions } from './login-options.ts';
 import { logins } from './logins.ts';
 import { openvpn3 } from './openvpn3.ts';
+import { openvpn3Logins } from './openvpn3-logins.ts';
 import { p2p } from './p2p.ts';
 import { proxies } from './proxies.ts';
 import { proxyTalks } from './proxy-talks.ts';
@@ -62,7 +63,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Refused peers', refusals],
   ['TLS engines', tlsEngines],
   ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
-  ["OpenVPN 3's own ways", openvpn3],
+  ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
   ['Garbage and replays', hostile],
   ['Wrong configurations', configErrors],
 ];

@@ -57,7 +57,7 @@ export const logins: readonly Scenario[] = [
 ];
 
 /** Server lines for a login script: its body sees $user and $pass and appends to the file `calls`. */
-function loginLines(bed: Bed, body: readonly string[]): string[] {
+export function loginLines(bed: Bed, body: readonly string[]): string[] {
   const script = bed.write(
     'login.sh',
     [
@@ -73,15 +73,15 @@ function loginLines(bed: Bed, body: readonly string[]): string[] {
 }
 
 /** Accepts alice's password and nothing else. */
-function onlyPassword(bed: Bed): string[] {
+export function onlyPassword(bed: Bed): string[] {
   return loginLines(bed, ['[ "$user $pass" = "alice secret" ]']);
 }
 
-function loginFile(bed: Bed): string {
+export function loginFile(bed: Bed): string {
   return bed.write('login.txt', 'alice\nsecret\n');
 }
 
-function calls(bed: Bed): string[] {
+export function calls(bed: Bed): string[] {
   return bed.read('calls').split('\n').slice(0, -1);
 }
 
@@ -275,6 +275,6 @@ function launchAtTerminal(bed: Bed, extra: readonly string[]): Program {
   return bed.launchClient(extra, { terminal: true });
 }
 
-function b64(text: string): string {
+export function b64(text: string): string {
   return Buffer.from(text).toString('base64');
 }

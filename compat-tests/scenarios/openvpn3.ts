@@ -17,22 +17,31 @@ const PING_INTERVAL_SEC = 0.02;
 const MANY_ROUTES = 60;
 const RELAY_REMOTE = '127.0.0.1 7000';
 const LEFT = /SIGTERM\[soft,(delayed|remote)-exit\] received, client-instance exiting/;
-const WRAPS = ['none', 'tls-auth', 'tls-crypt', 'tls-crypt-v2'] as const;
+/** Framings, and the least that it must be allowed for each. */
+const PUSHED = [
+  ['compress stub-v2', 'no'],
+  ['compress stub', 'asym'],
+  ['comp-lzo no', 'asym'],
+  ['compress lz4-v2', 'asym'],
+  ['compress lz4', 'yes'],
+  ['comp-lzo yes', 'asym'],
+] as const;
+/** All of them in dynamic tls-crypt. */
+const RENEGOTIATIONS = [
+  ['client', 'udp', 'none', '1.2'],
+  ['client', 'tcp', 'tls-auth', '1.3'],
+  ['client', 'udp', 'tls-crypt', '1.3'],
+  ['client', 'tcp', 'tls-crypt-v2', '1.2'],
+  ['server', 'udp', 'none', '1.3'],
+  ['server', 'udp', 'tls-crypt-v2', '1.2'],
+] as const;
 
 const SCENARIOS: readonly Omit<Scenario, 'peerKinds' | 'pairings'>[] = [
-  ...(['client', 'server'] as const).flatMap((initiator) =>
-    (['1.2', '1.3'] as const).map((tls) => ({
-      name: `OpenVPN 3: renegotiation by the ${initiator} under pings, TLS ${tls}`,
-      tunnel: { tls },
-      timeoutMs: 90_000,
-      run: (bed: Bed) => renegotiates(bed, initiator),
-    })),
-  ),
-  ...WRAPS.map((wrap) => ({
-    name: `OpenVPN 3: two renegotiations in dynamic tls-crypt (${wrap})`,
-    tunnel: { wrap, proto: wrap === 'tls-auth' ? ('tcp' as const) : ('udp' as const) },
+  ...RENEGOTIATIONS.map(([initiator, proto, wrap, tls]) => ({
+    name: `OpenVPN 3: renegotiations by the ${initiator} under pings (${proto}, ${wrap}, TLS ${tls})`,
+    tunnel: { proto, wrap, tls },
     timeoutMs: 90_000,
-    run: (bed: Bed) => renegotiates(bed, 'client'),
+    run: (bed: Bed) => renegotiates(bed, initiator),
   })),
   { name: 'OpenVPN 3: epoch data keys with compat-mode 2.7.0', run: (bed) => epochs(bed) },
   {
@@ -49,11 +58,12 @@ const SCENARIOS: readonly Omit<Scenario, 'peerKinds' | 'pairings'>[] = [
     { name: `OpenVPN 3: sent away by a leaving server (${proto})`, tunnel: { proto }, run: sentAway },
   ]),
   { name: 'OpenVPN 3: floats', run: floats },
-  ...['stub-v2', 'stub', 'lz4-v2', 'lz4', 'lzo'].map((method) => ({
-    name: `OpenVPN 3: compress ${method} pushed`,
-    run: (bed: Bed) => compressed(bed, method),
+  ...PUSHED.map(([line, mode]) => ({
+    name: `OpenVPN 3: ${line} pushed${mode === 'no' ? '' : `, with its compression mode ${mode}`}`,
+    run: (bed: Bed) => compressed(bed, line, mode),
   })),
-  { name: 'OpenVPN 3: comp-lzo no pushed', run: (bed) => compressed(bed, 'comp-lzo no') },
+  { name: 'OpenVPN 3: comp-lzo no pushed, which it takes for compression', run: stubRefused },
+  { name: 'OpenVPN 3: comp-lzo in its file, compress migrate', run: migrated },
   { name: 'OpenVPN 3: peer-fingerprint on both ends, no authority', run: fingerprints },
   { name: 'OpenVPN 3: refuses a server of another authority', run: wrongAuthority },
   { name: 'OpenVPN 3: refused for its certificate', run: strangers },
@@ -68,13 +78,14 @@ export const openvpn3: readonly Scenario[] = SCENARIOS.map((scenario) => ({
 }));
 
 /**
- * It sends with a new key only after min(hand-window, reneg-sec / 2) of its own, and by then needs the old one at
- * the server: with its hand-window of 60 s no server may renegotiate more often than that.
+ * It sends with a new key only after `become-primary`, by default min(hand-window, reneg-sec / 2) of its own, and
+ * until then needs the old one at the server: that must not renegotiate more often, or push another value.
  */
 async function renegotiates(bed: Bed, initiator: Role): Promise<void> {
-  const own = initiator === 'client' ? [`reneg-sec ${RENEG_SEC}`] : ['reneg-sec 0', 'become-primary 3'];
-  const server = await bed.startServer([`reneg-sec ${initiator === 'server' ? RENEG_SEC : 0}`]);
-  const client = await bed.startClient(own);
+  const reneg = (role: Role) => `reneg-sec ${initiator === role ? RENEG_SEC : 0}`;
+  const pushed = initiator === 'server' ? ['push "become-primary 3"'] : [];
+  const server = await bed.startServer([reneg('server'), ...pushed]);
+  const client = await bed.startClient([reneg('client')]);
   const count = Math.round(WATCH_SEC / PING_INTERVAL_SEC);
   await bed.checkPing(INNER_SERVER4, { count, intervalSec: PING_INTERVAL_SEC });
   if (initiator === 'server') check(server.has(/TLS: soft reset sec=10/), `no soft reset${bed.tails()}`);
@@ -82,7 +93,7 @@ async function renegotiates(bed: Bed, initiator: Role): Promise<void> {
     const handshakes = occurrences(end, /Control Channel: TLSv/);
     check(handshakes > 2, `${end.name}: ${handshakes} handshakes in ${WATCH_SEC} s${bed.tails()}`);
   }
-  check(client.has(/control channel: dynamic tls-crypt enabled/), client.tail());
+  check(server.has(/protocol-flags [^,']*dyn-tls-crypt/), server.tail());
   await bed.checkTransfer(INNER_SERVER4, 1_048_576);
 }
 
@@ -139,7 +150,8 @@ async function leaves(bed: Bed): Promise<void> {
   const client = await bed.startClient();
   await bed.checkPing(INNER_SERVER4);
   await bed.stop(client);
-  const gone = bed.tunnel.proto === 'udp' ? LEFT : /Connection reset, restarting|client-instance (exiting|restarting)/;
+  const gone =
+    bed.tunnel.proto === 'udp' ? LEFT : /Connection reset, restarting|client-instance (exiting|restarting)/;
   await server.waitFor(gone, 5_000);
   bed.checkClean(bed.client().ns, before);
 }
@@ -176,7 +188,7 @@ async function sentAway(bed: Bed): Promise<void> {
 }
 
 async function floats(bed: Bed): Promise<void> {
-  const server = await bed.startServer();
+  const server = await bed.startServer(['verb 4']);
   const relay = await startRelay(bed, {});
   const client = await bed.startClient(['reneg-sec 10'], { remote: [RELAY_REMOTE] });
   await relay.ask({ do: 'rebind' });
@@ -188,12 +200,25 @@ async function floats(bed: Bed): Promise<void> {
   check(!client.has(/EVENT: RECONNECTING/), `the client made a new connection${bed.tails()}`);
 }
 
-async function compressed(bed: Bed, method: string): Promise<void> {
-  const line = method.startsWith('comp-lzo') ? method : `compress ${method}`;
-  const allowed = /^(comp-lzo|stub)/.test(method) ? [] : ['allow-compression yes'];
-  await bed.startServer([line, ...allowed, `push "${line}"`]);
-  await bed.startClient(allowed);
+async function compressed(bed: Bed, line: string, mode: string): Promise<void> {
+  const sends = /lz4|yes/.test(line) ? ['allow-compression yes'] : [];
+  await bed.startServer([line, ...sends, `push "${line}"`]);
+  await bed.startClient([`allow-compression ${mode}`]);
   await bed.checkPing(INNER_SERVER4, { count: 5, sizeBytes: 1_200 });
+  await bed.checkTraffic(2);
+}
+
+async function stubRefused(bed: Bed): Promise<void> {
+  await bed.startServer(['comp-lzo no', 'push "comp-lzo no"']);
+  const client = bed.launchClient();
+  await client.waitFor(/EVENT: COMPRESS_ERROR server pushed compression settings that are not allowed/);
+  await client.waitForExit();
+}
+
+async function migrated(bed: Bed): Promise<void> {
+  const server = await bed.startServer(['compress migrate', 'verb 4']);
+  await bed.startClient(['comp-lzo']);
+  await server.waitFor(/PUSH_REPLY.*,compress stub-v2/);
   await bed.checkTraffic(2);
 }
 
