@@ -201,7 +201,8 @@ export class Bed {
 
   /** Writes the configuration file and returns the words that start the program of `role` with it. */
   #command(role: Role, lines: readonly string[]): string[] {
-    const { extension, args, lines: kept } = this.#isOpenvpn3(role) ? toOpenvpn3(lines) : toOpenvpn2(lines);
+    const spelt = this.isOurs(role) ? lines : spellFor(this.#programs.reference, lines);
+    const { extension, args, lines: kept } = this.#isOpenvpn3(role) ? toOpenvpn3(spelt) : toOpenvpn2(spelt);
     const file = this.write(`${role}-${this.#counter++}.${extension}`, `${kept.join('\n')}\n`);
     return [this.programFor(role), ...args, file];
   }
