@@ -2,7 +2,7 @@
  * The stages of `npm test` and `npm run check`, in their order. A stage returns how many of its tests
  * passed, failed and were skipped, and a text for those that didn't pass. Each has a time limit.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,21 @@ export function unitStage(long = false) {
   };
 }
 
+/** Every fuzz entry for its time, one after the other; the unit stage runs all of them briefly. */
+export function fuzzStage(secondsEach = 60) {
+  const limitMs = fuzzEntries() * (secondsEach + 60) * 1_000;
+  return {
+    name: `fuzz entries, ${secondsEach} s each`,
+    run: async () => {
+      const args = ['scripts/tools.mjs', 'fuzz/run.ts', 'all', '--seconds', `${secondsEach}`];
+      const result = await runLimited(process.execPath, args, { limitMs, echo: true });
+      const counts = /^fuzz: (\d+) passed, (\d+) failed\s*$/m.exec(result.output);
+      if (!counts) return verdict([result.timedOut ? 'time limit' : 'ended early'], 1);
+      return { passed: Number(counts[1]), failed: Number(counts[2]), skipped: 0, text: '' };
+    },
+  };
+}
+
 export const nativeStage = {
   name: 'native backends in a namespace',
   run: () => vitestStage([join(root, 'scripts/native-tests.mjs')], 4 * MINUTE_MS),
@@ -54,6 +69,10 @@ export const nativeStage = {
 /** The compat tests; `extra` goes to compat-tests/main.ts. */
 export function compatStage(extra = [], limitMs = 18 * MINUTE_MS) {
   return { name: 'compat tests against openvpn', run: () => compat(extra, limitMs) };
+}
+
+function fuzzEntries() {
+  return readdirSync(join(root, 'fuzz')).filter((file) => file.endsWith('.ts')).length;
 }
 
 function floorArguments() {

@@ -4,9 +4,17 @@
  *
  *   node scripts/test.mjs                 everything that fits into CI
  *   node scripts/test.mjs --check         only the looks at the sources (npm run check)
- *   node scripts/test.mjs --long          with the full compat matrix and all seeds (npm run test:long)
+ *   node scripts/test.mjs --long          with the full compat matrix, all seeds, a minute of each fuzz entry (npm run test:long)
  */
-import { compatStage, lintStages, nativeStage, setUpStage, unitStage, unusedStage } from './stages.mjs';
+import {
+  compatStage,
+  fuzzStage,
+  lintStages,
+  nativeStage,
+  setUpStage,
+  unitStage,
+  unusedStage,
+} from './stages.mjs';
 
 const LONG_LIMIT_MS = 4 * 3_600_000;
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -19,7 +27,8 @@ function chosenStages(args) {
   if (args.includes('--check')) return [...lintStages, unusedStage];
   const long = args.includes('--long');
   const compat = long ? compatStage(['--full'], LONG_LIMIT_MS) : compatStage();
-  return [setUpStage, ...lintStages, unitStage(long), nativeStage, compat];
+  const fuzz = long ? [fuzzStage()] : [];
+  return [setUpStage, ...lintStages, unitStage(long), ...fuzz, nativeStage, compat];
 }
 
 /** A stage that throws counts as one failure, so that the later stages still run. */

@@ -20,7 +20,7 @@ const OPTIONS: [string, CompressionFraming][] = [
 describe('compression framing', () => {
   it('reads what 2.6.14 sent in each framing, and writes the uncompressed forms alike', () => {
     for (const [option, framing] of OPTIONS) {
-      const cases = vectors().filter((item) => `${item.config_text} `.startsWith(option));
+      const cases = readVectors().cases.filter((item) => `${item.config_text} `.startsWith(option));
       expect(cases.length, option).toBeGreaterThan(0);
       for (const { framed, payload } of cases) {
         expect(unframe(make(framing), Buffer.from(framed, 'hex'))?.toString('hex')).toBe(payload);
@@ -43,6 +43,19 @@ describe('compression framing', () => {
         },
       ),
     );
+  });
+
+  it('marks packets with the bytes of 2.x', () => {
+    const even = Buffer.alloc(1000, 'a');
+    const { bytes } = readVectors();
+    const start = (framing: CompressionFraming, packet: Buffer, sends: boolean, length = 1): string =>
+      frame(make(framing, sends), packet).subarray(0, length).toString('hex');
+    expect(start('lzo-stub', even, true)).toBe(bytes.no_compress);
+    expect(start('lz4', even, false)).toBe(bytes.no_compress_swap);
+    expect(start('lzo', even, true)).toBe(bytes.lzo);
+    expect(start('lz4', even, true)).toBe(bytes.lz4_swap);
+    expect(start('lz4-v2', even, true, 2)).toBe(bytes.v2_indicator + bytes.v2_lz4);
+    expect(start('stub-v2', Buffer.of(0x50, 1), true, 2)).toBe(bytes.v2_indicator + bytes.v2_uncompressed);
   });
 
   it('compresses only what is long enough, allowed, and becomes shorter', () => {
@@ -154,6 +167,16 @@ function unframe(compressor: Compressor, packet: Uint8Array, room = 1600): Buffe
   return good ? Buffer.from(batch.packet(0)) : undefined;
 }
 
-function vectors(): { config_text: string; framed: string; payload: string }[] {
-  return JSON.parse(readFileSync('test-kit/vectors.json', 'utf8')).compression.cases;
+interface Vectors {
+  readonly cases: readonly { config_text: string; framed: string; payload: string }[];
+  readonly bytes: Readonly<
+    Record<
+      'no_compress' | 'no_compress_swap' | 'lzo' | 'lz4_swap' | 'v2_indicator' | 'v2_uncompressed' | 'v2_lz4',
+      string
+    >
+  >;
+}
+
+function readVectors(): Vectors {
+  return JSON.parse(readFileSync('test-kit/vectors.json', 'utf8')).compression;
 }

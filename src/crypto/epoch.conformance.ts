@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketBatch } from '../base/base.ts';
-import type { CryptoBackend, EpochKeys, EpochKeysSpec, KeyHalf } from './crypto.ts';
+import type { CipherInfo, CryptoBackend, EpochKeys, EpochKeysSpec, KeyHalf } from './crypto.ts';
 import {
   aeadUsageLimit,
   cipherInfo,
@@ -20,7 +20,7 @@ import {
   REPLAY_SEEN,
   REPLAY_TOO_OLD,
 } from './crypto.ts';
-import { EpochSchedule } from './epoch-schedule.ts';
+import { EpochSchedule, expandLabel } from './epoch-schedule.ts';
 
 interface EpochPacket {
   readonly packet: string;
@@ -31,12 +31,33 @@ interface EpochCase {
   readonly cipher: string;
   readonly epoch: number;
   readonly key2: string;
-  readonly derived: Record<'c2s' | 's2c', { readonly data_key: string; readonly data_iv: string }>;
+  readonly derived: Record<'c2s' | 's2c', Record<'E1' | 'epoch_key' | 'data_key' | 'data_iv', string>>;
   readonly c2s: EpochPacket;
   readonly s2c: EpochPacket;
 }
 
-const vectors: { readonly epoch: { readonly cases: readonly EpochCase[] } } = JSON.parse(
+interface Sample {
+  readonly packet: string;
+  readonly payload: string;
+}
+
+interface Vectors {
+  readonly epoch: {
+    readonly cases: readonly EpochCase[];
+    readonly labels: Readonly<Record<'next_epoch_text' | 'key_text' | 'iv_text' | 'prefix_text', string>>;
+    readonly window: { readonly accepted: string };
+  };
+  readonly data_packets: readonly {
+    readonly name: string;
+    readonly peer: string;
+    readonly cipher: string;
+    readonly key2: string;
+    readonly c2s: Sample;
+    readonly s2c: readonly Sample[];
+  }[];
+}
+
+const vectors: Vectors = JSON.parse(
   readFileSync(new URL('../../test-kit/vectors.json', import.meta.url), 'utf8'),
 );
 
@@ -66,22 +87,60 @@ function knownAnswers(crypto: CryptoBackend): void {
         const { data_key, data_iv } = vector.derived[direction];
         expect([hex(key.cipher), hex(key.hmac)]).toEqual([data_key, data_iv]);
 
-        const { packet, payload } = vector[direction];
-        const wire = bytes(packet);
-        const head = Buffer.from(wire);
-        const spec = { cipher, key, keyId: head[0]! & 7, peerId: head.readUIntBE(1, 3), epoch: vector.epoch };
-        const opened = batchOf(wire);
-        crypto.createOpeningKey(spec).openBatch(opened, 0, 1);
-        expect([opened.status[0], hex(opened.packet(0))]).toEqual([OPEN_OK, payload]);
-        expect(opened.packetTimes[0]).toBe(head.readUInt32BE(4));
-        expect(opened.packetIds[0]).toBe(head.readUInt32BE(8));
-        const sealed = batchOf(bytes(payload));
-        const firstPacketId = head.readUIntBE(6, 6);
-        expect(crypto.createSealingKey({ ...spec, firstPacketId }).sealBatch(sealed, 0, 1)).toBe(1);
-        expect(hex(sealed.packet(0))).toBe(packet);
+        checkSample(crypto, schedule, cipher, vector[direction]);
       });
     }
   }
+
+  for (const { name, peer, key2, c2s, s2c, ...vector } of vectors.data_packets) {
+    if (!name.startsWith('epoch')) continue;
+    it(`packets of session ${name} with ${peer}`, () => {
+      const cipher = cipherInfo(vector.cipher)!;
+      const halves = keyHalves(bytes(key2));
+      for (const [half, sample] of [
+        [halves[0], c2s] as const,
+        ...s2c.map((one) => [halves[1], one] as const),
+      ]) {
+        const schedule = new EpochSchedule(crypto, cipher, half);
+        schedule.advanceTo(Buffer.from(sample.packet, 'hex').readUInt16BE(4));
+        checkSample(crypto, schedule, cipher, sample);
+      }
+    });
+  }
+
+  it('has the labels and the window of 2.7', () => {
+    const { labels, window, cases } = vectors.epoch;
+    const { E1, data_key, data_iv } = cases[0]!.derived.c2s;
+    const expand = (label: string, length: number) => hex(expandLabel(crypto, bytes(E1), label, length));
+    expect(expand(labels.key_text, 32)).toBe(data_key);
+    expect(expand(labels.iv_text, 12)).toBe(data_iv);
+    const later = cases.find(({ epoch }) => epoch === 2)!.derived.c2s;
+    const next = expandLabel(crypto, bytes(later.E1), labels.next_epoch_text, 32);
+    expect(hex(next)).toBe(later.epoch_key);
+    expect(window.accepted).toBe(`current+1..current+${FUTURE_EPOCHS}`);
+  });
+}
+
+/** A packet of a real peer opens, and is what sealing its payload gives. */
+function checkSample(
+  crypto: CryptoBackend,
+  schedule: EpochSchedule,
+  cipher: CipherInfo,
+  { packet, payload }: Sample,
+): void {
+  const wire = bytes(packet);
+  const head = Buffer.from(wire);
+  const { epoch } = schedule;
+  const spec = { cipher, key: schedule.dataKey(), keyId: head[0]! & 7, peerId: head.readUIntBE(1, 3), epoch };
+  const opened = batchOf(wire);
+  crypto.createOpeningKey(spec).openBatch(opened, 0, 1);
+  expect([opened.status[0], hex(opened.packet(0))]).toEqual([OPEN_OK, payload]);
+  expect(opened.packetTimes[0]).toBe(head.readUInt32BE(4));
+  expect(opened.packetIds[0]).toBe(head.readUInt32BE(8));
+  const sealed = batchOf(bytes(payload));
+  const firstPacketId = head.readUIntBE(6, 6);
+  expect(crypto.createSealingKey({ ...spec, firstPacketId }).sealBatch(sealed, 0, 1)).toBe(1);
+  expect(hex(sealed.packet(0))).toBe(packet);
 }
 
 function moves(crypto: CryptoBackend): void {

@@ -8,6 +8,9 @@ import { Fragmenter, MAX_FRAGS, pieceSize, Reassembler, writeWhole } from './fra
 interface Vector {
   received: { fragment: string }[];
   reassembled: string;
+  sent: { fragment: string; seq_id: number; payload_len: number }[];
+  sent_datagram: string;
+  whole_header: string;
 }
 const { fragment: vector } = JSON.parse(readFileSync('test-kit/vectors.json', 'utf8')) as {
   fragment: Vector;
@@ -56,6 +59,15 @@ describe('fragments', () => {
     expect(pieces.map((piece) => piece.toString('hex'))).toEqual(
       vector.received.map(({ fragment }) => fragment),
     );
+  });
+
+  it('that a live 2.6.14 server took are written again, and joined', () => {
+    const { sent, sent_datagram } = vector;
+    const packet = Buffer.from(sent_datagram, 'hex');
+    const { pieces } = split(new Fragmenter(sent[0]!.seq_id - 1), packet, sent[0]!.payload_len);
+    expect(pieces.map((piece) => piece.toString('hex'))).toEqual(sent.map(({ fragment }) => fragment));
+    expect(join(new Reassembler(), pieces)).toEqual([packet]);
+    expect(whole(packet).toString('hex')).toBe(vector.whole_header + sent_datagram);
   });
 
   it('survive a shuffle among each other and with whole packets', () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import vectors from '../../test-kit/vectors.json' with { type: 'json' };
 import { MemoryLogger } from '../base/base.ts';
 import type { TimerOptions } from './forward.ts';
 import { isPing, OFF_TIMERS, PeerTimers, PING_PAYLOAD } from './ping.ts';
+
+const { messages } = vectors;
 
 function timers(change: Partial<TimerOptions>, commonName = ''): { timers: PeerTimers; log: MemoryLogger } {
   const log = new MemoryLogger(3);
@@ -10,7 +13,7 @@ function timers(change: Partial<TimerOptions>, commonName = ''): { timers: PeerT
 
 describe('isPing', () => {
   it('takes exactly the 16 bytes', () => {
-    expect(Buffer.from(PING_PAYLOAD).toString('hex')).toBe('2a187bf3641eb4cb07ed2d0a981fc748');
+    expect(Buffer.from(PING_PAYLOAD).toString('hex')).toBe(messages.ping);
     expect(isPing(PING_PAYLOAD, 0, 16)).toBe(true);
     expect(isPing(Buffer.concat([PING_PAYLOAD, Buffer.alloc(1)]), 0, 17)).toBe(false);
     expect(isPing(Buffer.concat([PING_PAYLOAD.subarray(0, 15), Buffer.alloc(1)]), 0, 16)).toBe(false);

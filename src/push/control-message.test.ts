@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import vectors from '../../test-kit/vectors.json' with { type: 'json' };
 import {
   authFailedMessage,
   authPendingMessages,
@@ -7,7 +8,26 @@ import {
   sanitizeControlMessage,
 } from './push.ts';
 
+const { observed_control_text } = vectors.messages;
+
 describe('readControlMessage', () => {
+  it('knows every message that was seen between live peers', () => {
+    const types = observed_control_text.map((text) => readControlMessage(text).type);
+    expect(types).toEqual([
+      'auth-failed',
+      'auth-failed',
+      'auth-failed',
+      'auth-pending',
+      'info-pre',
+      'cr-response',
+      'restart',
+      'halt',
+      'push-update',
+      'push-update',
+      'exit',
+    ]);
+  });
+
   it('reads AUTH_FAILED with and without reason', () => {
     expect(readControlMessage('AUTH_FAILED')).toEqual({
       type: 'auth-failed',

@@ -39,6 +39,10 @@ const CLIENT_ID = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 describe('key files made by 2.6.14', () => {
   it('are read and written byte for byte', () => {
     expect(toHex(SERVER_KEY)).toBe(VECTOR.server_key);
+    expect([toHex(SERVER_KEY.subarray(0, 32)), toHex(SERVER_KEY.subarray(64, 96))]).toEqual([
+      VECTOR.Ke,
+      VECTOR.Ka,
+    ]);
     expect(writePemKey(SERVER_KEY, TLS_CRYPT_V2_SERVER_KEY)).toBe(VECTOR.server_key_pem);
     for (const client of VECTOR.clients) {
       const { key2, wrapped } = readClientKeyFile(client.client_key_pem);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import vectors from '../../test-kit/vectors.json' with { type: 'json' };
 import { ApiMisuseError } from '../base/base.ts';
-import { allDigests, digestInfo, readStaticKey } from '../crypto/crypto.ts';
+import { allDigests, digestInfo, keyHalves, readStaticKey } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import {
   type ControlPacket,
@@ -26,7 +26,22 @@ const PAIRS: readonly (readonly [string, ControlWrap, ControlWrap])[] = [
 
 describe('captured packets of a live 2.6', () => {
   it('unwrap and wrap with tls-auth', () => {
-    checkCapture(vectors.tls_auth.packets, tlsAuth(1, 'SHA1'), tlsAuth(0, 'SHA1'), 9 + 20);
+    const { packets, digest, client_key_direction, server_key_direction } = vectors.tls_auth;
+    const [client, server] = [client_key_direction, server_key_direction].map((direction) =>
+      tlsAuth(direction === 0 ? 0 : 1, digest),
+    );
+    checkCapture(packets, client!, server!, 9 + 20);
+  });
+
+  it('take their keys where 2.6 does', () => {
+    const halves = keyHalves(KEY2);
+    const { client_send_hmac_key, server_send_hmac_key } = vectors.tls_auth;
+    expect(toHex(halves[1].hmac.subarray(0, 20))).toBe(client_send_hmac_key);
+    expect(toHex(halves[0].hmac.subarray(0, 20))).toBe(server_send_hmac_key);
+    for (const { from_key_index, Ke, Ka } of [vectors.tls_crypt.client_send, vectors.tls_crypt.server_send]) {
+      const { cipher, hmac } = halves[from_key_index === 0 ? 0 : 1];
+      expect([toHex(cipher.subarray(0, 32)), toHex(hmac.subarray(0, 32))]).toEqual([Ke, Ka]);
+    }
   });
 
   it('unwrap and wrap with tls-crypt', () => {

@@ -12,6 +12,11 @@ const HOUR = 3600;
 const USER = VECTOR.username_text;
 
 describe('a token of a live 2.6.14 server', () => {
+  it('is made with the second half of its key file', () => {
+    expect(Buffer.from(KEY).toString('hex')).toBe(VECTOR.server_key);
+    expect(Buffer.from(KEY.subarray(64, 96)).toString('hex')).toBe(VECTOR.hmac_key);
+  });
+
   it('is genuine for its user, and made again from its parts', () => {
     expect(tokens().verify(VECTOR.token_text, USER, MADE)).toEqual({
       genuine: true,

@@ -74,6 +74,7 @@ describe('peer info', () => {
     expect(read('2.4.12')).toMatchObject({ version: '2.4.12', proto: 2, ncp: 2, mtu: 0 });
     expect(read('2.5.11')).toMatchObject({ proto: 6, ciphers: ['AES-256-GCM', 'AES-128-GCM'] });
     expect(read('2.7.6')).toMatchObject({ proto: 8094, mtu: 1600, platform: 'linux' });
+    expect(read('2.8_git')).toMatchObject({ version: '2.8_git', proto: 8094, ciphers: CIPHERS });
     expect(read('v3 3.12_git').version).toBe('3.12_git:master');
   });
 
