@@ -22,6 +22,7 @@ const PUSHES = [
 
 export const target = {
   name: 'pulled-options',
+  executions: 500,
   corpus: PUSHES.map((text) => Buffer.from(text)),
   run(bytes: Uint8Array): void {
     // The control channel lets no message with control characters through.

@@ -11,6 +11,7 @@ const CONFIG =
 
 export const target = {
   name: 'push-update',
+  executions: 500,
   run(bytes: Uint8Array): void {
     const text = Buffer.from(bytes).toString('utf8').replace(/\0/g, ',');
     addressChanges(text);
