@@ -23,6 +23,8 @@ export const loginOptions: readonly Scenario[] = [
   { name: 'wrong password: auth-retry interact asks again', run: retryInteract },
   { name: 'auth-token renewed between renegotiations', run: renewedToken },
   { name: 'login that nobody decides ends in time', run: undecided },
+  { name: "auth-token of a script's own making", run: ownToken },
+  { name: 'client without a certificate (verify-client-cert none)', run: noCertificate },
   { name: 'push-peer-info and what scripts see of it', run: peerInfo },
   { name: 'messages of a server: RESTART and HALT', pairings: ['ours-client'], run: serverMessages },
   {
@@ -153,6 +155,34 @@ async function renewedToken(bed: Bed): Promise<void> {
   await bed.waitUp(client);
   check(calls(bed).length === 1, `the script was called for ${calls(bed).join('; ')}`);
   check(server.has(/auth-token authentication succeeded for username 'alice'/), server.tail());
+}
+
+/** The script pushes a token, and judges it like a password. */
+async function ownToken(bed: Bed): Promise<void> {
+  const push = bed.write('connect.sh', '#!/bin/sh\necho \'push "auth-token TOKEN"\' > "$1"\n', 0o700);
+  await bed.startServer([
+    ...envScript(bed, ['[ "$password" = secret ] || [ "$password" = TOKEN ]']),
+    `client-connect ${push}`,
+    `reneg-sec ${RENEWAL_SEC}`,
+    'hand-window 3',
+  ]);
+  await bed.startClient([...block('alice', 'secret'), 'auth-nocache', 'reneg-sec 0']);
+  await bed.waitUntil(() => calls(bed).length >= 2, 'no renegotiation');
+  await bed.checkPing(INNER_SERVER4);
+  const seen = calls(bed).slice(0, 2).join('; ');
+  check(seen === 'alice|secret|client1; alice|TOKEN|client1', `calls: ${seen}`);
+}
+
+async function noCertificate(bed: Bed): Promise<void> {
+  const accepts = envScript(bed, ['[ "$username|$password" = "alice|secret" ]']);
+  const server = await bed.startServer([...accepts, 'verify-client-cert none', 'username-as-common-name']);
+  const { ns, server4 } = bed.client();
+  const lines = ['client', 'dev tun', 'nobind', `remote ${server4} 1194 udp4`, `ca ${bed.pki.ca}`, 'verb 3'];
+  const client = bed.launch('client', ns, [...lines, 'remote-cert-tls server', ...block('alice', 'secret')]);
+  await bed.waitUp(client);
+  await bed.checkPing(INNER_SERVER4);
+  check(calls(bed).join() === 'alice|secret|', `calls: ${calls(bed).join('; ')}`);
+  check(server.has(/\[alice\] Peer Connection Initiated/), server.tail());
 }
 
 async function undecided(bed: Bed): Promise<void> {

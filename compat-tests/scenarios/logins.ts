@@ -32,13 +32,11 @@ export const logins: readonly Scenario[] = [
   { name: 'auth-nocache reads the password again for every key', run: nocache },
   {
     name: 'static challenge answered at the terminal',
-    pairings: ['ours-client', 'ours-both'],
     run: staticChallenge,
   },
   {
     name: 'dynamic challenge answered at the terminal',
     peerServerFrom: '2.6',
-    pairings: ['ours-client', 'ours-both'],
     run: dynamicChallenge,
   },
   {

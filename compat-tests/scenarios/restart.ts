@@ -41,6 +41,11 @@ export const restarts: readonly Scenario[] = [
     peerClientFrom: '2.6',
     run: (bed) => timedOut(bed, 'session-timeout 3'),
   },
+  { name: 'inactive of a server: idle clients are dropped', run: (bed) => dropped(bed, 'inactive 3 100000') },
+  {
+    name: 'session-timeout of a server: clients are dropped',
+    run: (bed) => dropped(bed, 'session-timeout 3'),
+  },
 ];
 
 async function serverKilled(bed: Bed): Promise<void> {
@@ -113,6 +118,16 @@ async function neverAnswers(bed: Bed): Promise<void> {
   const client = bed.launchClient(['ping-timer-rem', 'ping-restart 3']);
   await client.waitFor(PING_RESTART, 15_000);
   await client.waitFor(/SIGUSR1\[soft,ping-restart\] received, process restarting/);
+}
+
+async function dropped(bed: Bed, option: string): Promise<void> {
+  const server = await bed.startServer([option]);
+  await bed.startClient();
+  await bed.checkPing(INNER_SERVER4);
+  const reason = option.split(' ')[0];
+  const line = new RegExp(`client1/.* SIGTERM\\[soft,${reason}\\] received, client-instance exiting`);
+  await server.waitFor(line, 15_000);
+  await bed.checkNoPing(INNER_SERVER4);
 }
 
 async function timedOut(bed: Bed, option: string): Promise<void> {
