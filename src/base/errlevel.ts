@@ -14,6 +14,8 @@ export const M_NOMUTE = 1 << 11;
 export const M_NOPREFIX = 1 << 12;
 export const M_USAGE = 1 << 13;
 
+/** Shown whatever --verb says. */
+export const M_VERB0 = level(0, 0);
 export const M_INFO = level(1, 0);
 
 export const D_LINK_ERRORS = level(1, 1) | M_NONFATAL;

@@ -2,7 +2,7 @@
  * What a client does about AUTH_FAILED (2.x push.c receive_auth_failed()): a temporary failure is tried
  * again, a refused token gives way to the real password, everything else is --auth-retry's to say.
  */
-import { D_PUSH_ERRORS } from '../base/errlevel.ts';
+import { M_VERB0 } from '../base/errlevel.ts';
 import type { AuthFailedMessage } from '../push/push.ts';
 import type { ClientRun } from './client-run.ts';
 import type { ConnectionList } from './connection-list.ts';
@@ -17,7 +17,7 @@ export interface AuthFailedHost extends Pick<ClientRun, 'options' | 'providers' 
 export function handleAuthFailed(message: AuthFailedMessage, host: AuthFailedHost): void {
   const { options, providers, signals, passphrase, list, userPass } = host;
   const reason = message.reason === undefined ? '' : `,${message.reason}`;
-  providers.log.log(D_PUSH_ERRORS, `AUTH: Received control message: AUTH_FAILED${reason}`);
+  providers.log.log(M_VERB0, `AUTH: Received control message: AUTH_FAILED${reason}`);
   list.stay();
   const { temporary } = message;
   if (temporary) {

@@ -181,6 +181,7 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     ...(credentials && { credentials }),
     needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
     deferAuth: options.authUserPassVerify !== undefined,
+    optVerify: options.optVerify,
     usernameAsCommonName: options.usernameAsCommonName,
     deferVerify: options.tlsVerify !== undefined || options.tlsExportCert !== undefined,
     deferClientKey: options.tlsCryptV2Verify !== undefined,

@@ -232,7 +232,7 @@ export const obsoleteOptions: readonly OptionRow[] = [
     max: 0,
     contexts: 'G',
     importance: 'accept',
-    supported: 'ignored',
+    supported: 'yes',
     usage: '',
     help: 'Reject clients with mismatching option strings',
     apply: (_values, options, context) => {

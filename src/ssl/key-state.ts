@@ -35,7 +35,7 @@ import {
   zeroKeySource,
 } from './key-method-2.ts';
 import { decideLogin } from './login.ts';
-import { compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
+import { areConsistent, compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
 import { shownPeerInfo } from './peer-info.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
@@ -405,9 +405,11 @@ export class KeyState {
       chain: this.#chain,
     };
     this.#logPeerInfo(message.peerInfo);
-    if (config.occ) this.#compareOptions(message.options);
+    const consistent = !config.occ || this.#compareOptions(message.options);
     if (this.#isClient) this.auth = 'KS_AUTH_TRUE';
-    else if (!this.#admit(message)) return;
+    else if (config.optVerify && !consistent) {
+      this.#log(D_TLS_ERRORS, 'Option inconsistency warnings triggering disconnect due to --opt-verify');
+    } else if (!this.#admit(message)) return;
     this.#enter(S_GOT_KEY);
   }
 
@@ -436,15 +438,18 @@ export class KeyState {
       this.#log(M_WARN, 'validation failed on peer_info line received from client');
   }
 
-  #compareOptions(remote: string): void {
+  /** Whether the peer's options are what they should be. */
+  #compareOptions(remote: string): boolean {
     const { log, remoteOptions } = this.#host.config;
     const migrates = this.#migrates(remote);
     if (migrates && remote !== remoteOptions) {
       log.log(D_PUSH, "Note: 'compress migrate' detected remote peer with compression enabled.");
     }
-    if (!log.enabled(D_SHOW_OCC) || remoteOptions === '') return;
+    if (remoteOptions === '') return true;
     const expected = migrates ? withCompLzo(remoteOptions) : remoteOptions;
-    for (const line of compareOptions(expected, remote)) log.log(D_SHOW_OCC, line);
+    if (log.enabled(D_SHOW_OCC))
+      for (const line of compareOptions(expected, remote)) log.log(D_SHOW_OCC, line);
+    return areConsistent(remoteOptions, remote);
   }
 
   /** --compress migrate, and the peer has compression. */

@@ -1,6 +1,6 @@
 /**
  * Comparing the peer's options string with what it should be (2.x options.c options_cmp_equal(),
- * options_warning()). Differences are never fatal; 2.6 mentions them at verb 7 only.
+ * options_warning()). Differences are fatal with --opt-verify alone; 2.6 mentions them at verb 7 only.
  */
 
 /** Items that 2.6 doesn't compare any more. */
@@ -30,6 +30,11 @@ export function compareOptions(expected: string, remote: string): string[] {
     }
   }
   return warnings;
+}
+
+/** Whether `remote` is as it should be; strings of another version can't be compared. */
+export function areConsistent(expected: string, remote: string): boolean {
+  return expected.slice(0, 2) !== remote.slice(0, 2) || expected === remote;
 }
 
 /** Whether the peer's options string has a compression framing of any kind. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import { MemoryLogger } from '../base/base.ts';
 import { ChainCheck } from './chain-check.ts';
-import { compareOptions } from './options-compare.ts';
+import { areConsistent, compareOptions } from './options-compare.ts';
 import { PeerLock } from './peer-lock.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
@@ -172,6 +172,10 @@ it('options strings are compared as 2.6 does', () => {
     "WARNING: 'comp-lzo' is present in remote config but missing in local config, remote='comp-lzo'",
   ]);
   expect(compareOptions('V4,a,cipher X', 'V4,a,cipher Y')).toEqual([]);
+  expect(areConsistent('V4,a', 'V4,a')).toBe(true);
+  expect(areConsistent('V4,a,cipher X', 'V4,a,cipher Y')).toBe(false);
+  expect(areConsistent('V4,a', 'V5,b')).toBe(true);
+  expect(areConsistent('V4,a', '')).toBe(true);
 });
 
 it('TLS cipher names of OpenVPN become those of OpenSSL', () => {

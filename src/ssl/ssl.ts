@@ -95,6 +95,8 @@ export interface TlsMultiConfig {
   readonly needCredentials: boolean;
   /** Server: emit 'authenticate' and wait for handleAuthResult() even without credentials. */
   readonly deferAuth: boolean;
+  /** Server, --opt-verify: refuses peers whose options string isn't `remoteOptions`. */
+  readonly optVerify?: boolean;
   /** Server, --username-as-common-name: the name that a peer goes by is its login's. */
   readonly usernameAsCommonName?: boolean;
   /** Emit 'verify' for every certificate (tls-verify script) and wait for handleVerifyResult(). */
