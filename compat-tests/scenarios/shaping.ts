@@ -36,6 +36,12 @@ export const shaping: readonly Scenario[] = [
     clients: 2,
     run: fragmentBetweenClients,
   },
+  {
+    name: 'fragment follows a path MTU that the kernel tells the client',
+    feature: FRAGMENTS,
+    peerClientFrom: '2.6',
+    run: pathMtu,
+  },
   { name: 'tun-mtu 1300 pushed to the client', peerFrom: '2.6', run: pushedMtu },
   { name: 'link-mtu 1400 on both sides', run: linkMtu },
   { name: 'tun-mtu 9000 over a path of 1500', run: (bed) => jumbo(bed) },
@@ -62,6 +68,22 @@ async function fragmentBetweenClients(bed: Bed): Promise<void> {
   await bed.checkPing('10.8.0.3', { index: 0, ...HUGE_PING });
   await bed.checkPing('10.8.0.2', { index: 1, ...HUGE_PING });
   await bed.checkTransfer(INNER_SERVER4, MIB, 1);
+}
+
+/** With `mtu-disc yes` packets that are too long for the link are refused: pieces become shorter. */
+async function pathMtu(bed: Bed): Promise<void> {
+  await bed.startServer(['fragment 900']);
+  const client = await bed.startClient(['fragment 1300', 'mtu-disc yes', 'verb 4']);
+  const { ns, device } = bed.client();
+  await bed.checkPing(INNER_SERVER4, { sizeBytes: 1_200 });
+  bed.ip(ns, 'link', 'set', device, 'mtu', '1000');
+  const argv = ['ping', '-n', '-c', '50', '-i', '0.2', '-s', '1200', INNER_SERVER4];
+  const pings = new Program({ name: 'ping', argv, ns });
+  await client.waitFor(
+    /Note adjusting 'fragment 1300' to 'fragment 1000 mtu' according to path MTU discovery/,
+  );
+  await pings.stop();
+  await bed.checkPing(INNER_SERVER4, HUGE_PING);
 }
 
 async function pushedMtu(bed: Bed): Promise<void> {

@@ -31,7 +31,15 @@ import type {
 } from './forward.ts';
 import { type InnerOptions, InnerRules, innerRulesEmpty } from './inner-rules.ts';
 import { mssfix } from './mss.ts';
-import { fragmentSize, frameText, headerBytes, linkMtu, mssfixTarget, payloadHeaderBytes } from './mtu.ts';
+import {
+  adjustToPathMtu,
+  fragmentSize,
+  frameText,
+  headerBytes,
+  linkMtu,
+  mssfixTarget,
+  payloadHeaderBytes,
+} from './mtu.ts';
 import { isOcc, Occ } from './occ.ts';
 import { PayloadFrame } from './payload-frame.ts';
 import { isPing, PeerTimers, PING_PAYLOAD } from './ping.ts';
@@ -62,6 +70,8 @@ class PeerDataChannel implements DataChannel {
   #params: DataChannelParams | undefined;
   #crypto: FrameCrypto = { cipher: undefined, digest: undefined, header: 'v2' };
   #mss = 0;
+  /** What the kernel told last; 0 = nothing. */
+  #pathMtu = 0;
   #authenticated = 0;
   #event: DataChannelEvent | undefined;
   #failed = false;
@@ -182,8 +192,22 @@ class PeerDataChannel implements DataChannel {
 
   setFrame(frame: FrameOptions): void {
     this.#frame = frame;
+    this.#pathMtu = 0;
     this.#measure();
     if (this.#innerOptions) this.setInner(this.#innerOptions);
+  }
+
+  handlePathMtu(pathMtu: number): void {
+    if (pathMtu <= 0 || pathMtu === this.#pathMtu) return;
+    this.#pathMtu = pathMtu;
+    const { frame, notes } = adjustToPathMtu(this.#frame, pathMtu);
+    for (const note of notes) this.#config.log.log(D_MTU_INFO, note);
+    this.#frame = frame;
+    this.#measure();
+  }
+
+  handleKeys(): void {
+    this.#followParams();
   }
 
   setCompressor(compressor: Compressor | undefined): void {
@@ -461,7 +485,7 @@ class PeerDataChannel implements DataChannel {
   #logFrame(): void {
     const { log } = this.#config;
     if (!log.enabled(D_MTU_INFO)) return;
-    const tunMtuMax = Math.max(this.#frame.tunMtu, TUN_MTU_MAX_MIN);
+    const tunMtuMax = Math.max(this.#frame.tunMtu, this.#frame.tunMtuMax ?? 0, TUN_MTU_MAX_MIN);
     const payload = linkMtu({ ...this.#frame, tunMtu: tunMtuMax }, this.#crypto, false);
     const buffer = { tunMtuMax, headroom: PACKET_HEADROOM, payload, tailroom: PACKET_TAILROOM };
     const text = frameText(this.#frame, this.#crypto, buffer);

@@ -27,6 +27,8 @@ export interface FrameOptions {
   readonly dev: 'tun' | 'tap' | 'null';
   /** --tun-mtu */
   readonly tunMtu: number;
+  /** --tun-mtu-max, as log lines show it; 1600 at least. */
+  readonly tunMtuMax?: number;
   /** --tun-mtu-extra: 32 for tap, else 0. */
   readonly tunMtuExtra: number;
   readonly transport: 'udp' | 'tcp';
@@ -175,6 +177,10 @@ export interface DataChannel {
   setTimers(timers: TimerOptions, nowMs: number): void;
   /** Replaces the frame (pushed tun-mtu, floated to another family). */
   setFrame(frame: FrameOptions): void;
+  /** The kernel says how long packets of the link may be: with --fragment, sizes follow it. */
+  handlePathMtu(pathMtu: number): void;
+  /** Keys were made: sizes follow their cipher from the first packet on; this logs them at once. */
+  handleKeys(): void;
   /** Replaces the compression framing (after a pull, by client options). */
   setCompressor(compressor: Compressor | undefined): void;
   /** Replaces what is done to packets inside (after a pull, floated). */

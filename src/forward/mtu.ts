@@ -64,6 +64,36 @@ export function frameText(frame: FrameOptions, crypto: FrameCrypto, buffer: Fram
   return `[ mss_fix:${mss} max_frag:${frag} tun_mtu:${frame.tunMtu} tun_max_mtu:${buffer.tunMtuMax} headroom:${buffer.headroom} payload:${buffer.payload} tailroom:${buffer.tailroom} ET:${frame.tunMtuExtra} ]`;
 }
 
+/**
+ * What a path MTU that the kernel told makes of a frame, with 2.x's lines (mss.c frame_adjust_path_mtu()).
+ * Source: only frames with --fragment follow it (forward.c check_fragment()).
+ */
+export function adjustToPathMtu(
+  frame: FrameOptions,
+  pathMtu: number,
+): { frame: FrameOptions; notes: string[] } {
+  const { mssfix, fragment } = frame;
+  const notes: string[] = [];
+  if (!fragment) return { frame, notes };
+  const tooLong = (bytes: number, encap: boolean): boolean =>
+    pathMtu < bytes || (encap && pathMtu < bytes + encapBytes(frame));
+  const note = (name: string, bytes: number, encap: boolean): void => {
+    const before = `'${name} ${bytes}${encap ? ' mtu' : ''}'`;
+    notes.push(`Note adjusting ${before} to '${name} ${pathMtu} mtu' according to path MTU discovery`);
+  };
+  let next = frame;
+  if (mssfix && tooLong(mssfix.bytes, mssfix.mode === 'mtu')) {
+    note('mssfix', mssfix.bytes, mssfix.mode === 'mtu');
+    const mode = mssfix.mode === 'fixed' ? 'fixed' : 'mtu';
+    next = { ...next, mssfix: { bytes: pathMtu, mode } };
+  }
+  if (tooLong(fragment.bytes, fragment.encap)) {
+    note('fragment', fragment.bytes, fragment.encap);
+    next = { ...next, fragment: { bytes: pathMtu, encap: true } };
+  }
+  return { frame: next, notes };
+}
+
 /** Room in the packet buffers, as frameText() shows it. */
 export interface FrameBuffer {
   readonly tunMtuMax: number;

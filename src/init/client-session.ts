@@ -39,7 +39,7 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
-import { type Link, type SocketOptions, sendByTos } from '../socket/socket.ts';
+import { type Link, type LinkErrno, type SocketOptions, sendByTos } from '../socket/socket.ts';
 import type { TlsEvent, TlsMulti } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { SignalState } from './sig.ts';
@@ -555,8 +555,9 @@ export class ClientSession {
     }
   }
 
-  #handleLinkError(error: NodeJS.ErrnoException): void {
+  #handleLinkError(error: LinkErrno): void {
     this.#config.log.log(D_LINK_ERRORS, error.message);
+    if (error.pathMtu !== undefined) this.data.handlePathMtu(error.pathMtu);
   }
 
   #handleLinkClosed(error: NodeJS.ErrnoException | undefined): void {

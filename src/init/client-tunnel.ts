@@ -149,6 +149,7 @@ export class ClientTunnel {
     }
     session.data.setInner(innerOptions(options, session.remote, this.#interface.useGateway));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
+    session.data.handleKeys();
     this.#work(() => this.#completeP2p(session, params));
   }
 
@@ -198,6 +199,7 @@ export class ClientTunnel {
     session.setShaper(options.shaper);
     if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
+    session.data.handleKeys();
     this.#logTunnel(params, session);
     session.attach(device);
     session.drive();

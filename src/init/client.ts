@@ -28,7 +28,7 @@ import { ClientTunnel, type ClientTunnelHost } from './client-tunnel.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
 import { askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
-import { frameWarnings } from './frame-setup.ts';
+import { frameLines } from './frame-setup.ts';
 import type { RunEnd, TunnelState } from './init.ts';
 import { KeysWithoutTls } from './p2p.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
@@ -135,7 +135,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     this.#entry = next.entry;
     this.#tunnel.begin(ce);
     const createControl = await this.#prepareControl(ce);
-    for (const { level, text } of frameWarnings(this.#options, ce)) this.#log.log(level, text);
+    for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
     await this.#userPass.prepare();
     const parts = this.#linkParts(ce);
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);

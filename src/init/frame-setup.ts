@@ -2,10 +2,17 @@
  * Frame and buffer sizes from options (2.x do_init_frame(), frame_finalize_options() of init.c).
  */
 import type { LinkAddress } from '../base/base.ts';
-import { M_WARN } from '../base/errlevel.ts';
+import { D_SHOW_OCC, M_WARN } from '../base/errlevel.ts';
 import { headerBytes } from '../comp/comp.ts';
 import type { FrameOptions, InnerOptions } from '../forward/forward.ts';
-import { type ConnectionEntry, devTypeOf, isTcp, type LogLine, type Options } from '../options/options.ts';
+import {
+  type ConnectionEntry,
+  devTypeOf,
+  isTcp,
+  type LogLine,
+  type Options,
+  optionsString,
+} from '../options/options.ts';
 
 /** Bytes that a link packet may have on top of tun-mtu: headers, tag, padding, TCP length. */
 const LINK_SLACK = 192;
@@ -14,6 +21,7 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
   return {
     dev: devTypeOf(options) ?? 'tun',
     tunMtu: ce.tunMtu,
+    tunMtuMax: ce.tunMtuMax,
     tunMtuExtra: ce.tunMtuExtra,
     transport: isTcp(ce.proto) ? 'tcp' : 'udp',
     family,
@@ -51,8 +59,16 @@ export function innerOptions(
   };
 }
 
-/** 2.x's advice about a profile's frame, for the start of a connection (init.c do_init_frame()). */
-export function frameWarnings(options: Options, ce: ConnectionEntry): LogLine[] {
+/** 2.x's lines about a profile's frame, for the start of a connection (init.c do_init_frame(), do_compute_occ_strings()). */
+export function frameLines(options: Options, ce: ConnectionEntry): LogLine[] {
+  const strings = [
+    `Local Options String (VER=V4): '${optionsString({ options, ce })}'`,
+    `Expected Remote Options String (VER=V4): '${optionsString({ options, ce, remote: true })}'`,
+  ];
+  return [...frameAdvice(options, ce), ...strings.map((text) => ({ level: D_SHOW_OCC, text }))];
+}
+
+function frameAdvice(options: Options, ce: ConnectionEntry): LogLine[] {
   if (ce.fragment === 0) return [];
   const mssfixEncap = ce.mssfix.mode === 'mtu';
   const texts: (string | false)[] = [

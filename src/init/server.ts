@@ -25,7 +25,7 @@ import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
 import { AuthTokens } from '../ssl/ssl.ts';
 import { readText } from './file-text.ts';
-import { frameOptions, frameWarnings, maxPacketBytes } from './frame-setup.ts';
+import { frameLines, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { bindFamily } from './local-bind.ts';
 import type { Passphrase } from './passphrase.ts';
@@ -123,7 +123,7 @@ class Server implements ServerHandle {
     const { options, providers, signals } = this.#run;
     const ce = options.connectionList[0];
     if (!ce) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
-    for (const { level, text } of frameWarnings(options, ce)) this.#log.log(level, text);
+    for (const { level, text } of frameLines(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
     const materials = loadTlsMaterials(options, providers, await this.#run.passphrase.take(options));

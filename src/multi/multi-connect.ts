@@ -213,6 +213,7 @@ export class ClientSetup {
     instance.tls.generateDataKeys(params, nowMs);
     instance.state = 'connected';
     this.#setFraming(instance);
+    instance.data.handleKeys();
     instance.data.setTimers(timerOptions(instance.options), nowMs);
     if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) instance.responder.setRequestPush();
     if (instance.responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);

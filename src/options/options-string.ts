@@ -141,21 +141,27 @@ function linkMtu(options: Options, ce: ConnectionEntry): number {
   const tunMtu = ce.linkMtuDefined ? TUN_MTU_DEFAULT : ce.tunMtu;
   const fragment = ce.fragment === 0 ? 0 : 4;
   const blowfish = hasKeys(options) && options.cipher === 'BF-CBC' ? 16 : 0;
-  return (
-    tunMtu + ce.tunMtuExtra + compressionBytes(options) + fragment + blowfish + linkHeaderBytes(options, ce)
-  );
+  const { cipher } = keyTypes(options);
+  const packetId = hasKeys(options) && cipher.mode === 'cbc' ? packetIdBytes(options, cipher) : 0;
+  const payload = tunMtu + ce.tunMtuExtra + compressionBytes(options) + fragment + packetId;
+  return payload + blowfish + linkHeaderBytes(options, ce);
+}
+
+function packetIdBytes(options: Options, cipher: CipherInfo): number {
+  if (!options.replay) return 0;
+  const stream = cipher.mode === 'cfb' || cipher.mode === 'ofb';
+  return stream || !(options.tlsClient || options.tlsServer) ? 8 : 4;
 }
 
 /**
- * Bytes around a packet as old versions reserved them: what --link-mtu leaves for --tun-mtu. BF-CBC, which
- * libraries lack, counts as no cipher.
+ * Bytes around a packet as old versions reserved them: what --link-mtu leaves for --tun-mtu. The packet id of
+ * CBC is inside of the packet and doesn't count. BF-CBC, which libraries lack, counts as no cipher.
  */
 export function linkHeaderBytes(options: Options, ce: ConnectionEntry): number {
   if (!hasKeys(options)) return 0;
   const { cipher, digest } = keyTypes(options);
   const tls = options.tlsClient || options.tlsServer;
-  const stream = cipher.mode === 'cfb' || cipher.mode === 'ofb';
-  const packetId = !options.replay ? 0 : !tls || stream ? 8 : 4;
+  const packetId = cipher.mode === 'cbc' ? 0 : packetIdBytes(options, cipher);
   const header =
     (ce.socksProxy !== undefined && isUdp(ce.proto) ? SOCKS_UDP_BYTES : 0) +
     (isTcp(ce.proto) ? 2 : 0) +

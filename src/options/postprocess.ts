@@ -163,7 +163,9 @@ function overrideProxies({ httpProxyOverride, connectionList }: Options, message
 function checkTunMtu({ tunMtu }: ConnectionEntry, messages: LogLine[]): void {
   if (tunMtu >= TUN_MTU_MIN) return;
   messages.push({ level: M_WARN, text: `TUN MTU value (${tunMtu}) must be at least ${TUN_MTU_MIN}` });
-  throw new ConfigError('MTU is too small', 'fatal');
+  // 2.x shows a frame here that has no numbers yet.
+  const frame = 'mss_fix:0 max_frag:0 tun_mtu:0 tun_max_mtu:0 headroom:0 payload:0 tailroom:0 ET:0';
+  throw new ConfigError(`MTU is too small [ ${frame} ]`, 'fatal');
 }
 
 function completeTls(options: Options, messages: LogLine[]): void {

@@ -19,7 +19,7 @@ export interface Link {
   /** Called once after sendBatch() accepted fewer packets than offered and there is room again. */
   onWritable: () => void;
   /** ICMP errors and the like on UDP (`code` ECONNREFUSED, ...); the link stays open. */
-  onError: (error: NodeJS.ErrnoException) => void;
+  onError: (error: LinkErrno) => void;
   /** TCP: the connection ended (error undefined = orderly). Not called after close(). */
   onClose: (error: NodeJS.ErrnoException | undefined) => void;
   /**
@@ -42,6 +42,12 @@ export interface Link {
   /** Datagrams or frames dropped by the link itself (too long, zero length). */
   readonly dropped: number;
   close(): void;
+}
+
+/** What went wrong on a link that stays open. */
+export interface LinkErrno extends NodeJS.ErrnoException {
+  /** EMSGSIZE: the longest packet, with IP header, that the way to the peer takes, as far as the kernel knows. */
+  readonly pathMtu?: number;
 }
 
 /**

@@ -31,7 +31,7 @@ import {
   offloadAllowed,
 } from '../native/native.ts';
 import { bindError, errnoLine } from './errno-text.ts';
-import type { Link, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
+import type { Link, LinkErrno, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
 import type { SocketTuner } from './tuner.ts';
 import { createNativeTuner } from './tuner-native.ts';
 
@@ -84,7 +84,7 @@ class UdpNativeLink implements Link {
   readonly local: LinkAddress;
   onReadable: () => void = nothing;
   onWritable: () => void = nothing;
-  onError: (error: NodeJS.ErrnoException) => void = nothing;
+  onError: (error: LinkErrno) => void = nothing;
   onClose: (error: NodeJS.ErrnoException | undefined) => void = nothing;
 
   readonly #native: NativeUdp;
@@ -227,12 +227,13 @@ class UdpNativeLink implements Link {
     }
   }
 
-  #describe(operation: number, errno: number, info: number, code: string): NodeJS.ErrnoException {
+  #describe(operation: number, errno: number, info: number, code: string): LinkErrno {
     const verb = operation === NATIVE_OP_READ ? 'read' : 'write';
     const named = NAMED_ERRORS.has(code) ? code : 'UNKNOWN';
     const bracket = info < 0 ? '' : ` [${named}${code === 'EMSGSIZE' ? ` Path-MTU=${info}` : ''}]`;
     const text = `${verb} ${this.#proto}${bracket}: ${this.#errorText(errno)} (fd=${this.#native.fd},code=${errno})`;
-    return Object.assign(new Error(text), { code, errno, syscall: verb });
+    const path = code === 'EMSGSIZE' && info > 0 ? { pathMtu: info } : {};
+    return Object.assign(new Error(text), { code, errno, syscall: verb, ...path });
   }
 }
 
