@@ -1,6 +1,6 @@
 /**
- * Results of runs against one peer, in a file of its own that git ignores. A run starts the file anew, or adds to it
- * (`--add`): then every result is saved as it comes, so that a run in pieces may end at any moment.
+ * Results of a run in pieces (`--add`): they are kept in a file per peer that git ignores, each saved as it comes, so
+ * that a piece may end at any moment. Removing the file begins anew.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,12 +10,9 @@ import type { TestResult } from './runner.ts';
 
 export class KeptResults {
   readonly path: string;
-  readonly #adds: boolean;
 
-  /** @param adds whether earlier results stay */
-  constructor(dir: string, peer: Peer, adds: boolean) {
+  constructor(dir: string, peer: Peer) {
     this.path = join(dir, `${peer.title.replaceAll(' ', '-')}.json`);
-    this.#adds = adds;
   }
 
   /** What is kept; nothing when the file isn't there. */
@@ -24,16 +21,8 @@ export class KeptResults {
     return (JSON.parse(readFileSync(this.path, 'utf8')) as { results: TestResult[] }).results;
   }
 
-  /** Called with each result as it comes. */
-  note(result: TestResult, facts: object): void {
-    if (this.#adds) this.save([result], facts);
-  }
-
-  /** Saves the results of a run. Returns them, with the earlier ones when those stay. */
-  save(results: readonly TestResult[], facts: object): TestResult[] {
-    const all = addResults(this.#adds ? this.read() : [], results);
-    writeResults(this.path, all, facts);
-    return all;
+  add(result: TestResult, facts: object): void {
+    writeResults(this.path, addResults(this.read(), [result]), facts);
   }
 }
 

@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   if (options === undefined) return 2;
   const peer = resolve(options.peer);
   const programs = { ours: resolve(options.ours), peer, reference: readPeer(peer) };
-  const kept = new KeptResults(RESULTS_DIR, programs.reference, options.add || options.unpassed);
+  const kept = new KeptResults(RESULTS_DIR, programs.reference);
   const all = allTests(options, programs.reference);
   const wanted = all.filter(chooser(options, kept));
   const forPeer = (test: CompatTest) => fits(test.limits, programs.reference, test.pairing);
@@ -69,11 +69,13 @@ async function main(): Promise<number> {
   const facts = { peerVersion: programs.reference.title, oursVersion: readPeer(programs.ours).title };
   const obstacle =
     namespacesUnavailable() ?? missing(programs.peer, 'peer') ?? missing(programs.ours, 'our program');
-  const note = (result: TestResult) => kept.note(result, facts);
+  const adds = options.add || options.unpassed;
+  const note = (result: TestResult) => (adds ? kept.add(result, facts) : undefined);
   const results =
     obstacle === undefined ? await run(tests, programs, options, note) : skipAll(tests, obstacle);
-  const saved = save(kept, results, facts);
-  if (options['write-docs']) updateDocs(all.filter(forPeer), saved, programs.reference);
+  print(`results: ${save(results, facts)}`);
+  if (options['write-docs'])
+    updateDocs(all.filter(forPeer), adds ? kept.read() : results, programs.reference);
   return report(results, wanted.length - tests.length, options);
 }
 
@@ -145,16 +147,14 @@ function report(results: readonly TestResult[], notForPeer: number, options: Opt
   return failed > 0 ? 1 : 0;
 }
 
-/** Saves the results. Those of another user may be in the way; that is no reason to fail. */
-function save(kept: KeptResults, results: TestResult[], facts: object): TestResult[] {
+/** Results of another user may be in the way; that is no reason to fail. */
+function save(results: readonly TestResult[], facts: object): string {
   try {
-    writeResults(join(RESULTS_DIR, 'latest.json'), results, facts);
-    const all = kept.save(results, facts);
-    print(`results: ${kept.path}`);
-    return all;
+    const path = join(RESULTS_DIR, 'latest.json');
+    writeResults(path, results, facts);
+    return path;
   } catch (error) {
-    print(`results: not written: ${(error as Error).message}`);
-    return results;
+    return `not written: ${(error as Error).message}`;
   }
 }
 
