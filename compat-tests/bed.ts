@@ -77,6 +77,8 @@ export class Bed {
   readonly dir: string;
   /** Added to the environment of our programs. */
   env: Readonly<Record<string, string>> = {};
+  /** Added to the environment of the peer. */
+  peerEnv: Readonly<Record<string, string>> = {};
   #files: TunnelFiles;
   #programs: Programs;
   #started: { program: Program; role: Role }[] = [];
@@ -188,7 +190,7 @@ export class Bed {
       ns,
       ...(this.#isOpenvpn3(role) ? { toLine: toLogLine } : {}),
       cwd: this.dir,
-      env: { ...(this.isOurs(role) ? this.env : undefined), ...options.env },
+      env: { ...(this.isOurs(role) ? this.env : this.peerEnv), ...options.env },
     });
     this.#started.push({ program, role });
     return program;

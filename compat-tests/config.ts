@@ -17,6 +17,7 @@ export interface TunnelOptions {
   readonly proto: 'udp' | 'tcp';
   readonly family: 4 | 6;
   readonly wrap: 'none' | 'tls-auth' | 'tls-crypt' | 'tls-crypt-v2';
+  /** One or a list with colons; "default" for what a program does by itself. */
   readonly cipher: string;
   /** Digest of tls-auth and of data ciphers that aren't AEAD. */
   readonly auth: string;
@@ -135,7 +136,8 @@ function identityLines(ca: string, identity: CertificateFiles): string[] {
 
 function commonLines(tunnel: TunnelOptions): string[] {
   const versions = [`tls-version-min ${tunnel.tls}`, `tls-version-max ${tunnel.tls}`];
-  return [...versions, `data-ciphers ${tunnel.cipher}`, `auth ${tunnel.auth}`, 'verb 3'];
+  const ciphers = tunnel.cipher === 'default' ? [] : [`data-ciphers ${tunnel.cipher}`];
+  return [...versions, ...ciphers, `auth ${tunnel.auth}`, 'verb 3'];
 }
 
 function wrapLines(tunnel: TunnelOptions, files: TunnelFiles, role: 'server' | 'client'): string[] {

@@ -15,6 +15,7 @@ import { limits } from './limits.ts';
 import { links } from './links.ts';
 import { loginOptions } from './login-options.ts';
 import { logins } from './logins.ts';
+import { oldCiphers } from './old-ciphers.ts';
 import { openvpn3 } from './openvpn3.ts';
 import { openvpn3Logins } from './openvpn3-logins.ts';
 import { p2p } from './p2p.ts';
@@ -51,6 +52,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Socket options', socketOptions],
   ['Exit notification', exitNotify],
   ['CBC, CFB, OFB and legacy data ciphers', ciphers],
+  ['Ciphers with peers before 2.6', oldCiphers],
   ['Static keys and point-to-point peers', p2p],
   ['Signals', signals],
   ['Script hooks', hooks],

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
+import { isBefore } from '../peer.ts';
 import type { Scenario } from './scenario.ts';
 
 const RENEG_SEC = 4;
@@ -18,7 +19,6 @@ const UP = /Initialization Sequence Completed/;
 export const logins: readonly Scenario[] = [
   {
     name: 'auth-token replaces the password in renegotiations',
-    peerServerFrom: '2.6',
     run: tokenInRenegotiations,
   },
   {
@@ -86,7 +86,9 @@ export function calls(bed: Bed): string[] {
 async function tokenInRenegotiations(bed: Bed): Promise<void> {
   const reneg = [`reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
   // The default renewal is reneg-sec: a token would end just when the second renegotiation needs it.
-  const server = await bed.startServer([...onlyPassword(bed), 'auth-gen-token 0 30', ...reneg]);
+  const renews = bed.isOurs('server') || !isBefore(bed.programs.reference, '2.6');
+  const token = renews ? 'auth-gen-token 0 30' : 'auth-gen-token';
+  const server = await bed.startServer([...onlyPassword(bed), token, ...reneg]);
   const client = await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'reneg-sec 0', 'verb 4']);
   // The peer's server leaves a new token with TLS, unsent, until the client's next packet or timer: without
   // pings that may be the next renegotiation, which throws it away.
@@ -99,7 +101,7 @@ async function tokenInRenegotiations(bed: Bed): Promise<void> {
   const pushed = client.lines.filter((line) =>
     /PUSH: Received control message: 'PUSH_REPLY,(SESS_ID|auth-token)/.test(line),
   );
-  check(pushed.length >= 1, `no token was pushed again${bed.tails()}`);
+  check(pushed.length >= 1 || !renews, `no token was pushed again${bed.tails()}`);
 }
 
 async function tokenAfterRestart(bed: Bed): Promise<void> {
