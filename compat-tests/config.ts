@@ -57,6 +57,7 @@ const VALUE_LIMITS: Readonly<Record<string, PeerLimits>> = {
   'cipher none': { peerKinds: ['openvpn'] },
   'wrap tls-crypt-v2': { peerFrom: '2.5' },
   'cipher CHACHA20-POLY1305': { peerFrom: '2.5' },
+  'cipher ARIA-256-GCM': { peerFrom: '2.6' },
 };
 
 /** Which peers have all these values. Where two of them are limited, the last counts. */
