@@ -3,6 +3,7 @@
  * same server, and must go the same way: which address by which protocol, what ends each attempt, how
  * long they wait, and how it all ends.
  */
+import { staticKeyText } from '../../test-kit/pki.ts';
 import { Program, runProgram } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import type { Scenario } from './scenario.ts';
@@ -10,9 +11,11 @@ import type { Scenario } from './scenario.ts';
 interface Way {
   readonly name: string;
   readonly peerFrom?: string;
-  readonly lines: (server: string) => readonly string[];
+  readonly lines: (server: string, bed: Bed) => readonly string[];
   /** Whether it ends connected; else the program ends by itself. */
   readonly connects: boolean;
+  /** What both programs see as /etc/hosts: at first, and once a look-up has failed. */
+  readonly hosts?: (server: string) => readonly [string, string];
 }
 
 const block = (...lines: string[]): string[] => ['<connection>', ...lines, '</connection>'];
@@ -73,6 +76,50 @@ const WAYS: readonly Way[] = [
     ],
   },
   {
+    name: 'blocks with proxies of their own',
+    connects: true,
+    lines: (server) => [
+      ...block(`remote ${server} 1998 tcp4-client`, `http-proxy ${server} 3128`, 'http-proxy-option AGENT x'),
+      ...block(`remote ${server} 1998 tcp4-client`, `socks-proxy ${server} 3129`),
+      ...block(`remote ${server} 1998 udp4`, `socks-proxy ${server} 3130`, 'connect-retry 1'),
+      ...block(`remote ${server} 1194 udp4`),
+      'connect-retry 1',
+      'connect-timeout 5',
+    ],
+  },
+  {
+    name: 'blocks with wrapping keys of their own',
+    connects: true,
+    lines: (server, bed) => [
+      ...block(`remote ${server} 1194 udp4`, `tls-auth ${keyFile(bed)} 1`, 'connect-timeout 2'),
+      ...block(`remote ${server} 1194 udp4`, `tls-crypt ${keyFile(bed)}`, 'server-poll-timeout 2'),
+      ...block(`remote ${server} 1194 udp4`, 'mtu-disc yes', 'tun-mtu-max 1700', 'float'),
+    ],
+  },
+  {
+    name: 'a name that resolves only later',
+    connects: true,
+    hosts: (server) => ['127.0.0.1 localhost', `${server} vpn.example`],
+    lines: () => ['remote vpn.example 1194 udp4', 'resolv-retry 20'],
+  },
+  {
+    name: 'a name that never resolves, with resolv-retry 0',
+    connects: false,
+    hosts: () => ['127.0.0.1 localhost', ''],
+    lines: () => ['remote vpn.example 1194 udp4', 'resolv-retry 0', 'remote-random-hostname'],
+  },
+  {
+    name: 'names that never resolve, one after the other',
+    connects: false,
+    hosts: () => ['127.0.0.1 localhost', ''],
+    lines: () => [
+      'remote vpn.example 1194 udp4',
+      ...block('remote other.example 1194 tcp4-client', 'http-proxy proxy.example 3128'),
+      'connect-retry 1 1',
+      'connect-retry-max 2',
+    ],
+  },
+  {
     name: 'http-proxy-override leaves TCP profiles, through the proxy',
     connects: false,
     lines: (server) => [
@@ -111,8 +158,8 @@ async function sameWay(bed: Bed, way: Way): Promise<void> {
     `key ${bed.pki.client1.key}`,
     'verb 3',
     'suppress-timestamps',
-    ...way.lines(server4),
-  ].filter((line) => line !== 'nobind' || !way.lines(server4).some((own) => own.startsWith('bind')));
+    ...way.lines(server4, bed),
+  ].filter((line) => line !== 'nobind' || !way.lines(server4, bed).some((own) => own.startsWith('bind')));
   const file = bed.write('ways.conf', `${lines.join('\n')}\n`);
   const peer = await walk(bed, bed.programs.peer, file, way);
   const ours = await walk(bed, bed.programs.ours, file, way);
@@ -125,9 +172,15 @@ async function sameWay(bed: Bed, way: Way): Promise<void> {
 /** The lines that tell the way, and the exit code. */
 async function walk(bed: Bed, path: string, file: string, way: Way): Promise<string[]> {
   const options = { name: path, argv: [path, '--config', file], ns: bed.client().ns, cwd: bed.dir };
+  const [first, later] = way.hosts?.(bed.client().server4) ?? [];
+  if (first !== undefined) options.argv = withHosts(bed, options.argv, first);
   let program: Program;
   if (way.connects) {
     program = new Program(options);
+    if (later !== undefined) {
+      await program.waitFor(/RESOLVE: Cannot resolve/);
+      bed.write('hosts', `${later}\n`, 0o644);
+    }
     await program.waitFor(/Initialization Sequence Completed/, 20_000);
     await program.stop();
   } else {
@@ -137,15 +190,30 @@ async function walk(bed: Bed, path: string, file: string, way: Way): Promise<str
   return [...told.map(withoutChance), `exit ${program.ended?.code}`];
 }
 
-/** Without ports of the kernel's choice, and in the words of 2.6 where those of 2.5 differ. */
+/** Without ports of the kernel's choice and labels of remote-random-hostname, and in the words of 2.6 where those of 2.5 differ. */
 function withoutChance(line: string): string {
   return line
     .replace(/(bound\): .*:)\d+/, '$1PORT')
+    .replace(/ [\da-f]{12}\./, ' LABEL.')
     .replace(/ \[nonblock\]$/, '')
     .replace('(soft),init_instance]', '(soft),connection-failed]');
 }
 
+/** `ip netns exec` gives each program mounts of its own: this /etc/hosts shows nowhere else. */
+function withHosts(bed: Bed, argv: readonly string[], text: string): string[] {
+  const resolv = bed.write('resolv', '', 0o644);
+  const mounts = [
+    `mount --bind ${bed.write('hosts', `${text}\n`, 0o644)} /etc/hosts`,
+    `mount --bind ${resolv} /etc/resolv.conf`,
+  ];
+  return ['sh', '-c', `${mounts.join(' && ')} && exec ${argv.join(' ')}`];
+}
+
+function keyFile(bed: Bed): string {
+  return bed.write('other.key', staticKeyText(Buffer.alloc(256, 7)));
+}
+
 const TELLING =
-  /link local|link remote|Attempting to establish|TCP connection established|connect to .* failed|Restart pause|SIGUSR1|poll timeout|connect-retry-max|No usable|Exiting|is ignored by previous|Note: option|NOTICE/;
+  /RESOLVE|link local|link remote|Attempting to establish|TCP connection established|connect to .* failed|Restart pause|SIGUSR1|poll timeout|connect-retry-max|No usable|Exiting|Could not determine|is ignored by previous|Note: option|NOTICE/;
 /** What follows the stop. */
 const CLOSING = /SIGTERM|exit-with-notification/;

@@ -4,7 +4,7 @@
  * proxy's address instead of the client's proves the way.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isListening } from '../../test-kit/netns.ts';
 import { Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
@@ -31,6 +31,7 @@ interface Case {
   /** Client lines; `%h` is the proxy's address. */
   readonly lines: (bed: Bed) => readonly string[];
   readonly udp?: true;
+  readonly family?: 6;
 }
 
 const WORKING: readonly Case[] = [
@@ -95,6 +96,24 @@ const WORKING: readonly Case[] = [
     udp: true,
   },
   {
+    name: 'SOCKS proxy for UDP with login (Dante)',
+    proxy: (bed) => dante(bed, 'username'),
+    lines: (bed) => [`socks-proxy %h ${SOCKS_PORT} ${login(bed, 'secretword')}`],
+    udp: true,
+  },
+  {
+    name: 'SOCKS proxy for TCP over IPv6 (microsocks)',
+    proxy: () => ({ argv: ['microsocks', '-i', '::', '-p', `${SOCKS_PORT}`], port: SOCKS_PORT }),
+    lines: () => [`socks-proxy %h ${SOCKS_PORT}`],
+    family: 6,
+  },
+  {
+    name: 'HTTP proxy over IPv6 (tinyproxy)',
+    proxy: (bed) => tinyproxy(bed, 'Listen ::'),
+    lines: () => [`http-proxy %h ${HTTP_PORT}`],
+    family: 6,
+  },
+  {
     name: 'SOCKS proxy for TCP (Dante)',
     proxy: (bed) => dante(bed),
     lines: () => [`socks-proxy %h ${SOCKS_PORT}`],
@@ -134,7 +153,7 @@ export const proxies: readonly Scenario[] = [
   ...WORKING.map((test) => ({
     name: test.name,
     pairings: PAIRINGS,
-    tunnel: test.udp ? {} : TCP,
+    tunnel: { ...(test.udp ? {} : TCP), ...(test.family && { family: test.family }) },
     run: (bed: Bed) => tunnelThrough(bed, test),
   })),
   ...REFUSED.map((test) => ({
@@ -152,7 +171,8 @@ async function tunnelThrough(bed: Bed, test: Case): Promise<void> {
     await bed.startClient(clientLines(bed, test));
     const { server4 } = bed.client();
     const from = await server.waitFor(/Peer Connection Initiated with/);
-    check(from.includes(`[AF_INET]${server4}:`), `the server does not see the proxy: ${from}`);
+    const proxied = test.family === 6 ? '[AF_INET6]fd99::1:' : `[AF_INET]${server4}:`;
+    check(from.includes(proxied), `the server does not see the proxy: ${from}`);
     await bed.checkPing(INNER_SERVER4);
     await bed.checkTransfer(INNER_SERVER4, 2_097_152);
   } finally {
@@ -177,7 +197,8 @@ async function refusedBy(bed: Bed, test: Case): Promise<void> {
 }
 
 function clientLines(bed: Bed, test: Case): string[] {
-  return test.lines(bed).map((line) => line.replace('%h', bed.client().server4));
+  const { server4, server6 } = bed.client();
+  return test.lines(bed).map((line) => line.replace('%h', test.family === 6 ? server6 : server4));
 }
 
 function login(bed: Bed, password: string, user = USER): string {
@@ -222,25 +243,41 @@ function digestLines(bed: Bed): string[] {
   ];
 }
 
-function dante(bed: Bed): Proxy {
+/** Logins of Dante are the system's: with `username` it sees a user more, in a mount namespace of its own. */
+function dante(bed: Bed, method: 'none' | 'username' = 'none'): Proxy {
   const { server4 } = bed.client();
   const config = [
     'logoutput: stderr',
     `internal: ${server4} port = ${SOCKS_PORT}`,
     `external: ${server4}`,
-    'socksmethod: none',
+    `socksmethod: ${method}`,
     'clientmethod: none',
     'user.privileged: root',
     'user.unprivileged: root',
     'client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }',
     'socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }',
   ];
-  return { argv: ['danted', '-f', bed.write('danted.conf', `${config.join('\n')}\n`)], port: SOCKS_PORT };
+  const argv = ['danted', '-f', bed.write('danted.conf', `${config.join('\n')}\n`)];
+  return { argv: method === 'none' ? argv : withUser(bed, argv), port: SOCKS_PORT };
+}
+
+/** `ip netns exec` gives each program mounts of its own: files of this one's /etc don't show elsewhere. */
+function withUser(bed: Bed, argv: readonly string[]): string[] {
+  const hash = spawnSync('openssl', ['passwd', '-6', 'secretword'], { encoding: 'utf8' }).stdout.trim();
+  const files = {
+    passwd: `${readFileSync('/etc/passwd', 'utf8')}${USER}:x:65533:65533::/:/bin/false\n`,
+    shadow: `${readFileSync('/etc/shadow', 'utf8')}${USER}:${hash}:20000:0:99999:7:::\n`,
+  };
+  const mounts = Object.entries(files).map(
+    ([name, text]) => `mount --bind ${bed.write(name, text, name === 'shadow' ? 0o600 : 0o644)} /etc/${name}`,
+  );
+  return ['sh', '-c', `${mounts.join(' && ')} && exec ${argv.join(' ')}`];
 }
 
 /** Starts a proxy in the server's namespace and waits until it listens. Throws Skipped without the program. */
 async function start(bed: Bed, proxy: Proxy): Promise<Program> {
-  const [name = ''] = proxy.argv;
+  const [first = ''] = proxy.argv;
+  const name = first === 'sh' ? 'danted' : first;
   if (!['/usr/bin', '/usr/sbin'].some((dir) => existsSync(`${dir}/${name}`))) {
     throw new Skipped(`needs the program ${name}`);
   }

@@ -23,9 +23,31 @@ export const sockets: readonly Scenario[] = [
     clients: 3,
     run: severalSockets,
   },
+  {
+    name: 'one port for UDP and TCP on any address, IPv4 and IPv6',
+    pairings: ['ours-server', 'ours-both'],
+    clients: 4,
+    run: onePort,
+  },
+  {
+    name: 'one of several sockets that cannot be bound ends the server',
+    pairings: ['ours-both'],
+    run: oneBindFails,
+  },
+  {
+    name: 'an address that cannot be bound ends the server',
+    pairings: ['ours-server'],
+    clients: 2,
+    run: sameBindErrors,
+  },
   { name: 'proto udp6 without ipv6only also serves IPv4', tunnel: { family: 6 }, clients: 2, run: dualStack },
   { name: 'bind ipv6only serves IPv6 alone', tunnel: { family: 6 }, run: ipv6Only },
   { name: 'port-share with nginx', tunnel: { proto: 'tcp' }, run: portShare },
+  {
+    name: 'port-share whose other server is down',
+    tunnel: { proto: 'tcp', wrap: 'tls-crypt-v2' },
+    run: portShareAlone,
+  },
   {
     feature: 'TCP back-pressure',
     name: 'a TCP client that stops reading does not hold up another',
@@ -57,6 +79,73 @@ async function severalSockets(bed: Bed): Promise<void> {
     await bed.checkPing(innerAddress(bed, to), { ns: bed.client(from).ns });
   }
   await bed.stop(server);
+}
+
+async function onePort(bed: Bed): Promise<void> {
+  await bed.startServer(['local * 1194 udp6', 'local * 1194 tcp6', 'duplicate-cn']);
+  const ways = [
+    ['server4', 'udp4'],
+    ['server6', 'udp6'],
+    ['server4', 'tcp4-client'],
+    ['server6', 'tcp6-client'],
+  ] as const;
+  for (const [index, [address, proto]] of ways.entries()) {
+    await bed.startClient([], { index, remote: [`${bed.client(index)[address]} 1194 ${proto}`] });
+  }
+  for (const index of ways.keys()) await bed.checkPing(INNER_SERVER4, { index });
+}
+
+const BIND_FAILED = /^TCP\/UDP: Socket bind failed on local address /;
+
+async function oneBindFails(bed: Bed): Promise<void> {
+  const before = bed.snapshot(bed.network.server);
+  const server = bed.launchServer([
+    'local * 1194 udp4',
+    'local * 1195 tcp4-server',
+    'local 192.0.2.9 1196 udp4',
+  ]);
+  const { code } = await server.waitForExit();
+  check(code === 1, `exit code ${code}${bed.tails()}`);
+  check(
+    server.has(/Socket bind failed on local address \[AF_INET\]192\.0\.2\.9:1196: /),
+    `no reason${bed.tails()}`,
+  );
+  bed.checkClean(bed.network.server, before);
+}
+
+/** Both programs give the same reason and the same exit code. */
+async function sameBindErrors(bed: Bed): Promise<void> {
+  await bed.startLibraryServer();
+  for (const lines of [
+    ['local 192.0.2.9'],
+    [`local ${bed.client().server4}`],
+    ['local 192.0.2.9', 'proto tcp4-server'],
+    ['local fd99:77::9', 'proto udp6'],
+  ]) {
+    const [ours, peer] = await Promise.all(
+      (['ours', 'peer'] as const).map((side) => bindError(bed, bed.programs[side], `${side}.conf`, lines)),
+    );
+    check(ours === peer, `${lines.join(', ')}: ours ${ours}, the peer ${peer}`);
+  }
+}
+
+async function bindError(bed: Bed, path: string, name: string, lines: readonly string[]): Promise<string> {
+  const { ca, server } = bed.pki;
+  const all = [
+    'server 10.9.0.0 255.255.255.0',
+    'dev null',
+    'ifconfig-noexec',
+    'proto udp4',
+    'dh none',
+    'suppress-timestamps',
+    ...[`ca ${ca}`, `cert ${server.cert}`, `key ${server.key}`],
+    ...lines,
+  ];
+  const file = bed.write(name, `${all.join('\n')}\n`);
+  const options = { name: path, argv: [path, '--config', file], ns: bed.network.server, cwd: bed.dir };
+  const program = await runProgram(options, 10_000);
+  const told = program.lines.filter((line) => BIND_FAILED.test(line) || /^Exiting/.test(line));
+  return `${told.join('; ')}; exit ${program.ended?.code}`;
 }
 
 async function dualStack(bed: Bed): Promise<void> {
@@ -98,6 +187,8 @@ async function portShare(bed: Bed): Promise<void> {
     check(/^\[AF_INET\]127\.0\.0\.1:\d+$/.test(file), `journal file ${file}${bed.tails()}`);
     const from = readFileSync(join(journal, file), 'latin1');
     check(/^\[AF_INET\]10\.99\.0\.2:\d+$/.test(from), `journal says ${JSON.stringify(from)}`);
+    await bed.checkTransfer(INNER_SERVER4, 1_048_576);
+    check(held.ended === undefined, `the other client's connection did not last${bed.tails()}`);
     await held.stop('SIGKILL');
     const got = await runProgram({
       name: 'curl',
@@ -122,6 +213,19 @@ async function portShare(bed: Bed): Promise<void> {
   } finally {
     await web.stop();
   }
+}
+
+async function portShareAlone(bed: Bed): Promise<void> {
+  const server = await bed.startServer([`port-share 127.0.0.1 ${WEB_PORT}`]);
+  await bed.startClient();
+  const { ns, server4 } = bed.client();
+  for (let i = 0; i < 3; i++) {
+    const got = await runProgram({ name: 'curl', argv: ['curl', '-sSk', `https://${server4}:1194/`], ns });
+    check(got.ended?.code !== 0, 'curl has an answer from nobody');
+  }
+  await server.waitFor(/PORT SHARE PROXY: connect to port-share server failed/);
+  await bed.checkTraffic(1);
+  await bed.stop(server);
 }
 
 /** The stopped client's packets fill its queue; the other one's go on. */

@@ -21,32 +21,41 @@ describe('resolveRemote', () => {
   it('gives all addresses of the family that the protocol asks for', async () => {
     const { parts, internet } = createParts('remote vpn.example 1194 udp4');
     internet.names.set('vpn.example', ['192.0.2.1', '2001:db8::1', '192.0.2.2']);
-    expect(await resolveRemote(parts, true)).toEqual([REMOTE, { family: 4, address: '192.0.2.2' }]);
+    expect(await resolveRemote(parts)).toEqual([REMOTE, { family: 4, address: '192.0.2.2' }]);
   });
 
-  it('tries once when there are other profiles', async () => {
+  it('tries twice by default, then asks for the next attempt', async () => {
     const { parts, log } = createParts('remote nowhere.example 1194');
-    expect(await resolveRemote(parts, false)).toEqual([]);
-    expect(log.lines).toEqual(['RESOLVE: Cannot resolve host address: nowhere.example:1194 (unknown)']);
+    expect(await resolveRemote(parts)).toEqual([]);
+    const line = 'RESOLVE: Cannot resolve host address: nowhere.example:1194 (unknown)';
+    expect(log.lines).toEqual([line, line, 'Could not determine IPv4/IPv6 protocol']);
+    expect(parts.signals.pending?.reason).toBe('Could not determine IPv4/IPv6 protocol');
   });
 
-  it('tries again every five seconds for resolv-retry seconds when there is no other', async () => {
+  it('tries again every five seconds for resolv-retry seconds', async () => {
     const { parts, log, internet } = createParts('remote late.example\nresolv-retry 60');
-    const looking = resolveRemote(parts, true);
-    await vi.advanceTimersByTimeAsync(12_000);
+    const looking = resolveRemote(parts);
+    await vi.advanceTimersByTimeAsync(7_000);
     internet.names.set('late.example', ['192.0.2.1']);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await looking).toEqual([REMOTE]);
     expect(log.lines).toHaveLength(3);
     const never = createParts('remote never.example\nresolv-retry 10');
-    const trying = resolveRemote(never.parts, true);
-    await vi.advanceTimersByTimeAsync(10_000);
+    const trying = resolveRemote(never.parts);
+    await vi.advanceTimersByTimeAsync(5_000);
     expect(await trying).toEqual([]);
   });
 
+  it('gives up for good with resolv-retry 0', async () => {
+    const { parts } = createParts('remote nowhere.example 1194\nresolv-retry 0');
+    await expect(resolveRemote(parts)).rejects.toThrow(
+      'nowhere.example:1194 (unknown) (I would have retried this name query if you had specified the --resolv-retry option.)',
+    );
+  });
+
   it('ends at a signal', async () => {
-    const { parts } = createParts('remote nowhere.example');
-    const looking = resolveRemote(parts, true);
+    const { parts } = createParts('remote nowhere.example\nresolv-retry 60');
+    const looking = resolveRemote(parts);
     await vi.advanceTimersByTimeAsync(7_000);
     parts.signals.raise('SIGTERM', 'hard');
     expect(await looking).toEqual([]);

@@ -14,7 +14,9 @@ import type { SignalState } from './sig.ts';
 import { socketOptions, warnOfTos } from './socket-setup.ts';
 
 /** 2.x waits this long between failed look-ups. */
-const RESOLVE_RETRY_MS = 5_000;
+const RESOLVE_RETRY_SEC = 5;
+const RETRY_HINT = '(I would have retried this name query if you had specified the --resolv-retry option.)';
+const UNRESOLVED = 'Could not determine IPv4/IPv6 protocol';
 
 export interface LinkParts {
   readonly options: Options;
@@ -34,19 +36,39 @@ export type NameCache = Map<string, readonly ResolvedAddress[]>;
 /** Bytes of the label that --remote-random-hostname puts before a name. */
 const RANDOM_LABEL_BYTES = 6;
 
-/** Addresses of the profile's proxy or remote; [] when a signal came or the name can't be resolved. */
-export async function resolveRemote(
-  parts: LinkParts,
-  onlyProfile: boolean,
-): Promise<readonly ResolvedAddress[]> {
-  const { ce, options, signals, names } = parts;
+/**
+ * Addresses of the profile's proxy or remote. [] when a signal came: one of ours where the name can't be
+ * resolved, after a second look-up at once (--resolv-retry infinite) or more of them, as many as fit into
+ * its seconds. Throws OpenVpnError at the first failure with --resolv-retry 0.
+ */
+export async function resolveRemote(parts: LinkParts): Promise<readonly ResolvedAddress[]> {
+  const { ce, options, signals, names, log } = parts;
   const known = names.get(cacheKey(ce, dialledHost(ce).host));
   if (known) return known;
-  const endMs = onlyProfile ? options.resolvRetry * 1000 : 0;
-  for (let waitedMs = 0; ; waitedMs += RESOLVE_RETRY_MS) {
-    const found = await lookUp(parts, dialledHost(ce));
-    if (found.length > 0) return found;
-    if (waitedMs >= endMs || (await signals.sleep(RESOLVE_RETRY_MS))) return [];
+  const first = await lookUp(parts, dialledHost(ce));
+  if (typeof first !== 'string') return first;
+  if (options.resolvRetry === 0) throw new OpenVpnError(`${first} ${RETRY_HINT}`, 'ERR_OVPN_RESOLVE');
+  log.log(D_RESOLVE_ERRORS, first);
+  const tries = Number.isFinite(options.resolvRetry) ? resolveTries(options) : 1;
+  const found = signals.pending ? [] : await lookUpAgain(parts, tries);
+  if (found.length === 0 && !signals.pending) {
+    log.log(M_WARN, UNRESOLVED);
+    signals.raise('SIGUSR1', 'soft', UNRESOLVED);
+  }
+  return found;
+}
+
+function resolveTries({ resolvRetry }: Options): number {
+  return Math.max(1, Math.floor((resolvRetry + RESOLVE_RETRY_SEC - 1) / RESOLVE_RETRY_SEC));
+}
+
+/** Up to `tries` look-ups, 5 seconds apart; [] when all failed or a signal came. */
+async function lookUpAgain(parts: LinkParts, tries: number): Promise<readonly ResolvedAddress[]> {
+  for (let left = tries; ; left--) {
+    const found = await lookUp(parts, dialledHost(parts.ce));
+    if (typeof found !== 'string') return found;
+    parts.log.log(D_RESOLVE_ERRORS, found);
+    if (left <= 1 || (await parts.signals.sleep(RESOLVE_RETRY_SEC * 1000))) return [];
   }
 }
 
@@ -61,7 +83,7 @@ export async function preresolve(parts: LinkParts, entries: readonly ConnectionE
     const host = options.ipRemoteHint ?? target.host;
     const key = cacheKey(ce, host);
     if (names.has(key)) continue;
-    const found = await resolveRemote({ ...parts, ce: { ...ce, remote: host } }, true);
+    const found = await lookUpAgain({ ...parts, ce: { ...ce, remote: host } }, resolveTries(options));
     if (signals.pending) return;
     if (found.length === 0)
       throw new OpenVpnError(
@@ -76,18 +98,18 @@ function cacheKey(ce: ConnectionEntry, host: string): string {
   return `${protoFamily(ce.proto)} ${host}`;
 }
 
-/** One look-up; [] when it fails, with 2.x's line. */
+/** One look-up; 2.x's line when it fails. */
 async function lookUp(
   parts: LinkParts,
   { host, port }: { readonly host: string; readonly port: string },
-): Promise<readonly ResolvedAddress[]> {
-  const { ce, socket, log } = parts;
+): Promise<readonly ResolvedAddress[] | string> {
+  const { ce, socket } = parts;
+  const name = lookUpName(parts, host);
   try {
-    return await socket.resolve(lookUpName(parts, host), protoFamily(ce.proto));
+    return await socket.resolve(name, protoFamily(ce.proto));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    log.log(D_RESOLVE_ERRORS, text.replace(`: ${host} (`, `: ${host}:${port} (`));
-    return [];
+    return text.replace(`: ${name} (`, `: ${name}:${port} (`);
   }
 }
 
@@ -149,7 +171,9 @@ async function openUdp(
   }
   const opened = await connect(parts, dialled, (signal) => socket.openUdp({ family: 4, ...bind }, signal));
   if (!opened) return undefined;
-  const [server] = await lookUp(parts, { host: ce.remote ?? '', port: ce.rport });
+  const found = await lookUp(parts, { host: ce.remote ?? '', port: ce.rport });
+  if (typeof found === 'string') parts.log.log(D_RESOLVE_ERRORS, found);
+  const server = typeof found === 'string' ? undefined : found[0];
   if (server && !parts.signals.pending) {
     return { link: opened.link, remote: { ...server, port: portOf(ce.rport) } };
   }

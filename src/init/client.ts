@@ -141,7 +141,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
     const address = await this.#resolve(parts, next.address);
     if ((!address && ce.remote !== undefined) || signals.pending) {
-      signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
+      if (!signals.pending) signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
       return ce;
     }
     if (this.#opensEarly) await this.#tunnel.openEarly(address);
@@ -190,7 +190,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   async #resolve(parts: LinkParts, known: ResolvedAddress | undefined): Promise<ResolvedAddress | undefined> {
     if (known || parts.ce.remote === undefined) return known;
     this.#state('RESOLVE');
-    return this.#list.useAddresses(await resolveRemote(parts, this.#list.size === 1));
+    return this.#list.useAddresses(await resolveRemote(parts));
   }
 
   /** Whether the device is there before the peer. */

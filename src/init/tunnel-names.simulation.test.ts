@@ -34,7 +34,7 @@ describe('preresolve', () => {
 describe('remote-random-hostname', () => {
   it('puts a random label before a name, and none before an address', async () => {
     await world.serving();
-    const alice = world.client('alice', 'remote-random-hostname\nremote vpn.example 1194\nresolv-retry 0');
+    const alice = world.client('alice', 'remote-random-hostname\nremote vpn.example 1194');
     await world.run(3_000);
     const asked = alice.lines(/[0-9a-f]{12}\.vpn\.example/);
     expect(asked.length).toBeGreaterThan(0);
