@@ -47,6 +47,7 @@ export function matrixTests(pairing: Pairing, full: boolean, peer: Peer): Compat
     limits: ANY_PEER,
     tunnel,
     timeoutMs: 60_000,
+    waits: false,
     run: runCase,
   }));
 }

@@ -22,6 +22,8 @@ export interface CompatTest {
   readonly timeoutMs: number;
   /** Client namespaces; 1 when left out. */
   readonly clients?: number | undefined;
+  /** Whether most of its time goes by without work for the processor. */
+  readonly waits: boolean;
   run(bed: Bed): Promise<void>;
 }
 
@@ -49,18 +51,25 @@ export interface RunOptions {
   onResult(result: TestResult): void;
 }
 
-/** Runs all tests, `jobs` at a time, long ones first. Results come in the order of `tests`. */
+/**
+ * Runs all tests, `jobs` at a time, long ones first. Beside every two of them runs one more that mostly waits.
+ * Results come in the order of `tests`.
+ */
 export async function runTests(tests: readonly CompatTest[], options: RunOptions): Promise<TestResult[]> {
   const results = new Map<CompatTest, TestResult>();
   const queue = [...tests].sort((a, b) => b.timeoutMs - a.timeoutMs);
-  const worker = async () => {
-    for (let test = queue.shift(); test; test = queue.shift()) {
+  const waiting = queue.filter((test) => test.waits);
+  const busy = queue.filter((test) => !test.waits);
+  const work = async (next: () => CompatTest | undefined) => {
+    for (let test = next(); test; test = next()) {
       const result = await runTest(test, options);
       results.set(test, result);
       options.onResult(result);
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, worker));
+  const lanes = Array.from({ length: options.jobs }, () => work(() => busy.shift() ?? waiting.shift()));
+  const calmLanes = Array.from({ length: Math.floor(options.jobs / 2) }, () => work(() => waiting.shift()));
+  await Promise.all([...lanes, ...calmLanes]);
   return tests.map((test) => results.get(test)!);
 }
 

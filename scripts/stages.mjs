@@ -67,7 +67,7 @@ export const nativeStage = {
 };
 
 /** The compat tests; `extra` goes to compat-tests/main.ts. */
-export function compatStage(extra = [], limitMs = 18 * MINUTE_MS) {
+export function compatStage(extra = [], limitMs = 25 * MINUTE_MS) {
   return { name: 'compat tests against openvpn', run: () => compat(extra, limitMs) };
 }
 

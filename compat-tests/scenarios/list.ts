@@ -39,11 +39,11 @@ import { vlan } from './vlan.ts';
 
 /** Rows of docs/compatibility.md with their scenarios, in the order of the table. */
 const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenario[]])[] = [
-  ['Renegotiation', renegotiation],
-  ['Restarts and timeouts', restarts],
-  ['Control channel under loss', links],
+  ['Renegotiation', waiting(renegotiation)],
+  ['Restarts and timeouts', waiting(restarts)],
+  ['Control channel under loss', waiting(links)],
   ['tls-auth: digests and key directions', controlChannel],
-  ['Connection lists', connections],
+  ['Connection lists', waiting(connections)],
   ['HTTP and SOCKS proxies', [...proxies, ...proxyTalks]],
   ['Dual stack and port-share', sockets],
   ['Routes, client-config-dir, client-to-client', routing],
@@ -75,6 +75,11 @@ const TESTS: readonly CompatTest[] = FEATURES.flatMap(([feature, scenarios]) =>
     (scenario.pairings ?? PAIRINGS).map((pairing) => toTest(scenario, feature, pairing)),
   ),
 );
+
+/** Little but timers. */
+function waiting(scenarios: readonly Scenario[]): Scenario[] {
+  return scenarios.map((scenario) => ({ waits: true, ...scenario }));
+}
 
 /** With options, or words of the log, that older peers don't have. */
 function since26(scenarios: readonly Scenario[]): Scenario[] {

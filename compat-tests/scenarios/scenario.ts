@@ -15,6 +15,8 @@ export interface Scenario extends PeerLimits {
   readonly tunnel?: Partial<TunnelOptions>;
   readonly clients?: number;
   readonly timeoutMs?: number;
+  /** Whether most of its time goes by without work for the processor. */
+  readonly waits?: boolean;
   run(bed: Bed): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export function toTest(scenario: Scenario, feature: string, pairing: Pairing): C
     tunnel: { ...PLAIN_TUNNEL, ...scenario.tunnel },
     timeoutMs: scenario.timeoutMs ?? 60_000,
     clients: scenario.clients,
+    waits: scenario.waits ?? false,
     run: scenario.run,
   };
 }
