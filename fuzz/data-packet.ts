@@ -3,9 +3,9 @@
  * themselves, once by the replay window, and not when a bit is changed; nothing is written outside of
  * the slot.
  */
-import { PacketBatch } from '../src/base/base.ts';
 import { cipherInfo, type DataKeySpec, OPEN_OK, PacketIdRec, REPLAY_OK } from '../src/crypto/crypto.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
+import { batch, checkGuards, load } from './guarded-slot.ts';
 
 const crypto = createNodeCrypto();
 const key = {
@@ -16,9 +16,6 @@ const specs: DataKeySpec[] = [
   { cipher: cipherInfo('AES-256-GCM')!, key, keyId: 1, peerId: 0x010203 },
   { cipher: cipherInfo('CHACHA20-POLY1305')!, key, keyId: 2, peerId: -1 },
 ];
-/** A slot of guard bytes on each side of the packet's. */
-const batch = new PacketBatch(3, 4096);
-const GUARD = 0xa5;
 
 export const target = {
   name: 'data-packet',
@@ -48,20 +45,3 @@ export const target = {
     open.destroy();
   },
 };
-
-function load(packet: Uint8Array): void {
-  batch.clear();
-  batch.slab.fill(GUARD);
-  batch.push(Uint8Array.of(GUARD));
-  batch.push(packet.subarray(0, batch.maxPacketBytes));
-  batch.push(Uint8Array.of(GUARD));
-  batch.lengths[0] = 0;
-  batch.lengths[2] = 0;
-}
-
-function checkGuards(): void {
-  const { slab, slotSize } = batch;
-  for (let i = 0; i < slotSize; i++) {
-    if (slab[i] !== GUARD || slab[2 * slotSize + i] !== GUARD) throw new Error('wrote outside the slot');
-  }
-}

@@ -3,9 +3,9 @@
  * harm; the same bytes sealed open again to themselves, and not when a bit is changed; nothing is written
  * outside of the slot. Static key packets have no header, so they come along.
  */
-import { PacketBatch } from '../src/base/base.ts';
 import { cipherInfo, type DataKeySpec, digestInfo, OPEN_OK } from '../src/crypto/crypto.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
+import { batch, checkGuards, load } from './guarded-slot.ts';
 
 const crypto = createNodeCrypto();
 const common = {
@@ -24,9 +24,6 @@ const specs: DataKeySpec[] = ['AES-256-CBC', 'AES-128-CFB', 'DES-EDE3-OFB', 'non
 for (const name of ['AES-256-CBC', 'none']) {
   specs.push({ ...common, cipher: cipherInfo(name)!, digest: sha1, peerId: -1, headerless: true });
 }
-/** A slot of guard bytes on each side of the packet's. */
-const batch = new PacketBatch(3, 4096);
-const GUARD = 0xa5;
 
 export const target = {
   name: 'hmac-packet',
@@ -57,20 +54,3 @@ export const target = {
     open.destroy();
   },
 };
-
-function load(packet: Uint8Array): void {
-  batch.clear();
-  batch.slab.fill(GUARD);
-  batch.push(Uint8Array.of(GUARD));
-  batch.push(packet.subarray(0, batch.maxPacketBytes));
-  batch.push(Uint8Array.of(GUARD));
-  batch.lengths[0] = 0;
-  batch.lengths[2] = 0;
-}
-
-function checkGuards(): void {
-  const { slab, slotSize } = batch;
-  for (let i = 0; i < slotSize; i++) {
-    if (slab[i] !== GUARD || slab[2 * slotSize + i] !== GUARD) throw new Error('wrote outside the slot');
-  }
-}

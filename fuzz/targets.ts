@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { FuzzTarget } from './engine.ts';
 
 /** Files of this folder without an entry. */
-const OTHERS = new Set(['engine', 'run', 'targets']);
+const OTHERS = new Set(['engine', 'guarded-slot', 'run', 'targets']);
 const here = new URL('.', import.meta.url);
 const ending = extname(new URL(import.meta.url).pathname);
 

@@ -64,7 +64,7 @@ export class PacketBatch {
 
   /**
    * Copies `packet` into the next free slot behind the headroom. Returns the slot, or -1 when the
-   * batch is full or the packet too long. For control traffic and tests, not the bulk path.
+   * batch is full or the packet too long. For packets that come one by one.
    */
   push(packet: Uint8Array): number {
     if (this.count >= this.capacity || packet.length > this.maxPacketBytes) return -1;

@@ -9,8 +9,9 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { ApiMisuseError, type PacketBatch } from '../base/base.ts';
-import type { DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import type { DataKeySpec, SealingKey } from './crypto.ts';
 import { OPEN_AUTH_FAILED, OPEN_BAD_EPOCH, OPEN_OK, OPEN_TOO_SHORT } from './crypto.ts';
+import { SlotOpener } from './slot-opener-node.ts';
 
 const P_DATA_V2 = 9;
 const HEADER_BYTES = 4;
@@ -97,17 +98,16 @@ export class EpochSealingKey implements SealingKey {
   }
 }
 
-export class EpochOpeningKey implements OpeningKey {
+export class EpochOpeningKey extends SlotOpener {
   readonly wideIds = true;
   readonly #epoch: number;
   readonly #cipher: AeadName;
   readonly #key: Buffer;
   readonly #iv: Buffer;
   readonly #nonce = Buffer.alloc(NONCE_BYTES);
-  #failures = 0;
-  #destroyed = false;
 
   constructor(spec: DataKeySpec) {
+    super();
     const { epoch, key, iv } = checkSpec(spec);
     this.#epoch = epoch;
     this.#cipher = spec.cipher.name.toLowerCase() as AeadName;
@@ -115,29 +115,13 @@ export class EpochOpeningKey implements OpeningKey {
     this.#iv = iv;
   }
 
-  get failures(): number {
-    return this.#failures;
-  }
-
-  openBatch(batch: PacketBatch, first: number, end: number): void {
-    if (this.#destroyed) throw new ApiMisuseError('openBatch() on a destroyed key');
-    for (let slot = first; slot < end; slot++) {
-      if (batch.lengths[slot] === 0) continue;
-      const status = this.#open(batch, slot);
-      batch.status[slot] = status;
-      if (status !== OPEN_OK) batch.lengths[slot] = 0;
-      if (status === OPEN_AUTH_FAILED) this.#failures++;
-    }
-  }
-
-  destroy(): void {
-    this.#destroyed = true;
+  protected wipe(): void {
     this.#key.fill(0);
     this.#iv.fill(0);
     this.#nonce.fill(0);
   }
 
-  #open(batch: PacketBatch, slot: number): number {
+  protected openSlot(batch: PacketBatch, slot: number): number {
     const { slab } = batch;
     const start = batch.offsets[slot]!;
     const payload = start + AAD_BYTES;

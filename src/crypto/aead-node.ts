@@ -11,8 +11,9 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { ApiMisuseError, type PacketBatch } from '../base/base.ts';
-import type { DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import type { DataKeySpec, SealingKey } from './crypto.ts';
 import { OPEN_AUTH_FAILED, OPEN_OK, OPEN_TOO_SHORT } from './crypto.ts';
+import { SlotOpener } from './slot-opener-node.ts';
 
 const P_DATA_V1 = 6;
 const P_DATA_V2 = 9;
@@ -89,41 +90,24 @@ export class NodeSealingKey implements SealingKey {
   }
 }
 
-export class NodeOpeningKey implements OpeningKey {
+export class NodeOpeningKey extends SlotOpener {
   readonly #cipher: AeadName;
   readonly #key: Buffer;
   readonly #nonce: Buffer;
-  #failures = 0;
-  #destroyed = false;
 
   constructor(spec: DataKeySpec) {
+    super();
     this.#cipher = spec.cipher.name.toLowerCase() as AeadName;
     this.#key = copyKey(spec);
     this.#nonce = createNonce(spec);
   }
 
-  get failures(): number {
-    return this.#failures;
-  }
-
-  openBatch(batch: PacketBatch, first: number, end: number): void {
-    if (this.#destroyed) throw new ApiMisuseError('openBatch() on a destroyed key');
-    for (let slot = first; slot < end; slot++) {
-      if (batch.lengths[slot] === 0) continue;
-      const status = this.#open(batch, slot);
-      batch.status[slot] = status;
-      if (status !== OPEN_OK) batch.lengths[slot] = 0;
-      if (status === OPEN_AUTH_FAILED) this.#failures++;
-    }
-  }
-
-  destroy(): void {
-    this.#destroyed = true;
+  protected wipe(): void {
     this.#key.fill(0);
     this.#nonce.fill(0);
   }
 
-  #open(batch: PacketBatch, slot: number): number {
+  protected openSlot(batch: PacketBatch, slot: number): number {
     const { slab } = batch;
     const start = batch.offsets[slot]!;
     const end = start + batch.lengths[slot]!;

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PACKET_HEADROOM, PacketBatch } from '../base/base.ts';
-import type { CipherInfo, CryptoBackend, DataKeySpec, KeyHalf } from './crypto.ts';
+import type { CipherInfo, CryptoBackend, DataKeySpec } from './crypto.ts';
 import {
   AEAD_CIPHERS,
   cipherInfo,
@@ -18,6 +18,7 @@ import {
   prf,
   tls1Prf,
 } from './crypto.ts';
+import { batchOf, bytes, fill, hex, sealOne, testKey } from './samples.conformance.ts';
 
 interface Vectors {
   readonly data_packets: readonly {
@@ -501,25 +502,6 @@ function specOf(cipher: CipherInfo, over: Partial<DataKeySpec> = {}): DataKeySpe
   return { cipher, key: testKey(), keyId: 0, peerId: 0, ...over };
 }
 
-function testKey(): KeyHalf {
-  return {
-    cipher: Uint8Array.from({ length: 64 }, (_, i) => i * 7 + 1),
-    hmac: Uint8Array.from({ length: 64 }, (_, i) => i * 5 + 3),
-  };
-}
-
-function sealOne(crypto: CryptoBackend, spec: DataKeySpec, payload: Uint8Array): Buffer {
-  const batch = batchOf(payload);
-  expect(crypto.createSealingKey(spec).sealBatch(batch, 0, 1)).toBe(1);
-  return Buffer.from(batch.packet(0));
-}
-
-function batchOf(packet: Uint8Array): PacketBatch {
-  const batch = new PacketBatch(1);
-  batch.push(packet);
-  return batch;
-}
-
 function readHeader(packet: Uint8Array): { keyId: number; peerId: number; packetId: number } {
   const view = Buffer.from(packet);
   const isV2 = view[0]! >>> 3 === 9;
@@ -528,19 +510,4 @@ function readHeader(packet: Uint8Array): { keyId: number; peerId: number; packet
     peerId: isV2 ? view.readUIntBE(1, 3) : -1,
     packetId: view.readUInt32BE(isV2 ? 4 : 1),
   };
-}
-
-/** `length` bytes that differ by position. */
-function fill(length: number): Buffer {
-  const out = Buffer.alloc(length);
-  for (let i = 0; i < length; i++) out[i] = (i * 31 + length) & 0xff;
-  return out;
-}
-
-function bytes(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'));
-}
-
-function hex(data: Uint8Array): string {
-  return Buffer.from(data).toString('hex');
 }

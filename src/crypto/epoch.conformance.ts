@@ -21,6 +21,7 @@ import {
   REPLAY_TOO_OLD,
 } from './crypto.ts';
 import { EpochSchedule, expandLabel } from './epoch-schedule.ts';
+import { batchOf, bytes, hex } from './samples.conformance.ts';
 
 interface EpochPacket {
   readonly packet: string;
@@ -348,18 +349,4 @@ function half(index: 0 | 1): KeyHalf {
     cipher: Uint8Array.from({ length: 64 }, (_, i) => i * 7 + index),
     hmac: Uint8Array.from({ length: 64 }, (_, i) => i * 5 + index),
   };
-}
-
-function batchOf(packet: Uint8Array): PacketBatch {
-  const batch = new PacketBatch(1);
-  batch.push(packet);
-  return batch;
-}
-
-function bytes(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'));
-}
-
-function hex(data: Uint8Array): string {
-  return Buffer.from(data).toString('hex');
 }

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from '../base/base.ts';
-import type { CipherInfo, CryptoBackend, DataKeySpec, DigestInfo, KeyHalf } from './crypto.ts';
+import type { CipherInfo, CryptoBackend, DataKeySpec, DigestInfo } from './crypto.ts';
 import {
   allCiphers,
   allDigests,
@@ -22,6 +22,7 @@ import {
   OPEN_OK,
   OPEN_TOO_SHORT,
 } from './crypto.ts';
+import { batchOf, bytes, fill, hex, sealOne, testKey } from './samples.conformance.ts';
 
 interface Sample {
   readonly packet: string;
@@ -347,38 +348,4 @@ function withDigest(auth: string | null): { digest?: DigestInfo } {
 
 function specOf(cipher: CipherInfo, over: Partial<DataKeySpec> = {}): DataKeySpec {
   return { cipher, digest: SHA256, key: testKey(), keyId: 0, peerId: 0, wallSec: () => NOW, ...over };
-}
-
-function testKey(): KeyHalf {
-  return {
-    cipher: Uint8Array.from({ length: 64 }, (_, i) => i * 7 + 1),
-    hmac: Uint8Array.from({ length: 64 }, (_, i) => i * 5 + 3),
-  };
-}
-
-function sealOne(crypto: CryptoBackend, spec: DataKeySpec, payload: Uint8Array): Buffer {
-  const batch = batchOf(payload);
-  expect(crypto.createSealingKey(spec).sealBatch(batch, 0, 1)).toBe(1);
-  return Buffer.from(batch.packet(0));
-}
-
-function batchOf(packet: Uint8Array): PacketBatch {
-  const batch = new PacketBatch(1);
-  batch.push(packet);
-  return batch;
-}
-
-/** `length` bytes that differ by position. */
-function fill(length: number): Buffer {
-  const out = Buffer.alloc(length);
-  for (let i = 0; i < length; i++) out[i] = (i * 31 + length) & 0xff;
-  return out;
-}
-
-function bytes(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'));
-}
-
-function hex(data: Uint8Array): string {
-  return Buffer.from(data).toString('hex');
 }

@@ -9,8 +9,9 @@
  */
 import { createHmac, type Hmac, timingSafeEqual } from 'node:crypto';
 import { ApiMisuseError, type PacketBatch } from '../base/base.ts';
-import type { DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import type { DataKeySpec, SealingKey } from './crypto.ts';
 import { OPEN_AUTH_FAILED, OPEN_NO_HMAC, OPEN_OK, OPEN_TOO_SHORT } from './crypto.ts';
+import { SlotOpener } from './slot-opener-node.ts';
 
 const P_DATA_V1 = 6;
 const P_DATA_V2 = 9;
@@ -131,39 +132,22 @@ export abstract class HmacSealingKey implements SealingKey {
   }
 }
 
-export abstract class HmacOpeningKey implements OpeningKey {
+export abstract class HmacOpeningKey extends SlotOpener {
   readonly wideIds: boolean;
   protected readonly key: Buffer;
   protected readonly region: Region = { body: 0, payload: 0, end: 0 };
   readonly #mac: Authenticator;
   readonly #headerless: boolean;
-  #failures = 0;
-  #destroyed = false;
 
   protected constructor(spec: DataKeySpec, longIds: boolean) {
+    super();
     this.#headerless = checkSpec(spec).headerless;
     this.wideIds = longIds;
     this.key = cipherKey(spec);
     this.#mac = new Authenticator(spec);
   }
 
-  get failures(): number {
-    return this.#failures;
-  }
-
-  openBatch(batch: PacketBatch, first: number, end: number): void {
-    if (this.#destroyed) throw new ApiMisuseError('openBatch() on a destroyed key');
-    for (let slot = first; slot < end; slot++) {
-      if (batch.lengths[slot] === 0) continue;
-      const status = this.#open(batch, slot);
-      batch.status[slot] = status;
-      if (status !== OPEN_OK) batch.lengths[slot] = 0;
-      if (status === OPEN_AUTH_FAILED) this.#failures++;
-    }
-  }
-
-  destroy(): void {
-    this.#destroyed = true;
+  protected wipe(): void {
     this.key.fill(0);
     this.#mac.destroy();
   }
@@ -171,7 +155,7 @@ export abstract class HmacOpeningKey implements OpeningKey {
   /** Opens region.body..end: sets region.payload and region.end, and packetIds, packetTimes of the slot. */
   protected abstract openBody(batch: PacketBatch, slot: number, region: Region): number;
 
-  #open(batch: PacketBatch, slot: number): number {
+  protected openSlot(batch: PacketBatch, slot: number): number {
     const { slab } = batch;
     const { region } = this;
     const start = batch.offsets[slot]!;

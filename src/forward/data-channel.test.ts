@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ipv4Packet, ipv6Packet, TUN_FRAME } from '../../test-kit/frames.ts';
 import { addressToWords, MemoryLogger, PacketBatch } from '../base/base.ts';
 import { cipherInfo, PacketIdRec } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
@@ -128,7 +129,7 @@ describe('DataChannel', () => {
     a.channel.seal(batch, 0, 1, 0);
     b.channel.open(batch, 0, 1, 0);
     expect(batch.packet(0).readUInt16BE(42)).toBe(1400);
-    a.channel.setFrame({ ...FRAME, family: 6 });
+    a.channel.setFrame({ ...TUN_FRAME, family: 6 });
     expect(a.channel.mss).toBe(1380);
   });
 
@@ -180,18 +181,6 @@ describe('DataChannel', () => {
     expect(batch.lengths[0]).toBe(17 + 'V4,dev-type tun'.length + 1 + GCM_V2_BYTES);
   });
 });
-
-const FRAME: DataChannelConfig['frame'] = {
-  dev: 'tun',
-  tunMtu: 1500,
-  tunMtuExtra: 0,
-  transport: 'udp',
-  family: 4,
-  socks: false,
-  mssfix: { bytes: 1492, mode: 'mtu' },
-  fragment: undefined,
-  compBytes: 0,
-};
 
 const PARAMS: DataChannelParams = {
   cipher: cipherInfo('AES-256-GCM')!,
@@ -266,7 +255,7 @@ function pair(
     };
     const config = {
       keys,
-      frame: { ...FRAME, ...frame },
+      frame: { ...TUN_FRAME, ...frame },
       timers,
       occ,
       log,
@@ -276,20 +265,6 @@ function pair(
     return { channel: createDataChannel({ ...config, counters: newLinkCounters() }, 0), keys, log, totals };
   };
   return { a: peer(), b: peer(), batch: new PacketBatch(8) };
-}
-
-function ipv4Packet(bytes: number): Buffer {
-  const packet = Buffer.alloc(bytes, 0x11);
-  packet[0] = 0x45;
-  packet[9] = 17;
-  return packet;
-}
-
-function ipv6Packet(bytes: number): Buffer {
-  const packet = Buffer.alloc(bytes, 0x22);
-  packet[0] = 0x60;
-  packet[6] = 17;
-  return packet;
 }
 
 /** An IPv4 SYN whose MSS is at 42. */

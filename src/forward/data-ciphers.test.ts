@@ -1,27 +1,17 @@
 /** The pipeline with ciphers that aren't AEAD, without header, and in epoch format. */
 import { describe, expect, it } from 'vitest';
+import { TUN_FRAME } from '../../test-kit/frames.ts';
 import { MemoryLogger, PacketBatch } from '../base/base.ts';
 import { cipherInfo, createEpochKeys, digestInfo, type KeyHalf, keyHalves } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { createStaticControl, type DataChannelParams, type DataKeys } from '../ssl/ssl.ts';
 import { createDataChannel, newLinkCounters } from './data-channel.ts';
-import type { DataChannel, DataKeySource, FrameOptions } from './forward.ts';
+import type { DataChannel, DataKeySource } from './forward.ts';
 import { OFF_TIMERS } from './ping.ts';
 
 const crypto = createNodeCrypto();
 const KEY2 = Uint8Array.from({ length: 256 }, (_, i) => (i * 31 + 7) & 0xff);
 const WALL_SEC = 1_800_000_000;
-const FRAME: FrameOptions = {
-  dev: 'tun',
-  tunMtu: 1500,
-  tunMtuExtra: 0,
-  transport: 'udp',
-  family: 4,
-  socks: false,
-  mssfix: { bytes: 1492, mode: 'mtu' },
-  fragment: undefined,
-  compBytes: 0,
-};
 
 describe('DataChannel without header', () => {
   it('takes every packet for data, whatever its first byte', () => {
@@ -164,7 +154,7 @@ function createPeer(source: DataKeySource, keys: DataKeys): Peer {
   const channel = createDataChannel(
     {
       keys: source,
-      frame: FRAME,
+      frame: TUN_FRAME,
       timers: OFF_TIMERS,
       occ,
       log,

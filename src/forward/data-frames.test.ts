@@ -1,6 +1,7 @@
 /** The data channel with compression frames, fragments and inner rules between packet and encryption. */
 import { describe, expect, it } from 'vitest';
 import { compressionForTests } from '../../test-kit/compression.ts';
+import { ipv4Packet, ipv6Packet, TUN_FRAME } from '../../test-kit/frames.ts';
 import { MemoryLogger, PacketBatch } from '../base/base.ts';
 import { algorithmOf, type CompressionFraming, createCompressor } from '../comp/comp.ts';
 import { cipherInfo, PacketIdRec } from '../crypto/crypto.ts';
@@ -25,17 +26,17 @@ describe('DataChannel with frames', () => {
   it('carries compressed packets in every framing, smaller than they were', () => {
     for (const framing of ['lzo', 'lz4', 'lz4-v2'] as const) {
       const { a, b, batch } = pair({ framing });
-      batch.push(ipv4(1_400));
+      batch.push(ipv4Packet(1_400));
       a.channel.seal(batch, 0, 1, 0);
       expect(batch.lengths[0]).toBeLessThan(200);
       b.channel.open(batch, 0, 1, 0);
-      expect(Buffer.from(batch.packet(0))).toEqual(ipv4(1_400));
+      expect(Buffer.from(batch.packet(0))).toEqual(ipv4Packet(1_400));
     }
   });
 
   it('counts and drops packets whose frame makes no sense', () => {
     const { a, b, batch } = pair({ framing: 'stub' }, { framing: 'lzo' });
-    batch.push(ipv4(200));
+    batch.push(ipv4Packet(200));
     a.channel.seal(batch, 0, 1, 0);
     b.channel.open(batch, 0, 1, 0);
     expect(batch.lengths[0]).toBe(0);
@@ -45,7 +46,7 @@ describe('DataChannel with frames', () => {
 
   it('splits what is too long and keeps the order', () => {
     const { a, b, batch } = pair({ fragment: FRAGMENT });
-    const packets = [ipv4(60), ipv4(1_400), ipv4(300), ipv4(472), ipv4(900)];
+    const packets = [ipv4Packet(60), ipv4Packet(1_400), ipv4Packet(300), ipv4Packet(472), ipv4Packet(900)];
     for (const packet of packets) batch.push(packet);
     const out = new PacketBatch(32);
     expect(a.channel.splits).toBe(true);
@@ -60,7 +61,7 @@ describe('DataChannel with frames', () => {
 
   it('stops where the batch is full and goes on from there', () => {
     const { a, b, batch } = pair({ fragment: FRAGMENT });
-    for (let i = 0; i < 8; i++) batch.push(ipv4(1_400));
+    for (let i = 0; i < 8; i++) batch.push(ipv4Packet(1_400));
     const out = new PacketBatch(10);
     const joined: number[] = [];
     for (let next = 0; next < 8; ) {
@@ -76,7 +77,7 @@ describe('DataChannel with frames', () => {
 
   it('compresses before it splits', () => {
     const { a, b, batch } = pair({ fragment: FRAGMENT, framing: 'lz4' });
-    batch.push(ipv4(1_400));
+    batch.push(ipv4Packet(1_400));
     const out = new PacketBatch(32);
     a.channel.sealSplit(batch, 0, 1, out, 0);
     expect(out.count).toBe(1);
@@ -103,7 +104,7 @@ describe('DataChannel with frames', () => {
 
   it('drops what more than 32 pieces would take', () => {
     const { a, batch } = pair({ fragment: { bytes: 68, encap: false } });
-    batch.push(ipv4(1_500));
+    batch.push(ipv4Packet(1_500));
     const out = new PacketBatch(64);
     expect(a.channel.sealSplit(batch, 0, 1, out, 0)).toBe(1);
     expect(out.count).toBe(0);
@@ -122,13 +123,13 @@ describe('DataChannel with frames', () => {
 
   it('answers blocked IPv6 to tun, and that of the peer to the peer', () => {
     const { a, b, batch } = pair({ inner: { blockIpv6: 'both' } }, {});
-    batch.push(ipv6(80));
+    batch.push(ipv6Packet(80));
     expect(a.channel.seal(batch, 0, 1, 0)).toBe(0);
     const tun = new PacketBatch(8);
     expect([a.channel.pollTun(tun), a.channel.pollTun(tun)]).toEqual([1, 0]);
     expect(tun.packet(0)[40]).toBe(1);
     batch.clear();
-    batch.push(ipv6(80));
+    batch.push(ipv6Packet(80));
     b.channel.seal(batch, 0, 1, 0);
     a.channel.open(batch, 0, 1, 0);
     expect(batch.lengths[0]).toBe(0);
@@ -167,17 +168,7 @@ function peer({ framing, fragment, inner, pingSec = 0 }: Setup): Peer {
   const channel = createDataChannel(
     {
       keys: { sealKeys: () => keys, openKeys: () => keys, params },
-      frame: {
-        dev: 'tun',
-        tunMtu: 1500,
-        tunMtuExtra: 0,
-        transport: 'udp',
-        family: 4,
-        socks: false,
-        mssfix: undefined,
-        fragment,
-        compBytes: 0,
-      },
+      frame: { ...TUN_FRAME, mssfix: undefined, fragment },
       compressor:
         framing &&
         createCompressor({
@@ -204,18 +195,4 @@ function peer({ framing, fragment, inner, pingSec = 0 }: Setup): Peer {
     0,
   );
   return { channel, log };
-}
-
-function ipv4(bytes: number): Buffer {
-  const packet = Buffer.alloc(bytes, 0x11);
-  packet[0] = 0x45;
-  packet[9] = 17;
-  return packet;
-}
-
-function ipv6(bytes: number): Buffer {
-  const packet = Buffer.alloc(bytes, 0x22);
-  packet[0] = 0x60;
-  packet[6] = 17;
-  return packet;
 }

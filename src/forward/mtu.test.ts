@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { TUN_FRAME } from '../../test-kit/frames.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import type { FrameCrypto, FrameOptions, MssfixOptions } from './forward.ts';
 import { defaultMssfix, fragmentSize, frameText, linkMtu, mssfixTarget } from './mtu.ts';
@@ -29,17 +30,21 @@ describe('mssfixTarget and fragmentSize', () => {
   );
 
   it('leave packets alone without mssfix', () => {
-    expect(mssfixTarget({ ...BASE, mssfix: undefined }, cryptoOf('AES-256-GCM', '-'))).toBe(0);
+    expect(mssfixTarget({ ...TUN_FRAME, mssfix: undefined }, cryptoOf('AES-256-GCM', '-'))).toBe(0);
   });
 
   it('never give a negative size', () => {
-    const tiny = { ...BASE, mssfix: { bytes: 40, mode: undefined }, fragment: { bytes: 30, encap: true } };
+    const tiny = {
+      ...TUN_FRAME,
+      mssfix: { bytes: 40, mode: undefined },
+      fragment: { bytes: 30, encap: true },
+    };
     expect(mssfixTarget(tiny, cryptoOf('AES-256-CBC', 'SHA512'))).toBe(0);
     expect(fragmentSize(tiny, cryptoOf('AES-256-CBC', 'SHA512'))).toBe(0);
   });
 
   it('count IPv6 below the link', () => {
-    expect(mssfixTarget({ ...BASE, family: 6 }, cryptoOf('AES-256-GCM', '-'))).toBe(1380);
+    expect(mssfixTarget({ ...TUN_FRAME, family: 6 }, cryptoOf('AES-256-GCM', '-'))).toBe(1380);
   });
 });
 
@@ -53,7 +58,7 @@ describe('defaultMssfix', () => {
 
 describe('linkMtu of the options string', () => {
   const occ = (cipher: string, auth: string, change: Partial<FrameOptions> = {}): number =>
-    linkMtu({ ...BASE, ...change }, cryptoOf(cipher, auth), true);
+    linkMtu({ ...TUN_FRAME, ...change }, cryptoOf(cipher, auth), true);
 
   it.each([
     ['AES-256-CBC', 'SHA1', 1557],
@@ -73,34 +78,22 @@ describe('linkMtu of the options string', () => {
 
   it('uses the long packet id with static keys', () => {
     const crypto = { ...cryptoOf('AES-256-CBC', 'SHA1'), header: undefined };
-    expect(linkMtu(BASE, crypto, true)).toBe(1560);
+    expect(linkMtu(TUN_FRAME, crypto, true)).toBe(1560);
   });
 
   it('is the true size of a link packet otherwise', () => {
-    expect(linkMtu(BASE, cryptoOf('AES-256-GCM', '-'), false)).toBe(1524);
+    expect(linkMtu(TUN_FRAME, cryptoOf('AES-256-GCM', '-'), false)).toBe(1524);
   });
 });
 
 describe('frameText', () => {
   it('has the form that tools know', () => {
     const buffer = { tunMtuMax: 1600, headroom: 136, payload: 1768, tailroom: 562 };
-    expect(frameText(BASE, cryptoOf('AES-256-GCM', '-'), buffer)).toBe(
+    expect(frameText(TUN_FRAME, cryptoOf('AES-256-GCM', '-'), buffer)).toBe(
       '[ mss_fix:1400 max_frag:0 tun_mtu:1500 tun_max_mtu:1600 headroom:136 payload:1768 tailroom:562 ET:0 ]',
     );
   });
 });
-
-const BASE: FrameOptions = {
-  dev: 'tun',
-  tunMtu: 1500,
-  tunMtuExtra: 0,
-  transport: 'udp',
-  family: 4,
-  socks: false,
-  mssfix: defaultMssfix(1500, undefined),
-  fragment: undefined,
-  compBytes: 0,
-};
 
 function cryptoOf(cipher: string, auth: string): FrameCrypto {
   const digest = auth === '-' ? undefined : digestInfo(auth);
@@ -115,5 +108,11 @@ function frameOf(vector: MssCase): FrameOptions {
       ? { bytes: Number(number), mode: mode === 'fixed' || mode === 'mtu' ? mode : undefined }
       : defaultMssfix(1500, fragment);
   const compBytes = option === '--compress' ? 1 : 0;
-  return { ...BASE, transport: vector.transport === 'tcp4' ? 'tcp' : 'udp', mssfix, fragment, compBytes };
+  return {
+    ...TUN_FRAME,
+    transport: vector.transport === 'tcp4' ? 'tcp' : 'udp',
+    mssfix,
+    fragment,
+    compBytes,
+  };
 }

@@ -16,6 +16,7 @@ import {
   type ConnectionEntry,
   finishPull,
   type Options,
+  type PullResult,
   restorePrePull,
 } from '../options/options.ts';
 import { PushCollector, pulledOptionsDigest, sanitizeControlMessage } from '../push/push.ts';
@@ -173,15 +174,10 @@ export class ClientTunnel {
     // The ping-restart that holds until the push is gone with it.
     restorePrePull(options);
     const result = applyPulledOptions(options, this.#collector.options);
-    this.#logLines(result.messages);
-    if (result.restart !== undefined) {
-      signals.raise('SIGUSR1', 'soft', result.restart);
-      return;
-    }
-    const finished = finishPull(options, result.imports, providers.comp);
-    this.#logLines(finished.messages);
+    const ok = this.#finishPull(result);
+    if (ok === undefined) return;
     setPulledVariables(this.#run.env, options);
-    if (!finished.ok) {
+    if (!ok) {
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
     }
@@ -237,18 +233,13 @@ export class ClientTunnel {
   }
 
   async #update(session: ClientSession, items: readonly string[]): Promise<void> {
-    const { signals, providers, env } = this.#run;
+    const { signals, env } = this.#run;
     const options = this.#options;
     if (signals.pending || session.closed) return;
     const result = applyPushUpdate(options, items);
-    this.#logLines(result.messages);
-    if (result.restart !== undefined) {
-      signals.raise('SIGUSR1', 'soft', result.restart);
-      return;
-    }
-    const finished = finishPull(options, result.imports, providers.comp);
-    this.#logLines(finished.messages);
-    if (!finished.ok || !this.device) {
+    const ok = this.#finishPull(result);
+    if (ok === undefined) return;
+    if (!ok || !this.device) {
       this.#log.log(D_PUSH_ERRORS, 'Failed to update options');
       signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
       return;
@@ -268,6 +259,19 @@ export class ClientTunnel {
     this.#applyToSession(session);
     session.attach(device);
     await this.#finish(session);
+  }
+
+  /** Whether what was pulled can be used; undefined when a filter had a signal raised. */
+  #finishPull({ messages, imports, restart }: PullResult): boolean | undefined {
+    const { signals, providers } = this.#run;
+    this.#logLines(messages);
+    if (restart !== undefined) {
+      signals.raise('SIGUSR1', 'soft', restart);
+      return undefined;
+    }
+    const finished = finishPull(this.#options, imports, providers.comp);
+    this.#logLines(finished.messages);
+    return finished.ok;
   }
 
   #applyToSession(session: ClientSession): void {

@@ -15,7 +15,6 @@ import {
   addressKey,
   addressToWords,
   type LinkAddress,
-  PACKET_HEADROOM,
   type PacketBatch,
 } from '../base/base.ts';
 import type { Link } from './socket.ts';
@@ -220,18 +219,9 @@ class End implements Link {
     batch.count = 0;
     while (this.#waiting.length > 0 && batch.count < batch.capacity) {
       const { packet, from } = this.#waiting.shift()!;
-      if (packet.length > batch.maxPacketBytes) {
-        this.#dropped++;
-        continue;
-      }
-      const slot = batch.count++;
-      const offset = slot * batch.slotSize + PACKET_HEADROOM;
-      batch.slab.set(packet, offset);
-      batch.offsets[slot] = offset;
-      batch.lengths[slot] = packet.length;
-      batch.segmentSizes[slot] = 0;
-      batch.status[slot] = 0;
-      addressToWords(from, batch.addresses, slot);
+      const slot = batch.push(packet);
+      if (slot < 0) this.#dropped++;
+      else addressToWords(from, batch.addresses, slot);
     }
     this.#announced = this.#waiting.length;
     return batch.count;

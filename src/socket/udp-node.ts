@@ -16,7 +16,6 @@ import {
   type AddressFamily,
   addressToWords,
   type LinkAddress,
-  PACKET_HEADROOM,
   type PacketBatch,
 } from '../base/base.ts';
 import { AddressCache, splitScope } from './address-cache.ts';
@@ -103,7 +102,6 @@ class UdpNodeLink implements Link {
 
   recvBatch(batch: PacketBatch): number {
     batch.count = 0;
-    const limit = batch.maxPacketBytes;
     while (this.#waiting > 0 && batch.count < batch.capacity) {
       const index = this.#head;
       const packet = this.#packets[index]!;
@@ -111,18 +109,9 @@ class UdpNodeLink implements Link {
       this.#head = (index + 1) % MAX_WAITING;
       this.#waiting--;
       this.#waitingBytes -= packet.length;
-      if (packet.length > limit) {
-        this.#dropped++;
-        continue;
-      }
-      const slot = batch.count++;
-      const offset = slot * batch.slotSize + PACKET_HEADROOM;
-      batch.slab.set(packet, offset);
-      batch.offsets[slot] = offset;
-      batch.lengths[slot] = packet.length;
-      batch.segmentSizes[slot] = 0;
-      batch.status[slot] = 0;
-      this.#cache.toWords(this.#hosts[index]!, this.#family, this.#ports[index]!, batch.addresses, slot);
+      const slot = batch.push(packet);
+      if (slot < 0) this.#dropped++;
+      else this.#cache.toWords(this.#hosts[index]!, this.#family, this.#ports[index]!, batch.addresses, slot);
     }
     return batch.count;
   }
