@@ -117,16 +117,67 @@ describe('a full UDP link', () => {
     expect(bench.udp.calls).toBe(0);
   });
 
-  it('drops copies for other clients rather than wait', () => {
+  it('loses nothing for clients of other sockets, whichever of them is full', () => {
+    const { alice, bob, carol, system, io, udp, drops } = bench;
+    const second = bench.addUdp();
+    bob.bound.link = second.link;
+    for (const client of [alice, bob, carol]) bench.own(client, `10.8.0.${2 + client.peerId}`);
+    udp.room = 1;
+    second.room = 1;
+    bench.pause();
+    for (const round of [1, 2, 3]) {
+      system.send('10.8.0.1', '10.8.0.2', `a${round}`, `A${round}`);
+      system.send('10.8.0.1', '10.8.0.3', `b${round}`, `B${round}`);
+      system.send('10.8.0.1', '10.8.0.4', `c${round}`);
+    }
+    bench.resume();
+    for (let turn = 0; turn < 40; turn++) {
+      udp.room = 1;
+      second.room = 1;
+      io.handleWritable(udp.link);
+      io.handleWritable(second.link);
+    }
+    expect(udp.sent).toEqual([1, 2, 3].flatMap((n) => [`alice a${n}`, `alice A${n}`, `carol c${n}`]));
+    expect(second.sent).toEqual([1, 2, 3].flatMap((n) => [`bob b${n}`, `bob B${n}`]));
+    expect(drops.saturation).toBe(0);
+  });
+
+  it('keeps copies for other clients as far as their buffers go, in order', () => {
     bench = createBench({ clientToClient: true });
-    bench.own(bench.alice, '10.8.0.2');
-    bench.own(bench.bob, '10.8.0.3');
-    bench.udp.room = 0;
-    bench.fromClient(bench.alice, ipPacket('10.8.0.2', '10.8.0.3', 'hello'));
-    expect(bench.drops.saturation).toBe(1);
-    expect(bench.log.lines).toContain(
+    const { alice, bob, udp, io, drops, log, system } = bench;
+    bench.own(alice, '10.8.0.2');
+    bench.own(bob, '10.8.0.3');
+    udp.room = 1;
+    for (let n = 0; n < 258; n++) bench.fromClient(alice, ipPacket('10.8.0.2', '10.8.0.3', `p${n}`));
+    system.send('10.8.0.1', '10.8.0.3', 'from tun');
+    expect(udp.sent).toEqual(['bob p0']);
+    expect(drops.saturation).toBe(1);
+    expect(log.lines).toEqual([
       'MULTI: packet dropped due to output saturation (multi_process_incoming_tun)',
-    );
+    ]);
+    udp.room = 2;
+    io.handleWritable(udp.link);
+    expect(udp.sent).toEqual(['bob p0', 'bob p1', 'bob p2']);
+    udp.room = Number.POSITIVE_INFINITY;
+    io.handleWritable(udp.link);
+    const copies = Array.from({ length: 257 }, (_, n) => `bob p${n}`);
+    expect(udp.sent).toEqual([...copies, 'bob from tun']);
+    bench.fromClient(alice, ipPacket('10.8.0.2', '10.8.0.3', 'after'));
+    expect(udp.sent.at(-1)).toBe('bob after');
+  });
+
+  it('that closes takes its copies with it', () => {
+    bench = createBench({ clientToClient: true });
+    const { alice, bob, udp, tcp, io } = bench;
+    bench.own(alice, '10.8.0.2');
+    bench.own(bob, '10.8.0.3');
+    udp.room = 0;
+    bench.fromClient(alice, ipPacket('10.8.0.2', '10.8.0.3', 'stuck'));
+    bob.bound.link = tcp.link;
+    bench.fromClient(alice, ipPacket('10.8.0.2', '10.8.0.3', 'waits'));
+    io.handleLinkClosed(udp.link);
+    expect(udp.sent).toEqual([]);
+    expect(tcp.sent).toEqual(['bob waits']);
   });
 });
 
@@ -250,6 +301,8 @@ interface Bench {
   readonly carol: FakeClient;
   readonly udp: FakeLink;
   readonly tcp: FakeLink;
+  /** A further UDP socket. */
+  addUdp(): FakeLink;
   /** Sends and receives as the machine's network stack. */
   readonly system: TunHost;
   add(name: string): FakeClient;
@@ -292,6 +345,7 @@ function createBench({ clientToClient = false } = {}): Bench {
     clients: () => clients.map(({ instance }) => instance),
     passtos: false,
     blockIpv6: false,
+    copyBuffers: 256,
     maxPacketBytes: 1600,
     nowMs: () => 0,
     log,
@@ -309,6 +363,7 @@ function createBench({ clientToClient = false } = {}): Bench {
     udp,
     tcp,
     add,
+    addUdp: () => createLink('udp', nameOf),
     alice: add('alice'),
     bob: add('bob'),
     carol: add('carol'),

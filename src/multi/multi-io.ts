@@ -5,8 +5,9 @@
  *   link   -> runs of one client -> DataChannel.open -> PacketRouter -> (other clients | device)
  *   device -> PacketRouter -> runs of one client -> DataChannel.seal -> link
  *
- * A full UDP socket stops reading from the device until there is room; a full TCP connection drops that
- * client's packets, so that no client can stall the others.
+ * A full UDP socket stops reading from the device until there is room, and copies from client to client
+ * wait as far as --bcast-buffers goes; a full TCP connection drops that client's packets, so that no client
+ * can stall the others. Nothing is sealed while a socket is full: packets leave in the order of their ids.
  */
 
 import { ADDRESS_WORDS, type Logger, PacketBatch } from '../base/base.ts';
@@ -27,63 +28,71 @@ export interface MultiIoConfig {
   readonly clients: () => Iterable<MultiInstance>;
   readonly passtos: boolean;
   readonly blockIpv6: boolean;
+  /** --bcast-buffers: copies for clients that may wait while a socket is full. */
+  readonly copyBuffers: number;
   readonly maxPacketBytes: number;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
 
+/** Packets on their way to clients, in order. */
+interface Lane {
+  readonly batch: PacketBatch;
+  readonly owners: (MultiInstance | undefined)[];
+  /** Pieces of packets with --fragment. */
+  pieces: PacketBatch | undefined;
+  /** First slot that isn't sealed yet. */
+  rest: number;
+}
+
 export class MultiIo {
   readonly #config: MultiIoConfig;
   readonly #router: PacketRouter<MultiInstance>;
-  readonly #tunBatch: PacketBatch;
-  readonly #tunOwners: (MultiInstance | undefined)[] = [];
+  readonly #fromTun: Lane;
   /** Packets from client to client, and copies of those to all. */
-  readonly #copies: PacketBatch;
-  readonly #copyOwners: (MultiInstance | undefined)[] = [];
-  /** Pieces of packets with --fragment: those from tun, which may wait, and those of copies, which may not. */
-  #pieces: PacketBatch | undefined;
-  #copyPieces: PacketBatch | undefined;
+  readonly #copies: Lane;
   #answers: PacketBatch | undefined;
-  /** What a UDP link would not take of `batch`; `rest` is the first slot of the tun batch that isn't sealed yet. */
-  #pending: { link: Link; batch: PacketBatch; next: number; end: number; rest: number } | undefined;
+  /** The UDP link that is full, and what it would not take of a lane's sealed packets. */
+  #blocked: { link: Link; lane: Lane; batch: PacketBatch; next: number; end: number } | undefined;
+  #tunPaused = false;
 
   constructor(config: MultiIoConfig) {
     this.#config = config;
     this.#router = config.router;
-    this.#tunBatch = new PacketBatch(config.tun.batchSize, config.maxPacketBytes);
-    this.#copies = new PacketBatch(config.tun.batchSize, config.maxPacketBytes);
+    const { tun, copyBuffers, maxPacketBytes } = config;
+    this.#fromTun = createLane(tun.batchSize, maxPacketBytes);
+    this.#copies = createLane(Math.max(tun.batchSize, copyBuffers), maxPacketBytes);
   }
 
   /** Packets wait in tun. */
   handleTun(): void {
-    if (this.#pending) return;
     const { tun } = this.#config;
     for (let turn = 0; turn < TUN_BATCHES_PER_TURN; turn++) {
-      const count = tun.readBatch(this.#tunBatch);
-      if (count === 0) return;
-      this.#routeTunBatch(count);
-      if (this.#pending) {
+      if (this.#blocked) {
+        this.#tunPaused = true;
         tun.pause();
         return;
       }
+      const count = tun.readBatch(this.#fromTun.batch);
+      if (count === 0) return;
+      this.#routeTunBatch(count);
     }
   }
 
   /** A link that sendBatch() filled has room again. */
   handleWritable(link: Link): void {
-    const pending = this.#pending;
-    if (pending?.link !== link) return;
-    this.#pending = undefined;
-    const { batch, next, end, rest } = pending;
-    if (this.#sendRange(link, batch, next, end, rest, true)) this.#continue(rest);
+    const blocked = this.#blocked;
+    if (blocked?.link !== link) return;
+    this.#blocked = undefined;
+    const { lane, batch, next, end } = blocked;
+    if (this.#sendRange(lane, link, batch, next, end, lane.rest)) this.#sendLanes();
   }
 
   /** A link closed: nothing waits for it any more. */
   handleLinkClosed(link: Link): void {
-    const pending = this.#pending;
-    if (pending?.link !== link) return;
-    this.#pending = undefined;
-    this.#continue(pending.rest);
+    if (this.#blocked?.link !== link) return;
+    this.#blocked = undefined;
+    this.#sendLanes();
   }
 
   /**
@@ -126,15 +135,13 @@ export class MultiIo {
 
   /** Sends what handleRun() copied for other clients. */
   flush(): void {
-    if (this.#copies.count === 0) return;
-    this.#sealAndSend(this.#copies, 0, this.#copyOwners, false);
-    this.#copies.clear();
+    if (this.#copies.batch.count > 0) this.#sendLane(this.#copies);
   }
 
   #routeTunBatch(count: number): void {
-    const batch = this.#tunBatch;
+    const { batch, owners } = this.#fromTun;
     const router = this.#router;
-    const owners = this.#tunOwners;
+    this.#fromTun.rest = 0;
     router.begin(this.#config.nowMs());
     for (let slot = 0; slot < count; slot++) {
       const to = router.fromDevice(batch, slot);
@@ -146,14 +153,17 @@ export class MultiIo {
       if (to === TO_ALL) this.#copyToAll(batch, slot, undefined);
       batch.lengths[slot] = 0;
     }
-    this.#sealAndSend(batch, 0, owners, true);
+    this.#sendLane(this.#fromTun);
     this.flush();
   }
 
-  /** The link has room again: the rest of the tun batch, then tun. */
-  #continue(rest: number): void {
-    this.#sealAndSend(this.#tunBatch, rest, this.#tunOwners, true);
-    if (this.#pending === undefined) this.#config.tun.resume();
+  /** The link that was full has room again: what waits, then tun. */
+  #sendLanes(): void {
+    this.#sendLane(this.#fromTun);
+    this.flush();
+    if (this.#blocked || !this.#tunPaused) return;
+    this.#tunPaused = false;
+    this.#config.tun.resume();
   }
 
   /** What isn't for the device gets length 0. */
@@ -178,26 +188,27 @@ export class MultiIo {
   }
 
   #copyTo(client: MultiInstance, batch: PacketBatch, slot: number): void {
-    if (this.#copies.count === this.#copies.capacity) this.flush();
-    const own = this.#copies.pushFrom(batch, slot);
-    if (own >= 0) this.#copyOwners[own] = client;
-    else this.#config.drops.saturation++;
+    const { batch: copies, owners } = this.#copies;
+    if (copies.count === copies.capacity) this.flush();
+    const own = copies.pushFrom(batch, slot);
+    if (own >= 0) owners[own] = client;
+    else this.#dropSaturated(1);
   }
 
-  /**
-   * From slot `from` on seals runs of one owner and sends neighbouring runs of one link in one call. Stops
-   * where a link is full and `mayWait`; #pending then says where to go on.
-   */
-  #sealAndSend(
-    batch: PacketBatch,
-    from: number,
-    owners: (MultiInstance | undefined)[],
-    mayWait: boolean,
-  ): void {
+  /** Seals and sends a lane from where it stands; empties it unless a link is full, which #blocked then says. */
+  #sendLane(lane: Lane): void {
+    if (this.#blocked || !this.#sealAndSend(lane)) return;
+    lane.batch.clear();
+    lane.rest = 0;
+  }
+
+  /** Seals runs of one owner and sends neighbouring runs of one link in one call. False where a link is full. */
+  #sealAndSend(lane: Lane): boolean {
+    const { batch, owners } = lane;
     const nowMs = this.#config.nowMs();
     let link: Link | undefined;
-    let linkFirst = from;
-    for (let first = from, end = 0; first < batch.count; first = end) {
+    let linkFirst = lane.rest;
+    for (let first = lane.rest, end = 0; first < batch.count; first = end) {
       const owner = owners[first];
       end = first + 1;
       while (end < batch.count && owners[end] === owner) end++;
@@ -205,44 +216,32 @@ export class MultiIo {
       if (!owner.forwarding) batch.lengths.fill(0, first, end);
       const next = owner.data.splits ? undefined : owner.bound.link;
       if (next !== link) {
-        if (link && !this.#sendRange(link, batch, linkFirst, first, first, mayWait)) return;
+        if (link && !this.#sendRange(lane, link, batch, linkFirst, first, first)) return false;
         link = next;
         linkFirst = first;
       }
       if (!link) {
-        if (!this.#sendPieces(owner, batch, first, end, mayWait)) return;
+        if (!this.#sendPieces(lane, owner, first, end)) return false;
       } else if (owner.data.seal(batch, first, end, nowMs) > 0) {
         addressRun(batch, first, end, owner.remoteWords);
       }
       this.#answer(owner);
     }
-    if (link) this.#sendRange(link, batch, linkFirst, batch.count, batch.count, mayWait);
+    return !link || this.#sendRange(lane, link, batch, linkFirst, batch.count, batch.count);
   }
 
-  /** Seals a run of one owner in pieces and sends them. False when the link is full: see #sealAndSend(). */
-  #sendPieces(
-    owner: MultiInstance,
-    batch: PacketBatch,
-    first: number,
-    end: number,
-    mayWait: boolean,
-  ): boolean {
-    const out = this.#piecesFor(mayWait);
+  /** Seals a run of one owner in pieces and sends them. False when the link is full. */
+  #sendPieces(lane: Lane, owner: MultiInstance, first: number, end: number): boolean {
+    const { tun, maxPacketBytes, nowMs } = this.#config;
+    lane.pieces ??= new PacketBatch(Math.max(MAX_FRAGS, tun.batchSize), maxPacketBytes);
+    const out = lane.pieces;
     for (let next = first; next < end; ) {
       out.clear();
-      next = owner.data.sealSplit(batch, next, end, out, this.#config.nowMs());
+      next = owner.data.sealSplit(lane.batch, next, end, out, nowMs());
       addressRun(out, 0, out.count, owner.remoteWords);
-      if (!this.#sendRange(owner.bound.link, out, 0, out.count, next, mayWait)) return false;
+      if (!this.#sendRange(lane, owner.bound.link, out, 0, out.count, next)) return false;
     }
     return true;
-  }
-
-  #piecesFor(mayWait: boolean): PacketBatch {
-    const { tun, maxPacketBytes } = this.#config;
-    const create = (): PacketBatch => new PacketBatch(Math.max(MAX_FRAGS, tun.batchSize), maxPacketBytes);
-    if (mayWait) this.#pieces ??= create();
-    else this.#copyPieces ??= create();
-    return (mayWait ? this.#pieces : this.#copyPieces)!;
   }
 
   /** Packets that the client's data channel has for tun (--block-ipv6). */
@@ -255,30 +254,35 @@ export class MultiIo {
     if (count > 0) tun.writeBatch(this.#answers, 0, count);
   }
 
-  /** False when the rest waits in #pending; what can't wait is dropped. */
-  #sendRange(
-    link: Link,
-    batch: PacketBatch,
-    first: number,
-    end: number,
-    rest: number,
-    mayWait: boolean,
-  ): boolean {
+  /**
+   * Sends sealed packets. False when a UDP link is full: #blocked holds the others, and the lane goes on at
+   * slot `rest` after them. What a TCP connection doesn't take is dropped.
+   */
+  #sendRange(lane: Lane, link: Link, batch: PacketBatch, first: number, end: number, rest: number): boolean {
     const sent = this.#config.passtos
       ? sendByTos(link, batch, first, end)
       : link.sendBatch(batch, first, end);
     if (sent >= end - first) return true;
-    if (mayWait && link.transport === 'udp') {
-      this.#pending = { link, batch, next: first + sent, end, rest };
+    if (link.transport === 'udp') {
+      lane.rest = rest;
+      this.#blocked = { link, lane, batch, next: first + sent, end };
       return false;
     }
-    this.#config.drops.saturation += end - first - sent;
+    this.#dropSaturated(end - first - sent);
+    return true;
+  }
+
+  #dropSaturated(packets: number): void {
+    this.#config.drops.saturation += packets;
     this.#config.log.log(
       D_MULTI_DROPPED,
       'MULTI: packet dropped due to output saturation (multi_process_incoming_tun)',
     );
-    return true;
   }
+}
+
+function createLane(slots: number, maxPacketBytes: number): Lane {
+  return { batch: new PacketBatch(slots, maxPacketBytes), owners: [], pieces: undefined, rest: 0 };
 }
 
 function addressRun(batch: PacketBatch, first: number, end: number, words: Int32Array): void {

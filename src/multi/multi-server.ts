@@ -106,6 +106,7 @@ export class MultiServer implements InstanceHost {
       clients: () => this.instances(),
       passtos: config.options.passtos,
       blockIpv6: config.options.blockIpv6,
+      copyBuffers: config.options.bcastBuffers,
       maxPacketBytes,
       nowMs: () => config.clock.nowMs(),
       log: config.log,
