@@ -75,7 +75,7 @@ async function main(): Promise<number> {
     obstacle === undefined ? await run(tests, programs, options, note) : skipAll(tests, obstacle);
   print(`results: ${save(results, facts)}`);
   if (options['write-docs'])
-    updateDocs(all.filter(forPeer), adds ? kept.read() : results, programs.reference);
+    updateDocs(all.filter(forPeer), adds ? kept.read() : results, programs.reference, adds);
   return report(results, wanted.length - tests.length, options);
 }
 
@@ -159,11 +159,19 @@ function save(results: readonly TestResult[], facts: object): string {
 }
 
 /** @param tests all that are for this peer, run or not */
-function updateDocs(tests: readonly CompatTest[], results: readonly TestResult[], peer: Peer): void {
-  const { written, missing: without } = writeDocs('docs/compatibility.md', tests, results, peer);
-  for (const column of written) print(`docs/compatibility.md: column "${column}" written`);
+function updateDocs(
+  tests: readonly CompatTest[],
+  results: readonly TestResult[],
+  peer: Peer,
+  inPieces: boolean,
+): void {
+  const path = 'docs/compatibility.md';
+  const { written, missing: without } = writeDocs(path, tests, results, peer, inPieces);
+  for (const column of written) print(`${path}: column "${column}" written`);
   for (const [column, count] of without)
-    print(`docs/compatibility.md: column "${column}" left: ${count} tests have no result (--add keeps them)`);
+    print(
+      `${path}: column "${column}"${written.includes(column) ? '' : ' left'}: ${count} tests have no result`,
+    );
 }
 
 function missing(path: string, what: string): string | undefined {

@@ -66,6 +66,17 @@ describe('the document', () => {
     expect(missing[0]?.[1]).toBeGreaterThan(0);
   });
 
+  it('says how many were not run when the run was in pieces', () => {
+    const tests = testsFor(NEW);
+    const some = passed(tests).filter((result) => result.feature === 'Signals');
+    const { written } = writeDocs(path, tests, some, NEW, true);
+    // There are none of ours with ours among them.
+    expect(written).toEqual(['2.7.6']);
+    const { cells } = parseTable(readFileSync(path, 'utf8'), 'Feature')!;
+    expect(cells.get('Signals')?.get('2.7.6')).toMatch(/^(\d+)\/\1$/);
+    expect(cells.get('Script hooks')?.get('2.7.6')).toMatch(/^0\/(\d+), \1 not run$/);
+  });
+
   it('takes the later one of two results of a test', () => {
     const [one, two] = passed(testsFor(NEW));
     const again = { ...one!, outcome: 'failed' as const };

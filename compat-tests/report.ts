@@ -63,23 +63,25 @@ export function addResults(earlier: readonly TestResult[], later: readonly TestR
 }
 
 /**
- * Replaces the peer's column and ours in the tables of the document, each only when all its `tests` have results.
- * Returns which were written, and for the others how many results are missing.
+ * Replaces the peer's column and ours in the tables of the document. A column of which some `tests` have no result is
+ * left, or with `inPieces` written with their number. Returns which were written, and how many results are missing.
  */
 export function writeDocs(
   path: string,
   tests: readonly CompatTest[],
   results: readonly TestResult[],
   peer: Peer,
+  inPieces = false,
 ): { written: string[]; missing: [column: string, count: number][] } {
-  const byTest = new Map(results.map((result) => [keyOf(result), result]));
-  const columns = new Map<string, TestResult[]>();
+  const byTest = new Map(results.map((result) => [keyOf(result), result.outcome]));
+  const columns = new Map<string, DocsEntry[]>();
   const missing: [string, number][] = [];
   for (const column of [peer.title, OURS_COLUMN]) {
     const own = tests.filter((test) => (test.pairing === 'ours-both') === (column === OURS_COLUMN));
-    const found = own.flatMap((test) => byTest.get(keyOf(test)) ?? []);
-    if (found.length === own.length) columns.set(column, found);
-    else missing.push([column, own.length - found.length]);
+    const entries = own.map((test) => ({ test, outcome: byTest.get(keyOf(test)) }));
+    const count = entries.filter(({ outcome }) => outcome === undefined).length;
+    if (count > 0) missing.push([column, count]);
+    if (count === 0 || (inPieces && count < own.length)) columns.set(column, entries);
   }
   if (columns.size > 0) {
     const old = readFileSync(path, 'utf8');
@@ -95,43 +97,53 @@ export function keyOf({ pairing, name }: Pick<TestResult, 'pairing' | 'name'>): 
   return `${pairing} ${name}`;
 }
 
+/** A test that is for the peer, and how it ended if it was run. */
+interface DocsEntry {
+  readonly test: CompatTest;
+  readonly outcome: TestResult['outcome'] | undefined;
+}
+
 /** A row per feature, and one for their sum. */
-export function featureTable(columns: ReadonlyMap<string, readonly TestResult[]>): DocsTable {
+function featureTable(columns: ReadonlyMap<string, readonly DocsEntry[]>): DocsTable {
   const rows = [MATRIX_FEATURE, ...scenarioFeatures(), 'Sum'];
-  const table = (row: string, result: TestResult) => row === 'Sum' || result.feature === row;
-  return docsTable('Feature', rows, columns, table);
+  return docsTable('Feature', rows, columns, (row, test) => row === 'Sum' || test.feature === row);
 }
 
 /** A row per value of the matrix. */
-export function valueTable(columns: ReadonlyMap<string, readonly TestResult[]>): DocsTable {
+function valueTable(columns: ReadonlyMap<string, readonly DocsEntry[]>): DocsTable {
   const rows = Object.entries(DIMENSIONS).flatMap(([name, values]) => values.map((v) => `${name} ${v}`));
-  return docsTable('Tunnel with', rows, columns, (row, result) => {
+  return docsTable('Tunnel with', rows, columns, (row, test) => {
     const [name, value] = row.split(' ') as [keyof typeof DIMENSIONS, string];
-    return result.group === 'matrix' && String(result.tunnel[name]) === value;
+    return test.group === 'matrix' && String(test.tunnel[name]) === value;
   });
 }
 
 function docsTable(
   head: string,
   rows: readonly string[],
-  columns: ReadonlyMap<string, readonly TestResult[]>,
-  belongs: (row: string, result: TestResult) => boolean,
+  columns: ReadonlyMap<string, readonly DocsEntry[]>,
+  belongs: (row: string, test: CompatTest) => boolean,
 ): DocsTable {
   const cells = rows.map((row) => {
     const shares = [...columns].map(
-      ([column, results]) => [column, docsCell(results.filter((result) => belongs(row, result)))] as const,
+      ([column, entries]) => [column, docsCell(entries.filter(({ test }) => belongs(row, test)))] as const,
     );
     return [row, new Map(shares)] as const;
   });
   return { head, columns: [...columns.keys()], rows, cells: new Map(cells) };
 }
 
-/** "12/12"; "-" where no test is for the peer. Failed and skipped ones are named. */
-function docsCell(results: readonly TestResult[]): string {
-  if (results.length === 0) return '-';
-  const { passed, failed, skipped } = countResults(results);
-  const others = [failed > 0 ? `**${failed} failed**` : '', skipped > 0 ? `${skipped} skipped` : ''];
-  return [`${passed}/${results.length}`, ...others.filter(Boolean)].join(', ');
+/** "12/12"; "-" where no test is for the peer. What failed, was skipped or not run is named. */
+function docsCell(entries: readonly DocsEntry[]): string {
+  if (entries.length === 0) return '-';
+  const count = (wanted: DocsEntry['outcome']) => entries.filter(({ outcome }) => outcome === wanted).length;
+  const others = [
+    [count('failed'), '**N failed**'],
+    [count('skipped'), 'N skipped'],
+    [count(undefined), 'N not run'],
+  ] as const;
+  const texts = others.filter(([n]) => n > 0).map(([n, text]) => text.replace('N', `${n}`));
+  return [`${count('passed')}/${entries.length}`, ...texts].join(', ');
 }
 
 function matrixRows(results: readonly TestResult[]): string[] {
