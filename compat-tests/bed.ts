@@ -123,6 +123,11 @@ export class Bed {
     return this.pairing === 'ours-both' || this.pairing === `ours-${role}`;
   }
 
+  /** Says whether both programs of this pairing have what `version` of 2.x brought. */
+  knows(version: string): boolean {
+    return this.pairing === 'ours-both' || !isBefore(this.#programs.reference, version);
+  }
+
   programFor(role: Role): string {
     return this.isOurs(role) ? this.#programs.ours : this.#programs.peer;
   }
@@ -163,21 +168,35 @@ export class Bed {
   }
 
   /** Starts our server by the library, in the helper process of the server's namespace. */
-  async startLibraryServer(extra: readonly string[] = []): Promise<Agent> {
-    const config = [...serverLines(this.tunnel, this.#files, this.pki), ...extra].join('\n');
-    const agent = await this.serverAgent();
-    await agent.ask({ do: 'library-server', options: { dist: resolve('dist'), config } });
+  async startLibraryServer(extra: readonly string[] = [], usageLimit?: number): Promise<Agent> {
+    const lines = [...serverLines(this.tunnel, this.#files, this.pki), ...extra];
+    return this.#startLibrary(await this.serverAgent(), lines, usageLimit);
+  }
+
+  /** Starts our client by the library, in the helper process of its namespace. */
+  async startLibraryClient(extra: readonly string[] = [], usageLimit?: number): Promise<Agent> {
+    const lines = [...this.#clientLines({}), ...extra];
+    return this.#startLibrary(await this.agent(this.client().ns), lines, usageLimit);
+  }
+
+  async #startLibrary(agent: Agent, lines: readonly string[], usageLimit?: number): Promise<Agent> {
+    const limit = usageLimit === undefined ? {} : { usageLimit };
+    const options = { dist: resolve('dist'), config: lines.join('\n'), ...limit };
+    await agent.ask({ do: 'library-tunnel', options });
     return agent;
   }
 
   launchClient(extra: readonly string[] = [], options: StartOptions = {}): Program {
+    const lines = [...this.#clientLines(options), ...extra];
+    return this.launch('client', this.client(options.index).ns, lines, options);
+  }
+
+  #clientLines(options: StartOptions): string[] {
     const side = this.client(options.index);
     const host = this.tunnel.family === 6 ? side.server6 : side.server4;
     const remotes = options.remote ?? [`${host} 1194`];
     const identity = this.pki[options.identity ?? 'client1'];
-    const ca = this.pki[options.ca ?? 'ca'];
-    const lines = [...clientLines(this.tunnel, this.#files, ca, identity, remotes), ...extra];
-    return this.launch('client', side.ns, lines, options);
+    return clientLines(this.tunnel, this.#files, this.pki[options.ca ?? 'ca'], identity, remotes);
   }
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */

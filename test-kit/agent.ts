@@ -10,7 +10,7 @@
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { askDhcp, serveDhcp } from './dhcp-messages.ts';
-import { type LibraryServerOptions, startLibraryServer } from './library-server.ts';
+import { type LibraryTunnelOptions, startLibraryTunnel } from './library-tunnel.ts';
 import { createPrng } from './prng.ts';
 import { ScriptedProxy, type ScriptedProxyOptions } from './scripted-proxy.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
@@ -25,7 +25,7 @@ export type AgentRequest =
   | { readonly do: 'vlans'; readonly options: VlanSwitchOptions }
   | { readonly do: 'dhcp-serve'; readonly host: string; readonly router: string }
   | { readonly do: 'dhcp-ask'; readonly host: string }
-  | { readonly do: 'library-server'; readonly options: LibraryServerOptions }
+  | { readonly do: 'library-tunnel'; readonly options: LibraryTunnelOptions }
   | { readonly do: 'push-update'; readonly options: string }
   | { readonly do: 'proxy'; readonly options: ScriptedProxyOptions }
   | { readonly do: 'said'; readonly port: number }
@@ -35,7 +35,7 @@ export type AgentRequest =
 
 let relay: UdpRelay | undefined;
 const proxies = new Map<number, ScriptedProxy>();
-let libraryServer: Awaited<ReturnType<typeof startLibraryServer>> | undefined;
+let libraryTunnel: Awaited<ReturnType<typeof startLibraryTunnel>> | undefined;
 
 if (process.argv[1]?.includes('agent')) listen();
 
@@ -72,11 +72,11 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return serveDhcp(request.host, request.router);
     case 'dhcp-ask':
       return askDhcp(request.host);
-    case 'library-server':
-      libraryServer = await startLibraryServer(request.options);
+    case 'library-tunnel':
+      libraryTunnel = await startLibraryTunnel(request.options);
       return undefined;
     case 'push-update':
-      return libraryServer?.pushUpdate(request.options);
+      return libraryTunnel?.pushUpdate(request.options);
     case 'proxy':
       return startProxy(request.options);
     case 'said':

@@ -1,11 +1,11 @@
 /**
  * Data ciphers beyond those of the matrix: all modes and block sizes, many digests, OpenSSL's legacy
- * ciphers, limits of small blocks, and the epoch data format between our own ends.
+ * ciphers, limits of small blocks. Epoch data keys are in epoch.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { staticKeyText } from '../../test-kit/pki.ts';
 import { sleep } from '../../test-kit/process.ts';
-import { type Bed, check, type Role } from '../bed.ts';
+import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -70,12 +70,6 @@ export const ciphers: readonly Scenario[] = [
     name: 'the server chooses among several ciphers',
     tunnel: { cipher: 'AES-256-CBC:AES-128-GCM' },
     run: chooses,
-  },
-  {
-    feature: 'Epoch data keys (2.7)',
-    name: 'epoch data keys: announced with compat-mode 2.7.0, used when both do',
-    timeoutMs: 60_000,
-    run: epochs,
   },
 ];
 
@@ -147,16 +141,4 @@ async function chooses(bed: Bed): Promise<void> {
   for (const end of [server, client]) {
     await end.waitFor(/Outgoing Data Channel: Cipher 'AES-256-CBC' initialized with 256 bit key/);
   }
-}
-
-async function epochs(bed: Bed): Promise<void> {
-  const mode = (role: Role): string[] => (bed.isOurs(role) ? ['compat-mode 2.7.0'] : []);
-  const server = await bed.startServer(mode('server'));
-  const client = await bed.startClient([...mode('client'), 'verb 4']);
-  await bed.checkTraffic(4);
-  const expected = bed.pairing === 'ours-both';
-  const pushed = server.has(/protocol-flags [^,']*aead-epoch/);
-  check(pushed === expected, `aead-epoch ${expected ? 'not ' : ''}pushed${bed.tails()}`);
-  const used = client.has(/Protocol options: .*aead-epoch/);
-  check(used === expected, `aead-epoch ${expected ? 'not ' : ''}used${bed.tails()}`);
 }

@@ -8,6 +8,7 @@ import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
 import { controlChannel } from './control-channel.ts';
+import { epoch } from './epoch.ts';
 import { exitNotify } from './exit-notify.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
@@ -53,6 +54,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Exit notification', exitNotify],
   ['CBC, CFB, OFB and legacy data ciphers', ciphers],
   ['Ciphers with peers before 2.6', oldCiphers],
+  ['Epoch data keys (2.7)', epoch],
   ['Static keys and point-to-point peers', p2p],
   ['Signals', signals],
   ['Script hooks', hooks],

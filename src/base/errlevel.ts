@@ -36,6 +36,7 @@ export const D_CLOSE = level(2, 22);
 export const D_PROXY = level(2, 24);
 
 export const D_TLS_DEBUG_LOW = level(3, 30);
+export const D_GENKEY = level(3, 31);
 export const D_ROUTE = level(3, 32);
 export const D_RESTART = level(3, 34);
 export const D_PUSH = level(3, 35);

@@ -139,6 +139,8 @@ export interface CryptoBackend {
   supportsDigest(digest: DigestInfo): boolean;
   createSealingKey(spec: DataKeySpec): SealingKey;
   createOpeningKey(spec: DataKeySpec): OpeningKey;
+  /** Blocks and packets that one key may process; aeadUsageLimit() when left out. */
+  usageLimit?(cipher: CipherInfo): number;
   /** HMAC over the concatenation of `parts`. Digest names as in DigestInfo, plus `MD5`. */
   hmac(digest: string, key: Uint8Array, ...parts: Uint8Array[]): Uint8Array;
   hash(digest: string, ...parts: Uint8Array[]): Uint8Array;

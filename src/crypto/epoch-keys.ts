@@ -42,8 +42,8 @@ export interface EpochKeysSpec {
   /** --replay-window */
   readonly replayWindow: number;
   readonly replaySec: number;
-  /** Blocks and packets per epoch; the cipher's limit when left out. For tests. */
-  readonly usageLimit?: number;
+  /** Called when the peer has moved on to `epoch`. */
+  onPeerEpoch?(epoch: number): void;
 }
 
 export interface EpochKeys {
@@ -56,9 +56,12 @@ export interface EpochKeys {
 export function createEpochKeys(crypto: CryptoBackend, spec: EpochKeysSpec): EpochKeys {
   if (spec.cipher.mode !== 'aead') throw new ApiMisuseError(`${spec.cipher.name} is not an AEAD cipher`);
   const replay = new EpochReplay(spec.replayWindow, spec.replaySec);
-  const limit = spec.usageLimit ?? aeadUsageLimit(spec.cipher);
+  const limit = (crypto.usageLimit ?? aeadUsageLimit)(spec.cipher);
   const seal = new EpochSealer(crypto, spec, limit);
-  const open = new EpochOpener(crypto, spec, (epoch) => seal.follow(epoch));
+  const open = new EpochOpener(crypto, spec, (epoch) => {
+    spec.onPeerEpoch?.(epoch);
+    seal.follow(epoch);
+  });
   seal.isPeerOver = (epoch) => open.isOver(epoch, limit, replay.highest);
   return { seal, open, replay };
 }

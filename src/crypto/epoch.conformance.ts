@@ -154,7 +154,9 @@ function moves(crypto: CryptoBackend): void {
   });
 
   it('moves to the next epoch when the limit is reached, and the peer follows both ways', () => {
-    const { client, server } = pair(crypto, { usageLimit: 40 });
+    const moves: number[] = [];
+    const limited = { ...crypto, usageLimit: () => 40 };
+    const { client, server } = pair(limited, {}, { onPeerEpoch: (epoch) => moves.push(epoch) });
     let last = 1;
     for (let i = 0; i < 200; i++) {
       const wire = sealed(client, 100);
@@ -167,10 +169,12 @@ function moves(crypto: CryptoBackend): void {
       expect(openOne(client, answer)).toBe(OPEN_OK);
     }
     expect(last).toBeGreaterThan(20);
+    expect(moves).toEqual(Array.from({ length: last - 1 }, (_, i) => i + 2));
   });
 
   it('pushes a peer that overuses its key to the next epoch', () => {
-    const { client, server } = pair(crypto, {}, { usageLimit: 40 });
+    const { client } = pair(crypto);
+    const { server } = pair({ ...crypto, usageLimit: () => 40 });
     for (let i = 0; i < 10; i++) expect(openOne(server, sealed(client, 100))).toBe(OPEN_OK);
     expect(client.seal.epoch).toBe(1);
     expect(openOne(client, sealed(server, 1))).toBe(OPEN_OK);

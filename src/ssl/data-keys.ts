@@ -4,7 +4,7 @@
  * opens with K1, the server the other way round. All intermediate bytes are zeroed.
  */
 import type { Logger } from '../base/base.ts';
-import { D_CIPHER_INIT, D_CRYPT_ERRORS, D_TLS_ERRORS, M_WARN } from '../base/errlevel.ts';
+import { D_CIPHER_INIT, D_CRYPT_ERRORS, D_GENKEY, D_TLS_ERRORS, M_WARN } from '../base/errlevel.ts';
 import {
   type CryptoBackend,
   createEpochKeys,
@@ -56,7 +56,9 @@ export function createDataKeys(inputs: DataKeyInputs): DataKeys | undefined {
     const { replayWindow, replaySec, wallSec } = inputs;
     logKeys(params, 'Data Channel', log);
     if (params.epoch) {
-      const epochSpec = { cipher, sealHalf, openHalf, keyId, peerId, replayWindow, replaySec };
+      const onPeerEpoch = (epoch: number) =>
+        log.log(D_GENKEY, `Received data packet with new epoch ${epoch}. Updating receive key`);
+      const epochSpec = { cipher, sealHalf, openHalf, keyId, peerId, replayWindow, replaySec, onPeerEpoch };
       return { keyId, ...createEpochKeys(crypto, epochSpec), ...NOTHING_DONE };
     }
     const common = { cipher, keyId, peerId, wallSec, ...digestOf(params) };

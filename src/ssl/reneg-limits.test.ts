@@ -85,7 +85,7 @@ function keys(over: Partial<DataKeys>): DataKeys {
 
 function config(over: Partial<TlsMultiConfig>): TlsMultiConfig {
   const limits = { renegMs: 0, renegBytes: -1, renegPackets: 0, log: new MemoryLogger() };
-  return { ...limits, ...over } as TlsMultiConfig;
+  return { crypto: {}, ...limits, ...over } as TlsMultiConfig;
 }
 
 function reached(

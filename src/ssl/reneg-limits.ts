@@ -37,7 +37,8 @@ export class RenegotiationLimits {
   /** The data cipher is known: small blocks get a limit unless one was configured (renegBytes >= 0). */
   handleParams(params: DataChannelParams): void {
     // Keys in epoch format look after it themselves.
-    this.#aeadLimit = params.epoch ? 0 : aeadUsageLimit(params.cipher) * AEAD_SHARE;
+    const usageLimit = this.#config.crypto.usageLimit ?? aeadUsageLimit;
+    this.#aeadLimit = params.epoch ? 0 : usageLimit(params.cipher) * AEAD_SHARE;
     if (params.cipher.blockBytes !== SMALL_BLOCK || this.#config.renegBytes >= 0) return;
     this.#bytes = SMALL_BLOCK_BYTES;
     this.#config.log.log(
