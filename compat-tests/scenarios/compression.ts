@@ -47,10 +47,12 @@ async function framing(bed: Bed, lines: readonly string[], name: string): Promis
   await bed.checkTraffic(4);
   if (!bed.isOurs('client') || !lines.includes(SEND)) return;
   client.signal('SIGUSR2');
+  await client.waitFor(/post-compress bytes,[1-9]/);
+  // 2.7 takes compressed packets and sends none.
+  if (!bed.isOurs('server') && bed.knows('2.7')) return;
   const before = Number(/\d+$/.exec(await client.waitFor(/pre-decompress bytes,[1-9]/))?.[0]);
   const after = Number(/\d+$/.exec(await client.waitFor(/post-decompress bytes,[1-9]/))?.[0]);
   check(after > before, `${before} bytes were decompressed to ${after}`);
-  check(client.has(/post-compress bytes,[1-9]/), 'nothing was compressed');
 }
 
 async function pushed(bed: Bed): Promise<void> {

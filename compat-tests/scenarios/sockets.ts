@@ -19,7 +19,7 @@ export const sockets: readonly Scenario[] = [
   {
     name: 'several sockets in one server: UDP and TCP, IPv4 and IPv6',
     feature: 'Several sockets (2.7)',
-    pairings: ['ours-server', 'ours-both'],
+    peerServerFrom: '2.7',
     clients: 3,
     run: severalSockets,
   },
@@ -61,9 +61,11 @@ export const sockets: readonly Scenario[] = [
 async function severalSockets(bed: Bed): Promise<void> {
   const { server4 } = bed.client(0);
   const server = await bed.startServer([
+    // 2.7 takes the address family of --proto for all sockets, and IPv4 for those without an address.
+    'proto udp',
     `local ${server4} 1194 udp4`,
     'local * 1195 tcp4',
-    'local * 1196 udp6',
+    `local ${bed.client(2).server6} 1196 udp6`,
     'duplicate-cn',
     'client-to-client',
   ]);
