@@ -52,6 +52,7 @@ export const logins: readonly Scenario[] = [
   },
   { name: 'temporary refusal with a back-off', peerFrom: '2.6', run: temporary },
   { name: 'password-protected private key (askpass)', run: lockedKey },
+  { name: 'password of the private key asked for at the terminal', run: askedForKey },
 ];
 
 /** Server lines for a login script: its body sees $user and $pass and appends to the file `calls`. */
@@ -256,10 +257,25 @@ async function temporary(bed: Bed): Promise<void> {
   await bed.waitUp(client);
 }
 
-async function lockedKey(bed: Bed): Promise<void> {
+/** The client's key, to be opened with `open sesame`. */
+function lockKey(bed: Bed): string {
   const locked = join(bed.dir, 'locked.key');
   const out = ['-out', locked, '-aes128', '-passout', 'pass:open sesame'];
   execFileSync('openssl', ['pkey', '-in', bed.pki.client1.key, ...out]);
+  return locked;
+}
+
+async function askedForKey(bed: Bed): Promise<void> {
+  await bed.startServer();
+  const client = launchAtTerminal(bed, [`key ${lockKey(bed)}`]);
+  await sleep(PROMPT_MS);
+  client.write('open sesame\n');
+  await client.waitFor(UP);
+  await bed.checkPing(INNER_SERVER4);
+}
+
+async function lockedKey(bed: Bed): Promise<void> {
+  const locked = lockKey(bed);
   await bed.startServer();
   const lines = [`key ${locked}`, `askpass ${bed.write('pass.txt', 'open sesame\n')}`];
   await bed.startClient(lines);
