@@ -3,12 +3,13 @@
  * string. Memory stays bounded, and a server picks one of its own ciphers or none.
  */
 import { compareOptions } from '../src/ssl/options-compare.ts';
-import { negotiateServerCipher, parsePeerInfo, pickClientCipher } from '../src/ssl/ssl.ts';
+import { negotiateServerCipher, parsePeerInfo, pickClientCipher, shownPeerInfo } from '../src/ssl/ssl.ts';
 
 const OWN = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
 const EXPECTED = 'V4,dev-type tun,link-mtu 1549,tun-mtu 1500,proto UDPv4,auth SHA1,key-method 2,tls-client';
 /** Warnings that a string can bring at most: each item, and the note. */
 const MOST_WARNINGS = 140;
+const MOST_LINES = 128;
 
 export const target = {
   name: 'peer-info',
@@ -25,6 +26,12 @@ export const target = {
     }
     for (const [name, value] of peerInfo.values) {
       if (name === '' || `${name}${value}`.includes('\n')) throw new Error('a line was split badly');
+    }
+    const shown = shownPeerInfo(info);
+    if (shown.lines.length + shown.invalid > MOST_LINES) throw new Error('too many lines are shown');
+    for (const [name, value] of shown.lines) {
+      if (!/^[IU]V_\w*$/.test(name) || !/^[!-~]*$/.test(value) || /[$(`]/.test(value))
+        throw new Error(`shown: ${name}=${value}`);
     }
     const inputs = { dataCiphers: OWN, fallback: undefined, remoteOptions };
     const { cipher } = negotiateServerCipher({ ...inputs, peerInfo });
