@@ -80,6 +80,30 @@ describe.each(WRAPS)('sessions with %s', (_name, wraps) => {
 });
 
 describe('renegotiation', () => {
+  it('carries what the server says the moment it has new keys, on bad wires for 12 seeds', () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const pair = createPair({ ...mildWire(seed), serverConfig: { renegMs: 2 * MINUTE } });
+      const said: string[] = [];
+      const speak = (): boolean => {
+        const keys = pair.server.events.filter((event) => event.type === 'keys').length;
+        while (said.length < keys) {
+          said.push(`PUSH_REPLY,auth-token ${said.length}`);
+          expect(pair.server.multi!.sendMessage(said.at(-1)!, pair.nowMs), `seed ${seed}`).toBe(true);
+        }
+        return said.length > 8 && heard().length === said.length;
+      };
+      const heard = (): string[] =>
+        pair.client.events
+          .flatMap((event) => (event.type === 'message' ? [event.text] : []))
+          .filter((text) => said.includes(text));
+      expect(pair.runUntil(speak, 30 * MINUTE), `seed ${seed}: ${heard().length} of ${said.length}`).toBe(
+        true,
+      );
+      expect(heard(), `seed ${seed}`).toEqual(said);
+      pair.close();
+    }
+  });
+
   it('goes round the key ids without using 0 again', () => {
     const pair = createPair({ seed: 5 });
     pair.runUntil(() => pair.connected, MINUTE);
