@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CertificateFiles } from '../../test-kit/pki.ts';
-import { type Bed, check } from '../bed.ts';
+import type { Bed } from '../bed.ts';
 import type { TunnelOptions } from '../config.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -50,12 +50,12 @@ async function ciphersuites(bed: Bed): Promise<void> {
   const client = await bed.startClient(['tls-ciphersuites TLS_CHACHA20_POLY1305_SHA256']);
   await bed.checkPing(INNER_SERVER4);
   for (const end of [server, client])
-    check(end.has(/Control Channel: TLSv1\.3, cipher TLSv1\.3 TLS_CHACHA20_POLY1305_SHA256/), end.tail());
+    await end.waitFor(/Control Channel: TLSv1\.3, cipher TLSv1\.3 TLS_CHACHA20_POLY1305_SHA256/);
   await bed.stop(client);
   await bed.stop(server);
   const other = await bed.startServer(['tls-ciphersuites TLS_AES_128_GCM_SHA256']);
   await bed.startClient();
-  check(other.has(/Control Channel: TLSv1\.3, cipher TLSv1\.3 TLS_AES_128_GCM_SHA256/), other.tail());
+  await other.waitFor(/Control Channel: TLSv1\.3, cipher TLSv1\.3 TLS_AES_128_GCM_SHA256/);
 }
 
 async function ciphers(bed: Bed): Promise<void> {
@@ -63,12 +63,12 @@ async function ciphers(bed: Bed): Promise<void> {
     'tls-cipher TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256:TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384',
   ]);
   const first = await bed.startClient();
-  check(server.has(/Control Channel: TLSv1\.2, cipher TLSv1\.2 ECDHE-RSA-AES(128|256)-GCM/), server.tail());
+  await server.waitFor(/Control Channel: TLSv1\.2, cipher TLSv1\.2 ECDHE-RSA-AES(128|256)-GCM/);
   await bed.stop(first);
   server.mark();
   await bed.startClient(['tls-cipher TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256']);
   await bed.checkPing(INNER_SERVER4);
-  check(server.has(/cipher TLSv1\.2 ECDHE-RSA-AES128-GCM-SHA256, .*2048 bits RSA/), server.tail());
+  await server.waitFor(/cipher TLSv1\.2 ECDHE-RSA-AES128-GCM-SHA256, .*2048 bits RSA/);
 }
 
 async function noCommonCipher(bed: Bed): Promise<void> {
@@ -84,7 +84,7 @@ async function groups(bed: Bed): Promise<void> {
   // node:tls tells a server nothing of the client's temporary key.
   const mute = bed.isOurs('server') && bed.env.OPENVPN_TS_SSL === 'node';
   for (const end of mute ? [client] : [server, client])
-    check(end.has(/peer temporary key: 521 bits ECsecp521r1/), end.tail());
+    await end.waitFor(/peer temporary key: 521 bits ECsecp521r1/);
 }
 
 async function intermediate(bed: Bed): Promise<void> {
@@ -95,8 +95,8 @@ async function intermediate(bed: Bed): Promise<void> {
   const own = [`cert ${leaf.cert}`, `key ${leaf.key}`];
   const client = await bed.startClient([...own, `extra-certs ${between.cert}`]);
   await bed.checkPing(INNER_SERVER4);
-  check(server.has(/VERIFY OK: depth=1, CN=Between/), server.tail());
-  check(server.has(/\[deep\] Peer Connection Initiated/), server.tail());
+  await server.waitFor(/VERIFY OK: depth=1, CN=Between/);
+  await server.waitFor(/\[deep\] Peer Connection Initiated/);
   await bed.stop(client);
   server.mark();
   const alone = bed.launchClient([...own, ...SHORT]);
@@ -130,7 +130,7 @@ async function keyUsage(bed: Bed): Promise<void> {
   await bed.checkPing(INNER_SERVER4);
   for (const end of [server, first])
     for (const line of [/VERIFY KU OK/, /Validating certificate extended key usage/, /VERIFY EKU OK/])
-      check(end.has(line), end.tail());
+      await end.waitFor(line);
   await bed.stop(first);
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['remote-cert-ku 88 08', /Certificate has key usage 00a0, expected one of:/],
@@ -148,8 +148,8 @@ async function nsCertType(bed: Bed): Promise<void> {
   const server = await bed.startServer(['ns-cert-type client']);
   const client = await bed.startClient(['ns-cert-type server']);
   await bed.checkPing(INNER_SERVER4);
-  check(server.has(/VERIFY OK: nsCertType=CLIENT/), server.tail());
-  check(client.has(/VERIFY OK: nsCertType=SERVER/), client.tail());
+  await server.waitFor(/VERIFY OK: nsCertType=CLIENT/);
+  await client.waitFor(/VERIFY OK: nsCertType=SERVER/);
   await bed.stop(client);
   const wrong = bed.launchClient(['ns-cert-type client', ...SHORT]);
   await bed.checkNoTunnel(wrong, server, {
@@ -169,10 +169,7 @@ async function fieldsOfName(bed: Bed): Promise<void> {
   for (const [fields, name] of cases) {
     const server = await bed.startServer([`ca ${ca.cert}`, `x509-username-field ${fields}`]);
     const client = await bed.startClient([`cert ${leaf.cert}`, `key ${leaf.key}`]);
-    check(
-      server.lines.some((line) => line.includes(`[${name}] Peer Connection Initiated`)),
-      server.tail(),
-    );
+    await server.waitFor(new RegExp(`\\[${name}\\] Peer Connection Initiated`));
     await bed.stop(client);
     await bed.stop(server);
   }

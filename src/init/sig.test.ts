@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
+import type { ScriptLimits } from '../script/script.ts';
+import { limitScripts } from './script-setup.ts';
 import { logSignal, SignalState } from './sig.ts';
 
 describe('SignalState', () => {
@@ -40,6 +42,35 @@ describe('SignalState', () => {
     const second = signals.abortable();
     signals.raise('SIGHUP', 'hard');
     expect([first.signal.aborted, second.signal.aborted]).toEqual([false, true]);
+  });
+
+  it('tells what is pending, and when nothing is any more', () => {
+    const signals = new SignalState();
+    const told: (string | undefined)[] = [];
+    signals.onPending = (signal) => told.push(signal?.name);
+    signals.raise('SIGUSR1');
+    signals.raise('SIGUSR1');
+    signals.raise('SIGTERM', 'hard');
+    signals.clear();
+    expect(told).toEqual(['SIGUSR1', 'SIGTERM', undefined]);
+  });
+
+  it('limits scripts once the program is to end, or is told from outside to start over', () => {
+    const limits: (number | undefined)[] = [];
+    const scripts = {
+      name: 'none',
+      run: async () => ({ status: 0 }),
+      limit: (given?: ScriptLimits) => limits.push(given?.runningMs),
+    };
+    const signals = new SignalState();
+    limitScripts(signals, scripts);
+    signals.raise('SIGUSR1', 'soft', 'ping-restart');
+    expect(limits).toEqual([]);
+    signals.clear();
+    signals.raise('SIGHUP', 'hard');
+    signals.clear();
+    signals.raise('SIGTERM', 'soft', 'auth-failure');
+    expect(limits).toEqual([undefined, 5_000, undefined, 5_000]);
   });
 
   it('logs in the words of 2.x', () => {

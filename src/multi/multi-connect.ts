@@ -83,7 +83,9 @@ export class ClientSetup {
     this.#run(instance, async () => {
       const data = Uint8Array.from(value);
       if (type === undefined) instance.log.log(M_WARN, 'ERROR: no metadata type');
-      const ok = type !== undefined && (await this.#hooks.tlsCryptV2Verify(new EnvSet(), { type, data }));
+      const { signal } = instance.abort;
+      const ok =
+        type !== undefined && (await this.#hooks.tlsCryptV2Verify(new EnvSet(), { type, data }, signal));
       if (instance.state === 'closed') return;
       instance.tls.handleClientKeyResult(event.id, ok, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
@@ -95,7 +97,7 @@ export class ClientSetup {
     setPeerAddress(instance.env, 'untrusted', instance.remote);
     setCertificate(instance.env, certificate, this.#host.config.options.x509Track);
     this.#run(instance, async () => {
-      const ok = await this.#hooks.tlsVerify(instance.env, certificate);
+      const ok = await this.#hooks.tlsVerify(instance.env, certificate, instance.abort.signal);
       if (instance.state === 'closed') return;
       instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);

@@ -85,6 +85,7 @@ export class ScriptHooks {
   async tlsVerify(
     env: EnvSet,
     certificate: { readonly depth: number; readonly subject: string; readonly der: Uint8Array },
+    signal?: AbortSignal,
   ): Promise<boolean> {
     const { exportCertDir, log } = this.#options;
     const { depth, subject, der } = certificate;
@@ -96,14 +97,19 @@ export class ScriptHooks {
     }
     env.set('peer_cert', file);
     const args = [String(depth), subject];
-    const ok = await this.#simple('tls-verify', '--tls-verify script', this.commands.tlsVerify, args, env);
+    const { tlsVerify } = this.commands;
+    const ok = await this.#simple('tls-verify', '--tls-verify script', tlsVerify, args, env, signal);
     env.delete('peer_cert');
     if (file !== undefined) await removeFile(file);
     return ok;
   }
 
   /** `metadata` is what the wrapped client key carries; type 0 user data, 1 timestamp. */
-  async tlsCryptV2Verify(env: EnvSet, metadata: { type: number; data: Uint8Array }): Promise<boolean> {
+  async tlsCryptV2Verify(
+    env: EnvSet,
+    metadata: { type: number; data: Uint8Array },
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     const command = this.commands.tlsCryptV2Verify;
     if (command === undefined) return true;
     const { log } = this.#options;
@@ -111,7 +117,7 @@ export class ScriptHooks {
     if (file === undefined) return false;
     env.set('metadata_type', metadata.type);
     env.set('metadata_file', file);
-    const ok = await this.#simple('tls-crypt-v2-verify', '--tls-crypt-v2-verify', command, [], env);
+    const ok = await this.#simple('tls-crypt-v2-verify', '--tls-crypt-v2-verify', command, [], env, signal);
     await removeFile(file);
     if (ok) log.log(D_HANDSHAKE, 'TLS CRYPT V2 VERIFY SCRIPT OK');
     else log.log(D_HANDSHAKE, 'TLS CRYPT V2 VERIFY SCRIPT ERROR');
@@ -154,6 +160,7 @@ export class ScriptHooks {
       loginFile ? [loginFile] : [],
       env,
       isExitCode,
+      defer.signal,
     );
     env.delete('password');
     const result = await run;
@@ -184,7 +191,8 @@ export class ScriptHooks {
     if (configFile !== undefined && deferredFile !== undefined) {
       env.set('client_connect_config_file', configFile);
       env.set('client_connect_deferred_file', deferredFile);
-      const ok = await this.#simple('client-connect', '--client-connect', command, [configFile], env);
+      const args = [configFile];
+      const ok = await this.#simple('client-connect', '--client-connect', command, args, env, defer.signal);
       if (ok && (await this.#clientConnectOk(deferredFile, defer))) {
         answer = { ok: true, config: (await readTextFile(configFile)) ?? '' };
       }
@@ -239,10 +247,11 @@ export class ScriptHooks {
     command: string | undefined,
     args: readonly string[],
     env: EnvSet,
+    signal?: AbortSignal,
   ): Promise<boolean> {
     if (command === undefined) return true;
     env.set('script_type', type);
-    const result = await this.#run(hook, command, args, env, isZero);
+    const result = await this.#run(hook, command, args, env, isZero, signal);
     return result.status === 0;
   }
 
@@ -253,6 +262,7 @@ export class ScriptHooks {
     args: readonly string[],
     env: EnvSet,
     fine: (status: number | undefined) => boolean,
+    signal?: AbortSignal,
   ): Promise<ScriptResult> {
     const { scriptSecurity, runner, log } = this.#options;
     if (scriptSecurity < 2) {
@@ -262,7 +272,7 @@ export class ScriptHooks {
       return { status: undefined, failure: 'disallowed' };
     }
     const words = args.filter((word) => word !== '');
-    const result = await runner.run(command, words, env.snapshot(scriptSecurity));
+    const result = await runner.run(command, words, env.snapshot(scriptSecurity), signal);
     if (!fine(result.status)) this.#logFailure(hook, result);
     return result;
   }

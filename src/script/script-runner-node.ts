@@ -2,7 +2,8 @@
  * ScriptRunner over child processes (2.x run_command.c): like execve(): no shell, no search along
  * PATH, an environment of exactly the given variables, standard streams inherited or, with a log file,
  * sent to it. Never blocks; a script that doesn't end keeps only its own hook waiting, and under a limit it
- * is ended: by SIGTERM, and by SIGKILL when that doesn't do.
+ * is ended: by SIGTERM, and by SIGKILL when that doesn't do. Only so many run at a time, so that logins
+ * whose scripts hang can't fill the machine with processes; the others wait for their turn.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { splitCommand } from '../options/options.ts';
@@ -13,7 +14,11 @@ export interface ScriptRunnerOptions {
   readonly outputFd?: () => number | undefined;
   /** Standard streams go nowhere (--daemon without a log file). */
   readonly detached?: () => boolean;
+  /** Scripts that run at a time; 64 by default. */
+  readonly maxRunning?: number;
 }
+
+const MAX_RUNNING = 64;
 
 /** execve() failed, as the status that 2.x's child would have exited with. */
 const EXECVE_FAILURE = 127;
@@ -24,14 +29,72 @@ const KILL_AFTER_MS = 1_000;
 
 export function createScriptRunner(options: ScriptRunnerOptions = {}): ScriptRunner {
   const children = new Children();
+  const turns = new Turns(options.maxRunning ?? MAX_RUNNING);
+  const run: ScriptRunner['run'] = (command, args, env) => {
+    const [program = command, ...own] = splitCommand(command);
+    const child = runProgram(program, [...own, ...args], env, streams(options), children);
+    return child.finally(() => turns.give());
+  };
   return {
     name: 'node:child_process',
-    run: (command, args, env) => {
-      const [program = command, ...own] = splitCommand(command);
-      return runProgram(program, [...own, ...args], env, streams(options), children);
+    run: (command, args, env, signal) => {
+      if (turns.take()) return run(command, args, env);
+      return turns.wait(signal).then((mine) => (mine ? run(command, args, env) : NOT_STARTED));
     },
-    limit: (limits) => children.limit(limits),
+    limit: (limits) => {
+      if (limits) turns.giveUp();
+      children.limit(limits);
+    },
   };
+}
+
+/** As when the system has no more processes to give. */
+const NOT_STARTED: ScriptResult = { status: undefined, failure: 'fork' };
+
+/** Who may run, in the order of asking. */
+class Turns {
+  #free: number;
+  /** Told whether their turn has come; false: it never will. */
+  readonly #waiting = new Set<(mine: boolean) => void>();
+
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  /** Takes a turn if there is one. */
+  take(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
+  }
+
+  /** Resolves when a turn was taken; false when it isn't to be. */
+  wait(signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (mine: boolean): void => {
+        this.#waiting.delete(end);
+        signal?.removeEventListener('abort', abort);
+        resolve(mine);
+      };
+      const abort = (): void => end(false);
+      if (signal?.aborted) {
+        resolve(false);
+        return;
+      }
+      this.#waiting.add(end);
+      signal?.addEventListener('abort', abort);
+    });
+  }
+
+  give(): void {
+    const [next] = this.#waiting;
+    if (next) next(true);
+    else this.#free++;
+  }
+
+  giveUp(): void {
+    for (const end of [...this.#waiting]) end(false);
+  }
 }
 
 /** The scripts that run, each with the timer that ends it, if any. */

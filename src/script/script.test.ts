@@ -100,6 +100,35 @@ describe('the runner', () => {
     for (const ended of [soft, deaf, later]) expect(await ended).toEqual({ status: undefined });
   });
 
+  it('runs only so many at a time, the others in the order of asking', async () => {
+    const runner = createScriptRunner({ maxRunning: 2 });
+    const go = script(`#!/bin/sh\nwhile [ ! -e ${directory}/go ]; do sleep 0.05; done\n`);
+    const note = script(`#!/bin/sh\necho $1 >> ${out()}\n`);
+    const [first, second] = [runner.run(go, [], PATH), runner.run(go, [], PATH)];
+    const left = new AbortController();
+    const unwanted = runner.run(note, ['unwanted'], PATH, left.signal);
+    const later = ['a', 'b', 'c'].map((word) => runner.run(note, [word], PATH));
+    left.abort();
+    expect(await unwanted).toEqual({ status: undefined, failure: 'fork' });
+    expect(await runner.run(note, ['late'], PATH, left.signal)).toEqual({
+      status: undefined,
+      failure: 'fork',
+    });
+    writeFileSync(join(directory, 'go'), '');
+    for (const run of [first, second, ...later]) expect(await run).toEqual({ status: 0 });
+    expect(output().trim().split('\n').sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('does not start what waits when a limit comes', async () => {
+    const runner = createScriptRunner({ maxRunning: 1 });
+    const endless = script('#!/bin/sh\nexec sleep 60\n');
+    const running = runner.run(endless, [], PATH);
+    const waiting = runner.run(endless, [], PATH);
+    runner.limit?.({ runningMs: 50, newMs: 50 });
+    expect(await waiting).toEqual({ status: undefined, failure: 'fork' });
+    expect(await running).toEqual({ status: undefined });
+  });
+
   it('lifts a limit', async () => {
     const runner = createScriptRunner();
     runner.limit?.({ runningMs: 50, newMs: 50 });

@@ -15,8 +15,16 @@ export interface ScriptResult {
 /** Runs one hook. `command` is the configured text, split by the 2.x tokenizer; `args` are appended. */
 export interface ScriptRunner {
   readonly name: string;
-  /** `env` is the whole environment of the child. Never rejects: failures are results. */
-  run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<ScriptResult>;
+  /**
+   * `env` is the whole environment of the child. Never rejects: failures are results. `signal`: what still
+   * waits for its turn isn't wanted any more; what runs goes on.
+   */
+  run(
+    command: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<ScriptResult>;
   /**
    * From here on scripts have only so long and are ended then: what holds up the end of the program must end.
    * Without `limits` they have as long as they like, as from the start.
