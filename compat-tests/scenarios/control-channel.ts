@@ -57,7 +57,6 @@ export const controlChannel: readonly Scenario[] = [
   ...WRAPS.map((wrap) => ({
     feature: UNDER_LOSS,
     name: `handshake over 30 % loss each way within ${LOSSY_LIMIT_MS / 1000} s (${wrap})`,
-    pairings: BOTH,
     tunnel: { wrap },
     timeoutMs: 90_000,
     run: lossy,

@@ -44,6 +44,24 @@ export const tlsCryptV2: readonly Scenario[] = [
     pairings: ['ours-server', 'ours-both'],
     run: tooOld,
   },
+  {
+    name: 'tls-crypt-v2 with allow-noncookie takes a client without cookies',
+    pairings: ['ours-server'],
+    peerFrom: '2.5',
+    peerBefore: '2.6',
+    run: (bed: Bed) => cookieless(bed, 'allow-noncookie'),
+  },
+  {
+    name: 'tls-crypt-v2 with force-cookie refuses a client without cookies',
+    pairings: ['ours-server'],
+    peerFrom: '2.5',
+    peerBefore: '2.6',
+    run: (bed: Bed) => cookieless(bed, 'force-cookie'),
+  },
+  {
+    name: 'tls-crypt-v2 with allow-noncookie, for clients with cookies as well',
+    run: (bed: Bed) => cookieless(bed, 'allow-noncookie'),
+  },
   ...(['client', 'server'] as const).map((initiator) => ({
     name: `renegotiation over tls-crypt-v2 by the ${initiator}, in dynamic tls-crypt`,
     tunnel: { wrap: 'tls-crypt-v2' as const },
@@ -102,6 +120,19 @@ async function besides(bed: Bed, kind: 'tls-crypt' | 'tls-auth'): Promise<void> 
   await bed.startClient([`${kind} wrap.key${direction[1]}`], { index: 1, identity: 'client2' });
   await bed.checkPing(INNER_SERVER4);
   await bed.checkPing(INNER_SERVER4, { index: 1 });
+}
+
+async function cookieless(bed: Bed, mode: 'allow-noncookie' | 'force-cookie'): Promise<void> {
+  const keys = makeKeys(bed);
+  const server = await bed.startServer([`tls-crypt-v2 ${keys.server} ${mode}`, 'verb 7']);
+  if (mode === 'allow-noncookie') {
+    await bed.startClient([`tls-crypt-v2 ${keys.client}`]);
+    await bed.checkPing(INNER_SERVER4);
+    return;
+  }
+  const client = bed.launchClient([`tls-crypt-v2 ${keys.client}`, 'server-poll-timeout 4']);
+  const line = /tls-crypt-v2 force-cookie is enabled, ignoring connection attempt from old client/;
+  await bed.checkNoTunnel(client, server, { server: line });
 }
 
 async function unwrapped(bed: Bed): Promise<void> {

@@ -165,6 +165,51 @@ describe('TLS', () => {
   });
 });
 
+describe('float', () => {
+  const TLS = ['tls-server\ndh none', 'tls-client'] as const;
+
+  it.each([
+    ['a static key', SECRET, SECRET, false],
+    ['a static key, no remote given', SECRET, SECRET, true],
+    ['TLS', TLS[0], TLS[1], false],
+    ['TLS, no remote given', TLS[0], TLS[1], true],
+  ])(
+    'with %s follows a packet that authenticates, never a forged or repeated one',
+    async (_name, l, r, free) => {
+      const [leftName, rightName] = l === SECRET ? [] : (['server', 'alice'] as const);
+      const left = leftPeer(free ? l : `${l}\nremote ${RIGHT_ADDRESS} 1194\nfloat`, leftName);
+      const right = rightPeer(r, rightName);
+      await bothUp(left, right);
+      const link = right.sockets.links.at(-1)!;
+      const sent: Buffer[] = [];
+      const send = link.sendBatch.bind(link);
+      link.sendBatch = (batch, first, end) => {
+        for (let slot = first; slot < end; slot++) sent.push(Buffer.from(batch.packet(slot)));
+        return send(batch, first, end);
+      };
+      expect(await world.ping(right, LEFT)).toBe(true);
+      link.sendBatch = send;
+      const told = left.count('Peer Connection Initiated with');
+      link.moveTo({ family: 4, address: '203.0.113.66', port: 666 });
+      const to = { family: 4, address: SERVER_ADDRESS, port: 1194 } as const;
+      for (const packet of sent) {
+        link.send(packet, to);
+        const forged = Buffer.from(packet);
+        forged[forged.length - 1]! ^= 1;
+        link.send(forged, to);
+      }
+      link.moveTo({ family: 4, address: RIGHT_ADDRESS, port: 1194 });
+      expect(left.count('Peer Connection Initiated with')).toBe(told);
+      expect(await world.ping(left, RIGHT)).toBe(true);
+      expect(left.count('203.0.113.66')).toBe(0);
+      if (free && l !== SECRET) return;
+      link.moveTo({ family: 4, address: '198.51.100.77', port: 4000 });
+      expect(await world.ping(right, LEFT)).toBe(true);
+      expect(left.count('Peer Connection Initiated with [AF_INET]198.51.100.77:4000')).toBe(1);
+    },
+  );
+});
+
 describe('timing', () => {
   it('up-delay waits for the peer with the device, route-delay with the routes', async () => {
     const delays = 'up-delay\nroute-delay 5\nroute 10.77.0.0 255.255.0.0';

@@ -90,6 +90,23 @@ describe('ReliableSend', () => {
     expect(times).toEqual(vectors.retransmit.times_2_x);
   });
 
+  it('repeats at an even pace what a peer that answers has not acknowledged', () => {
+    const send = filled(2);
+    for (const at of [0, 0, 2000, 2000, 6000, 6000]) expect(send.poll(at)?.messageId).toBeDefined();
+    expect(send.nextTimeout()).toBe(14_000);
+    send.handleAcks([0], 7000);
+    const times: number[] = [];
+    for (let now = send.nextTimeout()!; times.length < 4; now = send.nextTimeout()!) {
+      expect(send.poll(now)?.messageId).toBe(1);
+      times.push(now);
+    }
+    expect(times).toEqual([9000, 11_000, 13_000, 15_000]);
+    send.queue(P_CONTROL_V1, NONE, 16_000);
+    expect([send.poll(16_000), send.poll(17_000), send.poll(18_000)].map((m) => m?.messageId)).toEqual([
+      2, 1, 2,
+    ]);
+  });
+
   it('has room for six messages from the lowest unacknowledged one on', () => {
     const send = filled(6);
     expect(send.available).toBe(0);
