@@ -23,6 +23,7 @@ export const tlsCryptV2: readonly Scenario[] = [
   { name: 'tls-crypt-v2 key of another server', run: strangerKey },
   {
     name: 'tls-crypt-v2 with force-cookie, and tls-crypt clients beside it',
+    peerFrom: '2.6',
     peerServerFrom: '2.6',
     clients: 2,
     run: (bed: Bed) => besides(bed, 'tls-crypt'),
