@@ -18,9 +18,11 @@ export interface PeerCommand {
 /** Options that ovpncli takes as arguments, by their 2.x names; each gives its arguments for its parameters. */
 const AS_ARGUMENTS: Readonly<Record<string, (parameters: readonly string[]) => readonly string[]>> = {
   'auth-user-pass': ([file]) => (file === undefined ? [] : loginArguments(file)),
+  'http-proxy-user-pass': ([file]) => (file === undefined ? [] : loginArguments(file, 'proxy-')),
   askpass: ([file]) => (file === undefined ? [] : ['--pk-password', firstLine(file)]),
   'allow-compression': ([mode = 'no']) => ['--compress', mode],
   'auth-retry': ([mode]) => (mode === 'nointeract' ? ['--auth-retry'] : []),
+  'http-proxy': (parameters) => (parameters.includes('auto-nct') ? [] : ['--proxy-basic']),
   'data-ciphers': ([list = '']) => (/CBC/.test(list) ? ['--non-preferred-algorithms'] : []),
 };
 
@@ -28,6 +30,7 @@ const AS_ARGUMENTS: Readonly<Record<string, (parameters: readonly string[]) => r
 const DROPPED = new Set([
   'askpass',
   'allow-compression',
+  'http-proxy-user-pass',
   'explicit-exit-notify',
   'tls-version-max',
   'data-ciphers',
@@ -71,9 +74,9 @@ export function toLogLine(line: string): string {
   return words === undefined ? line : `${line} (${words})`;
 }
 
-function loginArguments(file: string): string[] {
+function loginArguments(file: string, kind = ''): string[] {
   const [user = '', password = ''] = readFileSync(file, 'utf8').split('\n');
-  return ['--username', user, '--password', password];
+  return [`--${kind}username`, user, `--${kind}password`, password];
 }
 
 function firstLine(file: string): string {

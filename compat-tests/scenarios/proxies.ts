@@ -156,6 +156,14 @@ export const proxies: readonly Scenario[] = [
     tunnel: { ...(test.udp ? {} : TCP), ...(test.family && { family: test.family }) },
     run: (bed: Bed) => tunnelThrough(bed, test),
   })),
+  // Its NTLM does not get through squid's test program.
+  ...WORKING.filter((test) => /^HTTP.*(tinyproxy|Digest)/.test(test.name)).map((test) => ({
+    name: `OpenVPN 3: ${test.name}`,
+    pairings: ['ours-server'] as const,
+    peerKinds: ['openvpn3-client'] as const,
+    tunnel: TCP,
+    run: (bed: Bed) => tunnelThrough(bed, test),
+  })),
   ...REFUSED.map((test) => ({
     name: test.name,
     pairings: ['ours-client'] as const,
