@@ -21,6 +21,10 @@ describe('a start of ovpncli', () => {
     expect(toOpenvpn3(['data-ciphers AES-256-GCM']).args).toEqual([]);
   });
 
+  it('names the device, which would be called tun', () => {
+    expect(toOpenvpn3(['dev tun']).lines).toEqual(['dev tun0']);
+  });
+
   it('takes the login of a file as arguments and keeps the bare option', () => {
     const dir = mkdtempSync(join(tmpdir(), 'ovpn3-'));
     try {

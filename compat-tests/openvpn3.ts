@@ -37,6 +37,9 @@ const DROPPED = new Set([
   'connect-retry',
 ]);
 
+/** The least that it takes for its control packets. */
+const SMALLEST_PACKET = 256;
+
 /** The start of a 2.x with these lines. */
 export function toOpenvpn2(lines: readonly string[]): PeerCommand {
   return { extension: 'conf', args: ['--config'], lines };
@@ -52,6 +55,9 @@ export function toOpenvpn3(lines: readonly string[]): PeerCommand {
     if (name === 'setenv' && parameters[0] === 'IV_SSO') args.push('--sso-methods', parameters[1] ?? '');
     else if (name === 'response') args.push('--response', ...parameters);
     else if (name === 'auth-user-pass') kept.push(name);
+    else if (name === 'max-packet-size')
+      kept.push(`mssfix-ctrl ${Math.max(SMALLEST_PACKET, Number(parameters[0]))}`);
+    else if (line === 'dev tun') kept.push('dev tun0');
     else if (!DROPPED.has(name)) kept.push(line);
   }
   return { extension: 'ovpn', args, lines: kept };
