@@ -52,6 +52,7 @@ const SCENARIOS: readonly Omit<Scenario, 'peerKinds' | 'pairings'>[] = [
   },
   { name: 'OpenVPN 3: no epoch data keys with a compat-mode before 2.7', run: withoutEpochs },
   { name: 'OpenVPN 3: PUSH_UPDATE replaces routes and addresses', run: updated },
+  { name: 'OpenVPN 3: DNS servers and domains', run: dnsServers },
   { name: 'OpenVPN 3: PUSH_REPLY in several parts', run: manyOptions },
   ...(['udp', 'tcp'] as const).flatMap((proto) => [
     { name: `OpenVPN 3: leaves with a notice (${proto})`, tunnel: { proto }, run: leaves },
@@ -139,6 +140,15 @@ async function updated(bed: Bed): Promise<void> {
   await bed.waitUntil(() => !routes().includes('192.168.'), 'the route is still there');
   await bed.stop(client);
   bed.checkClean(ns, before);
+}
+
+async function dnsServers(bed: Bed): Promise<void> {
+  await bed.startServer(['push "dns server 1 address 10.8.0.53"', 'push "dns search-domains example.org"']);
+  const client = await bed.startClient();
+  check(client.has(/\[dns\] \[server\] \[1\] \[address\] \[10\.8\.0\.53\]/), client.tail());
+  await client.waitFor(/^ +10\.8\.0\.53\b/);
+  await client.waitFor(/^ +example\.org\b/);
+  await bed.checkPing(INNER_SERVER4);
 }
 
 async function manyOptions(bed: Bed): Promise<void> {
