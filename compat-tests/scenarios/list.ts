@@ -1,5 +1,6 @@
 /** All scenarios, grouped by the feature that they test. */
 import { PAIRINGS, type Pairing } from '../bed.ts';
+import { ALL_KINDS } from '../peer.ts';
 import type { CompatTest } from '../runner.ts';
 import { certificateOptions } from './certificate-options.ts';
 import { certificates } from './certificates.ts';
@@ -41,16 +42,19 @@ import { vlan } from './vlan.ts';
 /** Rows of docs/compatibility.md with their scenarios, in the order of the table. */
 const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenario[]])[] = [
   ['Renegotiation', waiting(renegotiation)],
-  ['Restarts and timeouts', waiting(restarts)],
-  ['Control channel under loss', waiting(links)],
-  ['tls-auth: digests and key directions', controlChannel],
+  ['Restarts and timeouts', waiting(withOpenvpn3(restarts, /^session-timeout pushed/))],
+  ['Control channel under loss', waiting(withOpenvpn3(links))],
+  [
+    'tls-auth: digests and key directions',
+    withOpenvpn3(controlChannel, /SHA3-|512-|BLAKE|MD5-SHA1|RIPEMD|SM3/),
+  ],
   ['Connection lists', waiting(connections)],
   ['HTTP and SOCKS proxies', [...proxies, ...proxyTalks]],
-  ['Dual stack and port-share', sockets],
-  ['Routes, client-config-dir, client-to-client', routing],
-  ['Compression framing', compression],
-  ['MTU, shaper, client-nat', shaping],
-  ['Socket options', socketOptions],
+  ['Dual stack and port-share', withOpenvpn3(sockets)],
+  ['Routes, client-config-dir, client-to-client', withOpenvpn3(routing, /^max-clients/)],
+  ['Compression framing', withOpenvpn3(compression, /^comp-lzo no|^compress$|not allow/)],
+  ['MTU, shaper, client-nat', withOpenvpn3(shaping, /^fragment|^client-nat|^block-ipv6/)],
+  ['Socket options', withOpenvpn3(socketOptions)],
   ['Exit notification', exitNotify],
   ['CBC, CFB, OFB and legacy data ciphers', ciphers],
   ['Ciphers with peers before 2.6', oldCiphers],
@@ -68,7 +72,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['TLS engines', tlsEngines],
   ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
   ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
-  ['Garbage and replays', hostile],
+  ['Garbage and replays', withOpenvpn3(hostile)],
   ['Wrong configurations', configErrors],
 ];
 
@@ -81,6 +85,14 @@ const TESTS: readonly CompatTest[] = FEATURES.flatMap(([feature, scenarios]) =>
 /** Little but timers. */
 function waiting(scenarios: readonly Scenario[]): Scenario[] {
   return scenarios.map((scenario) => ({ waits: true, ...scenario }));
+}
+
+/** Also for OpenVPN 3, but those without tap and `except`: what it lacks, or says and does otherwise. */
+function withOpenvpn3(scenarios: readonly Scenario[], except = /^$/): Scenario[] {
+  return scenarios.map((scenario) => {
+    const lacking = scenario.tunnel?.dev === 'tap' || except.test(scenario.name);
+    return lacking ? scenario : { peerKinds: ALL_KINDS, ...scenario };
+  });
 }
 
 /** With options, or words of the log, that older peers don't have. */
