@@ -23,10 +23,7 @@ const AS_ARGUMENTS: Readonly<Record<string, (parameters: readonly string[]) => r
   'allow-compression': ([mode = 'no']) => ['--compress', mode],
   'auth-retry': ([mode]) => (mode === 'nointeract' ? ['--auth-retry'] : []),
   'http-proxy': (parameters) => (parameters.includes('auto-nct') ? [] : ['--proxy-basic']),
-  'data-ciphers': ([list = '']) => [
-    ...(/CBC/.test(list) ? ['--non-preferred-algorithms'] : []),
-    ...(/DES|BF/.test(list) ? ['--legacy-algorithms'] : []),
-  ],
+  'data-ciphers': ([list = '']) => (/CBC/.test(list) ? ['--non-preferred-algorithms'] : []),
 };
 
 /** Options that ovpncli must not see beside the arguments made of them. */
