@@ -95,13 +95,18 @@ export function setLoss(ns: string, percent: number): void {
 }
 
 /**
- * Counts the packets that leave `ns` and match an nftables expression, e.g. `udp dport 1194 meta mark 7`.
+ * Counts the packets that leave `ns` (or reach it) and match an nftables expression, e.g. `udp dport 1194 meta mark 7`.
  * Read the count with packetCount().
  */
-export function countPackets(ns: string, name: string, match: string): void {
+export function countPackets(
+  ns: string,
+  name: string,
+  match: string,
+  hook: 'output' | 'input' = 'output',
+): void {
   const table = `add table inet counted; add counter inet counted ${name};`;
-  const chain = 'add chain inet counted out { type filter hook output priority 0; };';
-  const rule = `add rule inet counted out ${match} counter name ${name};`;
+  const chain = `add chain inet counted ${hook}s { type filter hook ${hook} priority 0; };`;
+  const rule = `add rule inet counted ${hook}s ${match} counter name ${name};`;
   run('ip', ['netns', 'exec', ns, 'nft', `${table} ${chain} ${rule}`]);
 }
 

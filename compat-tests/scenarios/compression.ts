@@ -34,6 +34,7 @@ export const compression: readonly Scenario[] = [
   },
   { name: 'compress lz4-v2 pushed to a client that allows it', run: pushed },
   { name: 'compress lz4 by client-config-dir for one client', run: oneClient },
+  { name: 'comp-lzo yes pushed, comp-lzo no by client-config-dir', clients: 2, run: pushedLzo },
   { name: 'compress lz4 pushed to a client that does not allow it', peerClientFrom: '2.6', run: refused },
   { name: 'compress migrate with a comp-lzo client', peerServerFrom: '2.6', run: migrate },
 ];
@@ -70,6 +71,23 @@ async function oneClient(bed: Bed): Promise<void> {
   checkFraming(bed, client, 'lz4');
   await bed.checkPing(INNER_SERVER4, BIG_PING);
   await bed.checkTraffic(2);
+}
+
+/** The first client has framing alone, the second LZO: the server tells them apart. */
+async function pushedLzo(bed: Bed): Promise<void> {
+  bed.write('client1', 'comp-lzo no\npush "comp-lzo no"\n');
+  bed.write('client2', 'comp-lzo yes\npush "comp-lzo yes"\n');
+  await bed.startServer(['allow-compression yes', 'comp-lzo no', `client-config-dir ${bed.dir}`]);
+  const first = await bed.startClient(['comp-lzo no']);
+  checkFraming(bed, first, 'stub');
+  const second = await bed.startClient(['allow-compression yes', 'comp-lzo no'], {
+    index: 1,
+    identity: 'client2',
+  });
+  checkFraming(bed, second, 'lzo');
+  await bed.checkPing(INNER_SERVER4, BIG_PING);
+  await bed.checkPing(INNER_SERVER4, { index: 1, ...BIG_PING });
+  await bed.checkTraffic(1, 1);
 }
 
 async function refused(bed: Bed): Promise<void> {

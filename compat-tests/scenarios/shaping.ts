@@ -1,4 +1,5 @@
 /** Sizes and rates of packets: fragments, MTU options, traffic shaping; and what is done to packets inside. */
+import { countPackets, packetCount } from '../../test-kit/netns.ts';
 import { Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
@@ -9,6 +10,15 @@ const MIB = 1_048_576;
 const HUGE_PING = { count: 5, sizeBytes: 4_000 };
 const SHAPER_BYTES = 200_000;
 const FRAGMENTS = 'Fragmentation';
+
+/** Lines of one side, while the other has `mssfix 0`, and what they come to with AES-256-GCM over UDP and IPv4. */
+const MSSFIX: readonly [readonly string[], number][] = [
+  [[], 1_400],
+  [['mssfix 1300'], 1_236],
+  [['mssfix 1300 mtu'], 1_208],
+  [['mssfix 1300 fixed'], 1_260],
+  [['tun-mtu 1400'], 1_360],
+];
 
 export const shaping: readonly Scenario[] = [
   { name: 'fragment 1200', feature: FRAGMENTS, run: (bed) => fragment(bed, ['fragment 1200']) },
@@ -43,6 +53,18 @@ export const shaping: readonly Scenario[] = [
   },
   { name: 'tun-mtu 1300 pushed to the client', peerFrom: '2.6', run: pushedMtu },
   // Leaves less than IPv6 needs with what older peers take off for their headers.
+  {
+    name: 'tun-mtu 1700 pushed to a client with tun-mtu-max 1700, txqueuelen',
+    peerFrom: '2.6',
+    run: pushedLargeMtu,
+  },
+  ...MSSFIX.map(
+    ([lines, mss]): Scenario => ({
+      name: `${lines.join() || 'mssfix by default'}: the MSS inside is ${mss}`,
+      peerFrom: '2.6',
+      run: (bed) => mssfix(bed, lines, mss),
+    }),
+  ),
   { name: 'link-mtu 1400 on both sides', peerFrom: '2.6', run: linkMtu },
   { name: 'tun-mtu 9000 over a path of 1500', run: (bed) => jumbo(bed) },
   { name: 'shaper keeps the client below its rate', pairings: ['ours-client', 'ours-both'], run: shaper },
@@ -94,6 +116,33 @@ async function pushedMtu(bed: Bed): Promise<void> {
     'the pushed tun-mtu is not set',
   );
   await bed.checkTraffic(2);
+}
+
+async function pushedLargeMtu(bed: Bed): Promise<void> {
+  await bed.startServer(['tun-mtu 1700', 'txqueuelen 333']);
+  await bed.startClient(['tun-mtu-max 1700', 'txqueuelen 334']);
+  const [server, client] = [bed.network.server, bed.client().ns].map((ns) =>
+    bed.ip(ns, 'link', 'show', 'tun0'),
+  );
+  check(/mtu 1700 .*qlen 333/.test(server ?? ''), `the server's device: ${server}`);
+  check(/mtu 1700 .*qlen 334/.test(client ?? ''), `the client's device: ${client}`);
+  await bed.checkPing(INNER_SERVER4, { sizeBytes: 1_650 });
+  await bed.checkTraffic(1);
+}
+
+/** Our side lowers the MSS of what it sends and of what it receives. */
+async function mssfix(bed: Bed, lines: readonly string[], mss: number): Promise<void> {
+  // Epoch keys, which two ends of 2.7 agree on, have ids that are longer by 4.
+  const size = `tcp option maxseg size { ${mss}, ${mss - 4} }`;
+  const { ns } = bed.client();
+  countPackets(bed.network.server, 'asked', `iifname tun0 tcp flags & (syn | ack) == syn ${size}`, 'input');
+  countPackets(ns, 'answered', `iifname tun0 tcp flags & (syn | ack) == (syn | ack) ${size}`, 'input');
+  const atServer = bed.isOurs('server');
+  await bed.startServer(atServer ? lines : ['mssfix 0']);
+  await bed.startClient(atServer ? ['mssfix 0'] : lines);
+  await bed.checkTransfer(INNER_SERVER4, MIB);
+  const [asked, answered] = [packetCount(bed.network.server, 'asked'), packetCount(ns, 'answered')];
+  check(asked > 0 && answered > 0, `${asked} SYN and ${answered} SYN+ACK with an MSS of ${mss}`);
 }
 
 /** What 2.6.14 comes to without BF-CBC in its library. It pushes the default, not this. */

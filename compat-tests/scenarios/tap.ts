@@ -3,6 +3,7 @@
  * A bridge `br0` in the server's namespace joins tap0 with the veth `lan0`, whose far end `host0` stands
  * for a host of the LAN in a namespace of its own (a second client side that runs no VPN).
  */
+import { runProgram } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -41,6 +42,18 @@ export const tap: readonly Scenario[] = [
     run: refusedAddress,
   },
   { name: 'tap: status file shows MAC addresses', tunnel: TAP, pairings: ['ours-server'], run: statusFile },
+  {
+    name: 'tap: ifconfig-push by client-config-dir, topology makes no difference',
+    tunnel: { ...TAP, topology: 'p2p' },
+    run: pushedAddress,
+  },
+  { name: 'tap: multicast and broadcast reach everybody', tunnel: TAP, clients: 2, run: fanOut },
+  {
+    name: 'tap: stale-routes-check forgets a silent MAC address',
+    tunnel: TAP,
+    pairings: ['ours-server'],
+    run: staleAddress,
+  },
   { name: 'tap: an address moves between clients', tunnel: TAP, clients: 2, run: movingAddress },
 ];
 
@@ -170,6 +183,55 @@ async function statusFile(bed: Bed): Promise<void> {
   const wanted = /^ROUTING_TABLE,02:00:00:00:00:aa@0,client1,10\.99\.0\.2:\d+,/m;
   await bed.waitUntil(() => wanted.test(bed.read('status.txt')), `no line ${wanted} in the status file`);
   await bed.stop(server);
+}
+
+async function pushedAddress(bed: Bed): Promise<void> {
+  bed.write('client1', 'ifconfig-push 10.8.0.77 255.255.255.0\nifconfig-ipv6-push fd00:8::77/64\n');
+  await bed.startServer([`client-config-dir ${bed.dir}`]);
+  await bed.startClient();
+  const addresses = bed.ip(bed.client().ns, 'addr', 'show', 'dev', 'tap0');
+  check(/inet 10\.8\.0\.77\/24 (brd|scope)/.test(addresses), `not the pushed address:\n${addresses}`);
+  check(/inet6 fd00:8::77\/64/.test(addresses), `not the pushed IPv6 address:\n${addresses}`);
+  await bed.checkTraffic(1);
+}
+
+/** One question to all IPv6 nodes and one to the IPv4 broadcast address: the server and the other client answer. */
+async function fanOut(bed: Bed): Promise<void> {
+  await bed.startServer(['client-to-client']);
+  await bed.startClient();
+  await bed.startClient([], { index: 1, identity: 'client2' });
+  const places = [bed.network.server, bed.client(1).ns];
+  for (const ns of places) {
+    const sysctl = ['sysctl', '-qw', 'net.ipv4.icmp_echo_ignore_broadcasts=0'];
+    await runProgram({ name: 'sysctl', argv: sysctl, ns }, 5_000);
+  }
+  const { ns } = bed.client();
+  for (const host of ['10.8.0.1', '10.8.0.3']) await bed.checkPing(host, { count: 1 });
+  const ask = async (...argv: string[]): Promise<string> =>
+    (
+      await runProgram({ name: 'ping', argv: ['ping', '-n', '-c', '3', '-i', '0.3', ...argv], ns }, 10_000)
+    ).lines.join('\n');
+  const four = await ask('-b', '10.8.0.255');
+  for (const host of ['10.8.0.1', '10.8.0.3'])
+    check(four.includes(`from ${host}:`), `no answer of ${host}:\n${four}`);
+  const six = await ask('-6', 'ff02::1%tap0');
+  const others = new Set([...six.matchAll(/from (fe80:[^%\s]*)%/g)].map(([, address]) => address));
+  check(
+    others.size === 3,
+    `answers of ${[...others].join(' ')}, of server and both clients expected:\n${six}`,
+  );
+}
+
+async function staleAddress(bed: Bed): Promise<void> {
+  await bed.startServer(['status status.txt 1', 'status-version 2', 'stale-routes-check 3 1']);
+  await bed.startClient(['lladdr 02:00:00:00:00:aa']);
+  await bed.checkPing(INNER_SERVER4);
+  const known = (): boolean => bed.read('status.txt').includes('02:00:00:00:00:aa@0');
+  await bed.waitUntil(known, 'the MAC address is not learned');
+  bed.ip(bed.client().ns, 'link', 'set', 'dev', 'tap0', 'down');
+  await bed.waitUntil(() => !known(), 'the MAC address is not forgotten', 15_000);
+  bed.ip(bed.client().ns, 'link', 'set', 'dev', 'tap0', 'up');
+  await bed.checkPing(INNER_SERVER4);
 }
 
 async function movingAddress(bed: Bed): Promise<void> {
