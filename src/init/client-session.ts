@@ -1,7 +1,8 @@
 /**
  * One connection of a client or point-to-point peer (2.x the p2p event loop of openvpn.c and forward.c): a
  * link, a control channel, a data channel. It lives from the open link to the signal that ends it, and
- * moves packets between tun and link once ClientTunnel (client-tunnel.ts) has brought the device up.
+ * moves packets between tun and link once ClientTunnel (client-tunnel.ts) has brought the device up. The way
+ * from tun to link is ClientSender's (client-sender.ts).
  *
  * Where packets go: to the remote that was given, or else to the peer that has proven itself: by TLS, or
  * without TLS by a packet that authenticates.
@@ -10,11 +11,8 @@ import {
   ADDRESS_WORDS,
   addressFromWords,
   addressKey,
-  addressToWords,
-  type Clock,
   formatAddress,
   type LinkAddress,
-  type Logger,
   PacketBatch,
 } from '../base/base.ts';
 import { D_LINK_ERRORS, D_PUSH, D_PUSH_ERRORS, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
@@ -24,12 +22,8 @@ import {
   createExitNotifier,
   type DataChannel,
   type ExitNotifier,
-  type FrameOptions,
-  type InnerOptions,
   type LinkCounters,
-  MAX_FRAGS,
   newLinkCounters,
-  Shaper,
   type TimerOptions,
 } from '../forward/forward.ts';
 import {
@@ -39,18 +33,13 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
-import { type Link, type LinkErrno, type SocketOptions, sendByTos } from '../socket/socket.ts';
+import type { LinkErrno, SocketOptions } from '../socket/socket.ts';
 import type { TlsEvent, TlsMulti } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
+import { BATCHES_PER_TURN, ClientSender, type ClientSenderConfig, SOURCE_WORDS } from './client-sender.ts';
 import type { SignalState } from './sig.ts';
 
-/** Batches taken from one side before other events get their turn. */
-const BATCHES_PER_TURN = 16;
-/** Words of an address that tell its family, address and port. */
-const SOURCE_WORDS = 6;
-
-export interface ClientSessionConfig {
-  readonly link: Link;
+export interface ClientSessionConfig extends ClientSenderConfig {
   /** Undefined: whoever proves to be the peer. */
   readonly remote: LinkAddress | undefined;
   /** Makes the control channel, or what stands in for it without TLS. */
@@ -59,13 +48,8 @@ export interface ClientSessionConfig {
   readonly pull: boolean;
   readonly handWindowMs: number;
   readonly renegMs: number;
-  /** IP + UDP header bytes of the link's packets. */
-  readonly linkOverheadBytes: number;
-  readonly clock: Clock;
   readonly randomBytes: (length: number) => Uint8Array;
-  readonly frame: FrameOptions;
   readonly compressor: Compressor | undefined;
-  readonly inner: InnerOptions;
   /** --shaper; 0 = off. */
   readonly shaperBytes: number;
   /** --mtu-test */
@@ -74,14 +58,12 @@ export interface ClientSessionConfig {
   readonly localOptions: string | undefined;
   /** Without TLS: asks the peer for its options string and gives it here. */
   readonly onPeerOptions?: (text: string) => void;
-  readonly maxPacketBytes: number;
   readonly float: boolean;
   readonly muteReplayWarnings: boolean;
   /** Give up when the server said nothing within this time; 0 = never. */
   readonly serverPollMs: number;
   readonly totals: LinkCounters;
   readonly signals: SignalState;
-  readonly log: Logger;
 }
 
 /** What the session can't decide alone. */
@@ -102,21 +84,11 @@ export class ClientSession {
   readonly #config: ClientSessionConfig;
   readonly #host: ClientSessionHost;
   readonly #rx: PacketBatch;
-  #tx: PacketBatch;
-  /** Pieces of packets, with --fragment. */
-  #pieces: PacketBatch | undefined;
-  #shaper: Shaper | undefined;
-  #shaperTimer: NodeJS.Timeout | undefined;
-  readonly #service: PacketBatch;
-  readonly #remoteWords = new Int32Array(ADDRESS_WORDS);
-  #remote: LinkAddress | undefined;
+  readonly #sender: ClientSender;
   /** What TLS said last about the peer's address. */
   #proven: LinkAddress | undefined;
   /** Without TLS: a packet has authenticated. */
   #established = false;
-  #tun: TunDevice | undefined;
-  /** What the link would not take of `batch`, and of #tx what isn't split into #pieces yet. */
-  #pending: { batch: PacketBatch; next: number; end: number; rest: number } | undefined;
   #notifier: ExitNotifier | undefined;
   #heard = false;
   #pollDeadlineMs: number;
@@ -132,10 +104,7 @@ export class ClientSession {
     this.#host = host;
     const { link, log, handWindowMs, renegMs } = config;
     const nowMs = this.#nowMs;
-    if (config.remote) this.#setRemote(config.remote);
     this.#rx = new PacketBatch(link.batchSize, config.maxPacketBytes);
-    this.#tx = new PacketBatch(link.batchSize, config.maxPacketBytes);
-    this.#service = new PacketBatch(config.frame.fragment ? MAX_FRAGS : 4, config.maxPacketBytes);
     this.#pollDeadlineMs = config.serverPollMs > 0 ? nowMs + config.serverPollMs : Number.POSITIVE_INFINITY;
     this.requester = new PushRequester({ handWindowMs, renegMs, log });
     this.tls = config.createControl(() => this.#wake());
@@ -163,21 +132,22 @@ export class ClientSession {
       nowMs,
     );
     this.data.handleRemote(nowMs);
+    this.#sender = new ClientSender(config, this.data);
+    if (config.remote) this.#sender.setRemote(config.remote);
     this.setShaper(config.shaperBytes);
     link.onReadable = () => this.#handleLink();
-    link.onWritable = () => this.#handleWritable();
     link.onError = (error) => this.#handleLinkError(error);
     link.onClose = (error) => this.#handleLinkClosed(error);
   }
 
   /** Where packets go; undefined until the peer has shown up. */
   get remote(): LinkAddress | undefined {
-    return this.#remote;
+    return this.#sender.remote;
   }
 
   /** Sends the first packet if there is somebody to send it to; what was received meanwhile is read. */
   start(): void {
-    if (this.#remote) {
+    if (this.remote) {
       this.data.handleRemote(this.#nowMs);
       this.tls.start(this.#nowMs);
     }
@@ -187,9 +157,7 @@ export class ClientSession {
 
   /** The device is up: packets flow from here on. */
   attach(tun: TunDevice): void {
-    this.#tun = tun;
-    tun.onReadable = () => this.#handleTun();
-    tun.resume();
+    this.#sender.attach(tun);
   }
 
   /** Pushed --sndbuf and --rcvbuf. */
@@ -199,21 +167,12 @@ export class ClientSession {
 
   /** --shaper, also when pushed; 0 changes nothing. */
   setShaper(bytesPerSecond: number): void {
-    if (bytesPerSecond === 0 || bytesPerSecond === this.#shaper?.bytesPerSecond) return;
-    this.#shaper = new Shaper(bytesPerSecond);
-    const { link, maxPacketBytes, log } = this.#config;
-    // Less is read at once, so that what is sent at once stays a small part of a second.
-    if (!this.#pending)
-      this.#tx = new PacketBatch(Math.min(this.#shaper.burst, link.batchSize), maxPacketBytes);
-    log.log(M_INFO, `Output Traffic Shaping initialized at ${bytesPerSecond} bytes per second`);
+    this.#sender.setShaper(bytesPerSecond);
   }
 
   /** The device is about to close: packets for it are dropped until the next attach(). */
   detach(): void {
-    if (!this.#tun) return;
-    this.#tun.pause();
-    this.#tun.onReadable = () => undefined;
-    this.#tun = undefined;
+    this.#sender.detach();
   }
 
   /** Sends EXIT or OCC_EXIT; the session raises SIGTERM[soft,exit-with-notification] when that is done. */
@@ -258,8 +217,7 @@ export class ClientSession {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#shaperTimer);
-    this.detach();
+    this.#sender.close();
     this.tls.close();
     this.#config.link.close();
   }
@@ -320,7 +278,8 @@ export class ClientSession {
       this.data.open(batch, first, end, nowMs);
       if (this.data.authenticated > 0) this.#followPeer(first);
     }
-    if (this.#tun) this.#tun.writeBatch(batch, 0, count);
+    const { tun } = this.#sender;
+    if (tun) tun.writeBatch(batch, 0, count);
     else lengths.fill(0, 0, count);
     this.drive();
   }
@@ -335,7 +294,8 @@ export class ClientSession {
     const { addresses, lengths } = this.#rx;
     if (lengths[slot] === 0) return false;
     const { link, float, remote, log } = this.#config;
-    if (link.transport === 'tcp' || float || !remote || this.#isFromRemote(slot)) return true;
+    if (link.transport === 'tcp' || float || !remote || this.#sender.isFromRemote(addresses, slot))
+      return true;
     const from = formatAddress(addressFromWords(addresses, slot));
     log.log(
       D_LINK_ERRORS,
@@ -345,29 +305,21 @@ export class ClientSession {
     return false;
   }
 
-  #isFromRemote(slot: number): boolean {
-    const { addresses } = this.#rx;
-    const base = slot * ADDRESS_WORDS;
-    const words = this.#remoteWords;
-    for (let w = 0; w < SOURCE_WORDS; w++) if (addresses[base + w] !== words[w]) return false;
-    return true;
-  }
-
   /** Data authenticated: the peer is where it came from. */
   #followPeer(slot: number): void {
     const { link, float, log } = this.#config;
-    const from = link.transport === 'tcp' ? this.#remote : addressFromWords(this.#rx.addresses, slot);
+    const from = link.transport === 'tcp' ? this.remote : addressFromWords(this.#rx.addresses, slot);
     if (!from) return;
-    const moved = !this.#remote || addressKey(from) !== addressKey(this.#remote);
+    const moved = !this.remote || addressKey(from) !== addressKey(this.remote);
     if (this.#isBare) {
       if (this.#established && !moved) return;
       this.#established = true;
       log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
-      this.#setRemote(from);
+      this.#sender.setRemote(from);
       this.#host.handlePeer(from);
     } else if (float && moved) {
       log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
-      this.#setRemote(from);
+      this.#sender.setRemote(from);
       this.tls.remote = from;
       this.#proven = from;
     }
@@ -378,18 +330,13 @@ export class ClientSession {
     const { remote } = this.tls;
     if (!remote || remote === this.#proven) return;
     this.#proven = remote;
-    this.#setRemote(remote);
-  }
-
-  #setRemote(remote: LinkAddress): void {
-    this.#remote = remote;
-    addressToWords(remote, this.#remoteWords, 0);
+    this.#sender.setRemote(remote);
   }
 
   #handleControl(slot: number, nowMs: number): void {
     const packet = this.#rx.packet(slot);
     const from =
-      this.#config.link.transport === 'tcp' ? this.#remote : addressFromWords(this.#rx.addresses, slot);
+      this.#config.link.transport === 'tcp' ? this.remote : addressFromWords(this.#rx.addresses, slot);
     if (!from) return;
     const drops = this.#dropCount();
     this.tls.handlePacket(packet, from, nowMs);
@@ -448,111 +395,7 @@ export class ClientSession {
       link.send(out.packet, out.to);
       this.data.noteControlSent(out.packet.length, nowMs);
     }
-    if (!this.#remote) return;
-    const batch = this.#service;
-    batch.clear();
-    while (this.data.pollTransmit(batch, nowMs) > 0) {
-      this.#address(batch, 0, batch.count);
-      link.sendBatch(batch, 0, batch.count);
-      batch.clear();
-    }
-  }
-
-  #handleTun(): void {
-    const tun = this.#tun;
-    if (!tun || this.#pending) return;
-    for (let turn = 0; turn < BATCHES_PER_TURN && !this.#closed; turn++) {
-      if (this.#shaper && this.#waitForShaper(this.#shaper, tun)) return;
-      const count = tun.readBatch(this.#tx);
-      if (count === 0) return;
-      // Without an address nobody can be told.
-      if (!this.#remote) continue;
-      const { linkWriteBytes, linkWritePackets } = this.data.counters;
-      this.#forward(0, count);
-      this.#answer(tun);
-      if (this.#shaper) {
-        const packets = this.data.counters.linkWritePackets - linkWritePackets;
-        const bytes = this.data.counters.linkWriteBytes - linkWriteBytes;
-        this.#shaper.note(packets, bytes + packets * this.#config.linkOverheadBytes, this.#nowMs);
-      }
-      if (this.#pending) {
-        tun.pause();
-        return;
-      }
-    }
-  }
-
-  /** True when nothing may be sent yet; tun is read again when it may. */
-  #waitForShaper(shaper: Shaper, tun: TunDevice): boolean {
-    const delayMs = shaper.delayMs(this.#nowMs);
-    if (delayMs === 0) return false;
-    tun.pause();
-    this.#shaperTimer ??= setTimeout(() => {
-      this.#shaperTimer = undefined;
-      if (this.#closed || this.#pending) return;
-      tun.resume();
-      this.#handleTun();
-    }, Math.ceil(delayMs));
-    return true;
-  }
-
-  /** Seals and sends slots first..end-1 of #tx. */
-  #forward(first: number, end: number): void {
-    if (this.data.splits) {
-      this.#forwardPieces(first, end);
-    } else if (this.data.seal(this.#tx, first, end, this.#nowMs) > 0) {
-      this.#address(this.#tx, first, end);
-      this.#send(this.#tx, first, end, end);
-    }
-  }
-
-  #forwardPieces(first: number, end: number): void {
-    this.#pieces ??= new PacketBatch(
-      Math.max(MAX_FRAGS, this.#config.link.batchSize),
-      this.#config.maxPacketBytes,
-    );
-    const out = this.#pieces;
-    let next = first;
-    while (next < end && !this.#pending) {
-      out.clear();
-      next = this.data.sealSplit(this.#tx, next, end, out, this.#nowMs);
-      this.#address(out, 0, out.count);
-      this.#send(out, 0, out.count, next);
-    }
-  }
-
-  /** Packets that the data channel has for tun (--block-ipv6). */
-  #answer(tun: TunDevice): void {
-    this.#service.clear();
-    while (this.data.pollTun(this.#service) > 0) {
-      tun.writeBatch(this.#service, 0, this.#service.count);
-      this.#service.clear();
-    }
-  }
-
-  /** `rest`: first slot of #tx that comes after this batch. */
-  #send(batch: PacketBatch, first: number, end: number, rest: number): void {
-    const { link, inner } = this.#config;
-    const sent = inner.passtos ? sendByTos(link, batch, first, end) : link.sendBatch(batch, first, end);
-    if (sent < end - first) this.#pending = { batch, next: first + sent, end, rest };
-  }
-
-  #handleWritable(): void {
-    const pending = this.#pending;
-    if (!pending || this.#closed) return;
-    this.#pending = undefined;
-    this.#send(pending.batch, pending.next, pending.end, pending.rest);
-    if (!this.#pending && pending.rest < this.#tx.count) this.#forward(pending.rest, this.#tx.count);
-    if (!this.#pending) this.#tun?.resume();
-  }
-
-  #address(batch: PacketBatch, first: number, end: number): void {
-    const { addresses } = batch;
-    const words = this.#remoteWords;
-    for (let slot = first; slot < end; slot++) {
-      const base = slot * ADDRESS_WORDS;
-      for (let w = 0; w < ADDRESS_WORDS; w++) addresses[base + w] = words[w]!;
-    }
+    this.#sender.sendService(nowMs);
   }
 
   #handleLinkError(error: LinkErrno): void {
