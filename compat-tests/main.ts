@@ -97,7 +97,7 @@ function readOptions() {
 function allTests(options: Options, peer: Peer): CompatTest[] {
   return PAIRINGS.filter((pairing) => playsIn(peer, pairing)).flatMap((pairing) => [
     ...matrixTests(pairing, options.full, peer),
-    ...scenarioTests(pairing),
+    ...scenarioTests(pairing, options.full),
   ]);
 }
 

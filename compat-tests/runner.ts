@@ -21,6 +21,8 @@ export interface CompatTest {
   readonly tunnel: TunnelOptions;
   readonly timeoutMs: number;
   /** Client namespaces; 1 when left out. */
+  /** Runs only with --full. */
+  readonly full?: boolean;
   readonly clients?: number | undefined;
   /** Whether most of its time goes by without work for the processor. */
   readonly waits: boolean;

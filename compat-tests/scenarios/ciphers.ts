@@ -2,6 +2,7 @@
  * Data ciphers beyond those of the matrix: all modes and block sizes, many digests, OpenSSL's legacy
  * ciphers, limits of small blocks. Epoch data keys are in epoch.ts.
  */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { staticKeyText } from '../../test-kit/pki.ts';
 import { sleep } from '../../test-kit/process.ts';
@@ -33,6 +34,13 @@ const TUNNELS: readonly (readonly [cipher: string, auth: string])[] = [
   ['none', 'none'],
 ];
 
+/** Every digest of 2.6 that HMAC can use, those of the legacy provider among them. */
+const DIGESTS = [
+  ...['SHA1', 'SHA224', 'SHA256', 'SHA384', 'SHA512', 'SHA512-224', 'SHA512-256'],
+  ...['SHA3-224', 'SHA3-256', 'SHA3-384', 'SHA3-512', 'BLAKE2b512', 'BLAKE2s256'],
+  ...['MD5', 'MD5-SHA1', 'RIPEMD160', 'SM3', 'MD4', 'WHIRLPOOL', 'none'],
+];
+
 /** Two MiB of payload are enough for it, which a transfer passes quickly. */
 const RENEG_BYTES = 2 * MIB;
 
@@ -54,6 +62,13 @@ export const ciphers: readonly Scenario[] = [
     tunnel: { cipher, auth },
     run: legacyTls,
   })),
+  {
+    name: 'every cipher that the peer lists, with every digest',
+    full: true,
+    peerFrom: '2.6',
+    timeoutMs: 1_800_000,
+    run: everyCipher,
+  },
   { name: 'a provider that is not there ends the program', pairings: ['ours-server'], run: noProvider },
   {
     name: 'a legacy cipher without its provider is refused',
@@ -100,6 +115,31 @@ async function legacyTls(bed: Bed): Promise<void> {
   await bed.startServer([LEGACY]);
   await bed.startClient([LEGACY]);
   await bed.checkTraffic(2);
+}
+
+/** One tunnel after the other; what fails is told at the end. */
+async function everyCipher(bed: Bed): Promise<void> {
+  const listed = execFileSync(bed.programs.peer, [...`--${LEGACY}`.split(' '), '--show-ciphers'], {
+    encoding: 'utf8',
+  });
+  const names = [...listed.matchAll(/^([A-Z0-9-]+) {2}\(\d+ bit key/gm)].map(([, name]) => name ?? '');
+  check(names.length >= 60, `the peer lists ${names.length} ciphers`);
+  const failed: string[] = [];
+  for (const [i, cipher] of [...names, 'none'].entries()) {
+    const lines = [LEGACY, `data-ciphers ${cipher}`, `auth ${DIGESTS[i % DIGESTS.length]}`];
+    const server = await bed.startServer(lines);
+    const client = bed.launchClient(lines);
+    try {
+      await bed.waitUp(client);
+      await bed.checkPing(INNER_SERVER4);
+      await bed.checkTransfer(INNER_SERVER4, MIB / 16);
+    } catch (error) {
+      failed.push(`${lines.join(', ')}: ${(error as Error).message}`);
+    }
+    await client.stop();
+    await server.stop();
+  }
+  check(failed.length === 0, failed.join('\n'));
 }
 
 async function noProvider(bed: Bed): Promise<void> {

@@ -104,8 +104,8 @@ function since26(scenarios: readonly Scenario[]): Scenario[] {
 }
 
 /** The scenario tests of one pairing. */
-export function scenarioTests(pairing: Pairing): CompatTest[] {
-  return TESTS.filter((test) => test.pairing === pairing);
+export function scenarioTests(pairing: Pairing, full = false): CompatTest[] {
+  return TESTS.filter((test) => test.pairing === pairing && (full || !test.full));
 }
 
 /** All features that scenarios belong to. */

@@ -14,6 +14,8 @@ export interface Scenario extends PeerLimits {
   /** Differences from the plain tunnel. */
   readonly tunnel?: Partial<TunnelOptions>;
   readonly clients?: number;
+  /** Takes minutes: only with --full. */
+  readonly full?: boolean;
   readonly timeoutMs?: number;
   /** Whether most of its time goes by without work for the processor. */
   readonly waits?: boolean;
@@ -31,6 +33,7 @@ export function toTest(scenario: Scenario, feature: string, pairing: Pairing): C
     tunnel: { ...PLAIN_TUNNEL, ...scenario.tunnel },
     timeoutMs: scenario.timeoutMs ?? 60_000,
     clients: scenario.clients,
+    full: scenario.full ?? false,
     waits: scenario.waits ?? false,
     run: scenario.run,
   };
