@@ -8,6 +8,7 @@
  * It ends when stdin closes, so it can't outlive its starter. Use it through transfer.ts.
  */
 import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { askDhcp, serveDhcp } from './dhcp-messages.ts';
 import { type LibraryTunnelOptions, startLibraryTunnel } from './library-tunnel.ts';
@@ -31,6 +32,7 @@ export type AgentRequest =
   | { readonly do: 'said'; readonly port: number }
   | { readonly do: 'rebind' }
   | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
+  | { readonly do: 'tcp-strangers'; readonly host: string; readonly port: number; readonly count: number }
   | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
 
 let relay: UdpRelay | undefined;
@@ -85,6 +87,8 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return relay?.rebind();
     case 'replay':
       return relay?.replay(request.count, request.lengthBytes);
+    case 'tcp-strangers':
+      return tcpStrangers(request.host, request.port, request.count);
     case 'flood':
       return flood(request.host, request.port, request.count);
   }
@@ -94,6 +98,29 @@ async function startProxy(options: ScriptedProxyOptions): Promise<void> {
   const proxy = new ScriptedProxy(options);
   await proxy.listen(options.port, options.host);
   proxies.set(options.port, proxy);
+}
+
+/** Connections that say random bytes, a length without a packet, lengths of 0, byte after byte, or nothing. */
+async function tcpStrangers(host: string, port: number, count: number): Promise<void> {
+  const random = createPrng(count);
+  const garbage = (bytes: number) =>
+    Buffer.from(Array.from({ length: bytes }, () => Math.floor(random() * 256)));
+  const sayings = [
+    () => [garbage(4_000)],
+    () => [Buffer.of(5, 0xdc, 0x38), garbage(100)],
+    () => [Buffer.alloc(64)],
+    () => [...garbage(16)].map((byte) => Buffer.of(byte)),
+    () => [],
+  ];
+  for (let i = 0; i < count; i++) {
+    const socket = connect({ host, port });
+    socket.on('error', () => undefined);
+    await new Promise<void>((resolve) => socket.once('connect', resolve).once('error', () => resolve()));
+    for (const bytes of sayings[i % sayings.length]!())
+      await new Promise((resolve) => socket.write(bytes, resolve));
+    setTimeout(() => socket.destroy(), 200);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
 /** Random bytes of random length; a third begin with a valid opcode and key id, a third are cut to 0 to 3 bytes. */

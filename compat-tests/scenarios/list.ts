@@ -38,6 +38,7 @@ import { tap } from './tap.ts';
 import { tlsCryptV2 } from './tls-crypt-v2.ts';
 import { tlsEngines } from './tls-engines.ts';
 import { vlan } from './vlan.ts';
+import { withoutAddon } from './without-addon.ts';
 
 /** Rows of docs/compatibility.md with their scenarios, in the order of the table. */
 const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenario[]])[] = [
@@ -76,6 +77,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
   ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
   ['Garbage and replays', withOpenvpn3(hostile)],
+  ['Node without the addon', withoutAddon],
   ['Wrong configurations', configErrors],
 ];
 

@@ -3,7 +3,7 @@
  * answers, good, odd and hostile. They must say the same bytes, give the same reasons and try again in the
  * same way.
  */
-import { Program } from '../../test-kit/process.ts';
+import { Program, residentKib } from '../../test-kit/process.ts';
 import type { ProxyAnswer } from '../../test-kit/scripted-proxy.ts';
 import { type Bed, check } from '../bed.ts';
 import type { Scenario } from './scenario.ts';
@@ -180,7 +180,36 @@ export const proxyTalks: readonly Scenario[] = [
     clients: 2,
     run: (bed: Bed) => sameTalk(bed, talk),
   })),
+  {
+    name: 'proxy talk: headers without end',
+    pairings: ['ours-client'],
+    tunnel: { proto: 'tcp' },
+    run: endlessHeaders,
+  },
 ];
+
+const FLOOD = { text: `X-More: ${'y'.repeat(990)}\r\n`, times: 60_000 };
+const GROWTH_LIMIT_KIB = 24 * 1_024;
+
+/** 60 MB of headers: given up early, with a reason and without growing. */
+async function endlessHeaders(bed: Bed): Promise<void> {
+  const { server4 } = bed.client();
+  const agent = await bed.agent(bed.network.server);
+  const script = [[{ ...FLOOD, text: `HTTP/1.1 200 OK\r\n${FLOOD.text}` }]];
+  await agent.ask({ do: 'proxy', options: { host: server4, port: PORTS.ours, script } });
+  const client = bed.launchClient([`http-proxy ${server4} ${PORTS.ours}`, 'connect-retry 1 1']);
+  const restart = /SIGUSR1\[soft,HTTP proxy error\]/;
+  await client.waitFor(restart);
+  check(client.has(/too long a header/), `no reason${bed.tails()}`);
+  const before = residentKib(client.pid);
+  for (let i = 0; i < 3; i++) {
+    client.mark();
+    await client.waitFor(restart);
+  }
+  const after = residentKib(client.pid);
+  check(after - before < GROWTH_LIMIT_KIB, `memory grew from ${before} to ${after} KiB`);
+  await bed.stop(client);
+}
 
 async function sameTalk(bed: Bed, talk: Talk): Promise<void> {
   const [peer, ours] = await Promise.all([hear(bed, 'peer', talk), hear(bed, 'ours', talk)]);

@@ -4,9 +4,11 @@ import { addonForTests } from '../../test-kit/native-addon.ts';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import { sslConformance } from './ssl.conformance.ts';
 import type { SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
+import { sslHostileConformance } from './ssl-hostile.conformance.ts';
 import { createNativeSsl } from './ssl-native.ts';
 
 sslConformance('ssl-native', () => createNativeSsl(addonForTests()));
+sslHostileConformance('ssl-native', () => createNativeSsl(addonForTests()));
 
 describe('ssl-native alone', () => {
   const pki = new TestPki();
