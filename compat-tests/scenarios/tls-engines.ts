@@ -1,4 +1,7 @@
-/** Both TLS engines (OPENVPN_TS_SSL), whichever is the default: a tunnel, a renegotiation, a refusal. */
+/**
+ * Both TLS engines (OPENVPN_TS_SSL), whichever is the default: a tunnel, a renegotiation, a refusal, and
+ * what lists of ciphers and groups lead to, by the line that either end logs.
+ */
 import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
@@ -12,22 +15,110 @@ const RENEG_LIMIT_MS = 8_000;
 const PAUSE_MS = 100;
 const EXPIRED = /VERIFY ERROR: depth=0, error=certificate has expired: .*CN=expired/;
 
-export const tlsEngines: readonly Scenario[] = ENGINES.flatMap((engine) => [
+interface Choice {
+  readonly name: string;
+  readonly tunnel: NonNullable<Scenario['tunnel']>;
+  /** Lines of our end, whichever that is; those of a server; what "Control Channel:" must tell. */
+  readonly lines: readonly string[];
+  readonly server?: (bed: Bed) => readonly string[];
+  readonly told: RegExp;
+  /** What one end tells at least: a client names the server's temporary key. */
+  readonly group?: RegExp;
+}
+
+const RSA12 = { tls: '1.2', key: 'rsa' } as const;
+
+const CHOICES: readonly Choice[] = [
   {
-    name: `TLS engine ${engine}: TLS 1.3, renegotiation by the client`,
-    run: (bed: Bed) => renegotiates(bed, engine),
+    name: 'tls-cipher',
+    tunnel: { tls: '1.2' },
+    lines: ['tls-cipher TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256:TLS-RSA-WITH-AES-128-CBC-SHA'],
+    told: /cipher TLSv1\.2 ECDHE-ECDSA-CHACHA20-POLY1305/,
   },
   {
-    name: `TLS engine ${engine}: TLS 1.2 with RSA over TCP`,
-    tunnel: { tls: '1.2', key: 'rsa', proto: 'tcp' } as const,
-    run: (bed: Bed) => carries(bed, engine),
+    name: 'tls-ciphersuites',
+    tunnel: {},
+    lines: ['tls-ciphersuites TLS_AES_128_GCM_SHA256'],
+    told: /cipher TLSv1\.3 TLS_AES_128_GCM_SHA256/,
   },
   {
-    name: `TLS engine ${engine}: expired client certificate`,
-    pairings: ['ours-server', 'ours-both'] as const,
-    run: (bed: Bed) => refuses(bed, engine),
+    name: 'tls-groups',
+    // An elliptic key of a certificate would have to be of these groups, too.
+    tunnel: RSA12,
+    lines: ['tls-groups secp521r1:secp384r1'],
+    told: /cipher TLSv1\.2 ECDHE-RSA/,
+    group: /peer temporary key: 521 bits ECsecp521r1/,
   },
-]);
+  {
+    name: 'dh FILE',
+    tunnel: RSA12,
+    lines: ['tls-cipher TLS-DHE-RSA-WITH-AES-256-GCM-SHA384'],
+    server: (bed) => [`dh ${bed.write('dh.pem', FFDHE2048)}`],
+    told: /cipher TLSv1\.2 DHE-RSA-AES256-GCM-SHA384/,
+  },
+  {
+    name: 'ecdh-curve changes nothing',
+    tunnel: RSA12,
+    lines: [],
+    server: () => ['ecdh-curve secp384r1'],
+    told: /cipher TLSv1\.2 ECDHE-RSA/,
+    group: /peer temporary key: 253 bits X25519/,
+  },
+];
+
+/** RFC 7919 ffdhe2048. */
+const FFDHE2048 = `-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+`;
+
+export const tlsEngines: readonly Scenario[] = [
+  ...ENGINES.flatMap(engineScenarios),
+  // Those of the default engine are in certificate-options.ts.
+  ...CHOICES.map((choice) => ({
+    name: `TLS engine node: ${choice.name}`,
+    pairings: ['ours-client', 'ours-server'] as const,
+    tunnel: choice.tunnel,
+    run: (bed: Bed) => chooses(bed, 'node', choice),
+  })),
+];
+
+function engineScenarios(engine: Engine): Scenario[] {
+  return [
+    {
+      name: `TLS engine ${engine}: TLS 1.3, renegotiation by the client`,
+      run: (bed: Bed) => renegotiates(bed, engine),
+    },
+    {
+      name: `TLS engine ${engine}: TLS 1.2 with RSA over TCP`,
+      tunnel: { tls: '1.2', key: 'rsa', proto: 'tcp' } as const,
+      run: (bed: Bed) => carries(bed, engine),
+    },
+    {
+      name: `TLS engine ${engine}: expired client certificate`,
+      pairings: ['ours-server', 'ours-both'] as const,
+      run: (bed: Bed) => refuses(bed, engine),
+    },
+  ];
+}
+
+async function chooses(bed: Bed, engine: Engine, choice: Choice): Promise<void> {
+  bed.env = { OPENVPN_TS_SSL: engine };
+  const { lines, server = () => [], told, group } = choice;
+  const ends = [
+    await bed.startServer([...(bed.isOurs('server') ? lines : []), ...server(bed)]),
+    await bed.startClient(bed.isOurs('client') ? lines : []),
+  ];
+  const said = await Promise.all(ends.map((end) => end.waitFor(/Control Channel: TLSv/)));
+  for (const line of said) check(told.test(line), line);
+  check(group === undefined || said.some((line) => group.test(line)), said.join('\n'));
+  await bed.checkPing(INNER_SERVER4);
+}
 
 async function renegotiates(bed: Bed, engine: Engine): Promise<void> {
   bed.env = { OPENVPN_TS_SSL: engine };

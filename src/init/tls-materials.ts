@@ -30,6 +30,11 @@ export interface TlsMaterials {
   close(): void;
 }
 
+/** What 2.6 on OpenSSL 3 does with --ecdh-curve, and says. */
+const CURVE_IGNORED =
+  'WARNING: OpenSSL 3.0+ builds do not support specifying an ECDH curve with --ecdh-curve, ' +
+  'using default curves. Use --tls-groups to specify groups.';
+
 /**
  * Reads everything. `passphrase` opens the private key. Throws OptionsError, CryptoError or TlsError when
  * something can't be used.
@@ -46,6 +51,7 @@ export function loadTlsMaterials(
   const directory = options.capath === undefined ? undefined : new AuthorityDirectory(options.capath, log);
   const config = engineConfig(options, passphrase);
   const context = directory ? new DirectoryContext(ssl, config, directory, log) : ssl.createContext(config);
+  if (options.tlsServer && options.ecdhCurve !== undefined) log.log(M_WARN, CURVE_IGNORED);
   const revocation = createRevocation(options, directory, log, () => clock.wallMs());
   return { context, revocation, close: () => context.close() };
 }
@@ -89,7 +95,6 @@ function engineConfig(options: Options, passphrase: string | undefined): TlsEngi
   const key = text(options.key, 'key');
   const extraCerts = text(options.extraCerts, 'extra-certs');
   const dh = options.dh === undefined || options.dh === 'none' ? undefined : readText(options.dh, 'dh');
-  const groups = options.tlsGroups ?? options.ecdhCurve;
   return {
     role: options.tlsServer ? 'server' : 'client',
     names: fileNames(options),
@@ -104,7 +109,7 @@ function engineConfig(options: Options, passphrase: string | undefined): TlsEngi
     ...(options.tlsVersionMax && { maxVersion: options.tlsVersionMax }),
     ...(options.tlsCipher !== undefined && { ciphers: options.tlsCipher }),
     ...(options.tlsCiphersuites !== undefined && { ciphersuites: options.tlsCiphersuites }),
-    ...(groups !== undefined && { groups }),
+    ...(options.tlsGroups !== undefined && { groups: options.tlsGroups }),
     ...(options.tlsCertProfile && { certProfile: options.tlsCertProfile }),
     requestCert: options.verifyClientCert !== 'none',
   };

@@ -129,7 +129,7 @@ export const tlsOptions: readonly OptionRow[] = [
     importance: 'should',
     supported: 'yes',
     usage: 'CURVE',
-    help: 'Force one ECDH curve on server',
+    help: 'Ignored with a warning: curves are those of tls-groups',
     apply: ([curve = ''], options, context) => {
       context.warn(
         'Consider setting groups/curves preference with tls-groups instead of forcing a specific curve with ecdh-curve.',
