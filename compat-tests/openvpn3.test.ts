@@ -45,6 +45,12 @@ describe('a log line of ovpncli', () => {
     expect(toLogLine(line)).toBe(`${line} (Initialization Sequence Completed)`);
   });
 
+  it('tells version and cipher of a handshake as 2.x does', () => {
+    const line =
+      ' SSL Handshake: peer certificate: CN=server, cipher: TLS_AES_256_GCM_SHA384         TLSv1.3 Kx=any';
+    expect(toLogLine(line)).toContain('(Control Channel: TLSv1.3, cipher TLSv1.3 TLS_AES_256_GCM_SHA384)');
+  });
+
   it('stays as it is otherwise', () => {
     expect(toLogLine('Received event CONNECTED ')).toBe('Received event CONNECTED ');
   });

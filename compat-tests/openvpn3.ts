@@ -63,6 +63,7 @@ export function toOpenvpn3(lines: readonly string[]): PeerCommand {
   return { extension: 'ovpn', args, lines: kept };
 }
 
+/** `$1` and so on are groups of the pattern. */
 const SAME_MEANING: readonly (readonly [RegExp, string])[] = [
   [/ EVENT: CONNECTED /, 'Initialization Sequence Completed'],
   [/ EVENT: RECONNECTING\b/, 'SIGUSR1[soft,reconnecting] received, process restarting'],
@@ -70,14 +71,16 @@ const SAME_MEANING: readonly (readonly [RegExp, string])[] = [
   [/ EVENT: TRANSPORT_ERROR .*NETWORK_(RECV|EOF)_ERROR/, 'Connection reset, restarting'],
   [/ EVENT: (AUTH_FAILED)/, 'AUTH: Received control message: AUTH_FAILED'],
   [/ Session invalidated: KEEPALIVE_TIMEOUT/, 'Inactivity timeout (--ping-restart), restarting'],
-  [/ SSL Handshake: .* TLSv1\.2 /, 'Control Channel: TLSv1.2'],
-  [/ SSL Handshake: .* TLSv1\.3 /, 'Control Channel: TLSv1.3'],
+  [/ SSL Handshake: .* cipher: (\S+) +(TLSv1\.\d) .*/, 'Control Channel: $2, cipher $2 $1'],
 ];
 
 /** A line of ovpncli with 2.x's words for it behind, where there are any. */
 export function toLogLine(line: string): string {
-  const words = SAME_MEANING.find(([pattern]) => pattern.test(line))?.[1];
-  return words === undefined ? line : `${line} (${words})`;
+  const found = SAME_MEANING.find(([pattern]) => pattern.test(line));
+  if (found === undefined) return line;
+  const [pattern, words] = found;
+  const matched = pattern.exec(line) ?? [];
+  return `${line} (${words.replace(/\$(\d)/g, (_, group: string) => matched[Number(group)] ?? '')})`;
 }
 
 function loginArguments(file: string, kind = ''): string[] {

@@ -67,14 +67,26 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['TAP, bridges, VLAN', [...tap, ...vlan.map((scenario) => ({ peerServerFrom: '2.5', ...scenario }))]],
   [
     'Logins, auth-token, challenges',
-    [...withOpenvpn3(logins, /^(?!auth-token (survives|judged))/), ...since26(loginOptions)],
+    [
+      ...withOpenvpn3(logins, /^(?!auth-token (survives|judged))/),
+      ...since26(withOpenvpn3(loginOptions, /^(?!login (by via-env|is optional)|scripts that never end)/)),
+    ],
   ],
-  ['Certificates and revocation', [...certificates, ...since26(certificateOptions)]],
-  ['Limits of a server', since26(limits)],
+  [
+    'Certificates and revocation',
+    [
+      ...withOpenvpn3(certificates, /capath|verify-hash|Suite B refuses|PKCS#12/),
+      ...since26(withOpenvpn3(certificateOptions, /^(?!tls-cipher|extra-certs)/)),
+    ],
+  ],
+  ['Limits of a server', since26(withOpenvpn3(limits))],
   ['PUSH_UPDATE (2.7)', pushUpdate],
-  ['Refused peers', refusals],
-  ['TLS engines', tlsEngines],
-  ['tls-crypt-v2', tlsCryptV2.map((scenario) => ({ peerFrom: '2.5', ...scenario }))],
+  ['Refused peers', withOpenvpn3(refusals, /no common/)],
+  ['TLS engines', withOpenvpn3(tlsEngines, /renegotiation/)],
+  [
+    'tls-crypt-v2',
+    withOpenvpn3(tlsCryptV2, /^renegotiation/).map((scenario) => ({ peerFrom: '2.5', ...scenario })),
+  ],
   ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
   ['Garbage and replays', withOpenvpn3(hostile)],
   ['Node without the addon', withoutAddon],
