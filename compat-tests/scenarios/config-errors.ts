@@ -27,6 +27,7 @@ export const configErrors: readonly Scenario[] = CLIENT_ERRORS.map((line) => ({
   pairings: ['ours-client'] as const,
   // Words and codes are those of 2.6.
   peerFrom: '2.6',
+  peerBefore: '2.7',
   run: (bed: Bed) => sameRefusal(bed, line),
 }));
 

@@ -51,6 +51,12 @@ export const p2p: readonly Scenario[] = [
       ),
   },
   {
+    // The format is in no line but in what mssfix leaves room for.
+    name: 'p2p TLS: epoch data keys when both ends have them',
+    feature: 'Epoch data keys (2.7)',
+    run: (bed) => carriesTls(bed, {}, bed.knows('2.7') ? /mss_fix:1396/ : /mss_fix:1400/),
+  },
+  {
     name: 'p2p TLS: both ends know the other, tls-auth, IPv6',
     tunnel: { family: 6 },
     run: (bed) => {
