@@ -119,9 +119,12 @@ async function staleRoutes(bed: Bed): Promise<void> {
   await bed.checkPing(INNER_SERVER4);
 }
 
-/** A client's first packet, a hard reset of its own session id. */
+/** A client's first packet, a hard reset of its own session id; without a newline, which bash would end a packet at. */
 function knock({ ns, server4 }: { readonly ns: string; readonly server4: string }, port: number): void {
-  const sessionId = [...randomBytes(8)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  const sessionId = [...randomBytes(8)]
+    .map((byte) => byte | 0x80)
+    .map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`)
+    .join('');
   const reset = `printf '\\x38${sessionId}\\0\\0\\0\\0\\0' > /dev/udp/${server4}/${port}`;
   execFileSync('ip', ['netns', 'exec', ns, 'bash', '-c', reset]);
 }
