@@ -52,6 +52,7 @@ export const D_MTU_INFO = level(4, 61);
 export const D_CIPHER_INIT = level(4, 65);
 
 export const D_TLS_DEBUG_MED = level(7, 70) | M_DEBUG;
+export const D_TLS_STATE_ERRORS = level(7, 70) | M_DEBUG;
 export const D_SHOW_OCC = level(7, 70) | M_DEBUG;
 export const D_PING = level(7, 70) | M_DEBUG;
 export const D_COMP_LOW = level(7, 70) | M_DEBUG;

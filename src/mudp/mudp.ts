@@ -10,15 +10,10 @@ import {
   PacketBatch,
   sameAddressWords,
 } from '../base/base.ts';
-import {
-  D_LINK_ERRORS,
-  D_MULTI_DEBUG,
-  D_MULTI_ERRORS,
-  D_MULTI_MEDIUM,
-  D_TLS_ERRORS,
-} from '../base/errlevel.ts';
+import { D_LINK_ERRORS, D_MULTI_ERRORS } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
-import { type ControlWrap, CookieHandshake, type DropReason, op } from '../reliable/reliable.ts';
+import { CookieHandshake, op } from '../reliable/reliable.ts';
+import { firstPacketText } from './first-packet-text.ts';
 
 /** Batches taken from the socket before other events get their turn. */
 const BATCHES_PER_TURN = 16;
@@ -171,7 +166,8 @@ export class UdpReceiver {
       this.#bound.link.send(verdict.packet, from);
     } else if (verdict.type === 'drop') {
       this.drops.control++;
-      this.#logDrop(packet, from, verdict.reason);
+      const said = firstPacketText(packet, from, verdict.reason, this.#bound.profile.wrap.name);
+      if (said) log.log(said.level, said.text);
     } else {
       const instance = this.#server.createInstance(this.#bound, from);
       if (!instance) return;
@@ -185,20 +181,6 @@ export class UdpReceiver {
     }
   }
 
-  #logDrop(packet: Uint8Array, from: LinkAddress, reason: DropReason): void {
-    const { log } = this.#server.config;
-    // The limit has said so once; whoever floods the server is not to fill its log.
-    if (reason === 'rate-limit') return;
-    if (reason === 'bad-cookie' || reason === 'window') {
-      const opcode = op.opcodeName(op.readOpcode(packet));
-      log.log(D_MULTI_MEDIUM, `Packet (${opcode}) with invalid or missing SID from ${addressText(from)}`);
-      return;
-    }
-    const level = reason === 'client-key-cookie' ? D_MULTI_DEBUG : D_TLS_ERRORS;
-    const text = dropText(this.#bound.profile.wrap.name, reason);
-    log.log(level, `${realAddressText(from)} ${text} from ${addressText(from)}`);
-  }
-
   #admit(): boolean {
     const { clock, log } = this.#server.config;
     if (this.#server.connectRate.admit(clock.nowMs())) return true;
@@ -209,21 +191,4 @@ export class UdpReceiver {
     );
     return false;
   }
-}
-
-function addressText(from: LinkAddress): string {
-  return `[${from.family === 4 ? 'AF_INET' : 'AF_INET6'}]${from.address}:${from.port}`;
-}
-
-/** 2.x's text for a first packet that can't be used. */
-function dropText(wrap: ControlWrap['name'], reason: DropReason): string {
-  if (reason === 'unwrapped') return 'TLS Error: could not determine wrapping';
-  if (reason === 'client-key-cookie')
-    return 'tls-crypt-v2 force-cookie is enabled, ignoring connection attempt from old client';
-  if (reason.startsWith('client-key-')) return 'TLS Error: can not extract tls-crypt-v2 client key';
-  if (reason === 'bad-hmac' || reason === 'too-short' || reason === 'replay') {
-    if (wrap === 'tls-crypt') return 'TLS Error: tls-crypt unwrapping failed';
-    if (wrap === 'tls-auth') return 'TLS Error: incoming packet authentication failed';
-  }
-  return `TLS Error: Unroutable control packet received (${reason})`;
 }
