@@ -48,7 +48,7 @@ export const shaping: readonly Scenario[] = [
   {
     name: 'fragment follows a path MTU that the kernel tells the client',
     feature: FRAGMENTS,
-    peerClientFrom: '2.6',
+    peerFrom: '2.6',
     run: pathMtu,
   },
   { name: 'tun-mtu 1300 pushed to the client', peerFrom: '2.6', run: pushedMtu },
