@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { root } from './setup.mjs';
 
 const LINE_LIMIT = 700;
-/** Files that are nothing but a table; paths from the root. */
 const CODE = /\.(ts|mjs|cjs|cc|h)$/;
 const HEADED_FOLDERS = ['src', 'native', 'test-kit', 'compat-tests', 'bench', 'fuzz', 'scripts', 'examples'];
 
