@@ -176,7 +176,7 @@ async function suiteBRefuses(bed: Bed): Promise<void> {
   const client = bed.launchClient(['tls-cert-profile suiteb']);
   const status = await client.waitForExit();
   check(status.code === 1, `exit code ${status.code}`);
-  check(client.has(/Cannot load certificate file /), client.tail());
+  check(client.has(/Cannot load certificate (file|from URI) /), client.tail());
 }
 
 async function pkcs12(bed: Bed): Promise<void> {
