@@ -2,6 +2,8 @@
  * The control channel itself: tls-auth with every digest and key direction, very small control packets, heavy loss,
  * reordering and doubling.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setLoss } from '../../test-kit/netns.ts';
 import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
@@ -48,6 +50,12 @@ export const controlChannel: readonly Scenario[] = [
     pairings: BOTH,
     run: (bed: Bed) => tlsAuth(bed, digest, directions),
   })),
+  ...(['tls-auth', 'tls-crypt'] as const).map((wrap) => ({
+    name: `replay-persist of a client goes on where its last run ended (${wrap})`,
+    pairings: BOTH,
+    tunnel: { wrap },
+    run: remembersIds,
+  })),
   ...WRAPS.map((wrap) => ({
     name: `control packets of ${SMALLEST} bytes at most (${wrap})`,
     feature: 'Small control packets (max-packet-size)',
@@ -74,6 +82,29 @@ async function tlsAuth(bed: Bed, digest: string, directions: string): Promise<vo
   await bed.startServer([`auth ${digest}`, `tls-auth wrap.key${server}`]);
   await bed.startClient([`auth ${digest}`, `tls-auth wrap.key${client ?? ''}`]);
   await bed.checkPing(INNER_SERVER4);
+}
+
+async function remembersIds(bed: Bed): Promise<void> {
+  const file = join(bed.dir, 'newest.ids');
+  await bed.startServer();
+  const times: bigint[] = [];
+  for (let run = 0; run < 2; run++) {
+    const client = await bed.startClient([`replay-persist ${file}`]);
+    await bed.checkPing(INNER_SERVER4);
+    await bed.stop(client);
+    const record = readFileSync(file);
+    check(record.length === 16 && record.readUInt32LE(8) >= 3, `a record of ${record.toString('hex')}`);
+    times.push(record.readBigInt64LE());
+    // The next session of the server has a time of its own.
+    await sleep(1_100);
+  }
+  check(times[0]! < times[1]!, `time went from ${times[0]} to ${times[1]}`);
+  const record = readFileSync(file);
+  record.writeBigInt64LE(times[1]! + 3600n);
+  writeFileSync(file, record);
+  const client = bed.launchClient([`replay-persist ${file}`]);
+  await client.waitFor(/bad packet ID \(may be a replay\)/);
+  check(!client.has(/Initialization Sequence Completed/), `${client.name} came up${bed.tails()}`);
 }
 
 async function smallPackets(bed: Bed): Promise<void> {

@@ -2,7 +2,11 @@
  * 2.x's log lines for control packets that are dropped (ssl.c tls_pre_decrypt(), ssl_pkt.c
  * read_control_auth(), tls_crypt.c, crypto.c).
  */
-import type { ControlWrap, DropReason } from '../reliable/reliable.ts';
+import { timeText } from '../base/base.ts';
+import { type ControlWrap, type DropReason, PREFIX_BYTES } from '../reliable/reliable.ts';
+
+/** Packet id and time that tls-auth and tls-crypt put into a packet. */
+const REPLAY_ID_BYTES = 8;
 
 /** Lines for a packet that could not be unwrapped or parsed: crypto's own line first, where it has one. */
 export function unwrapTexts(
@@ -28,10 +32,18 @@ export function unwrapTexts(
     return { crypto: undefined, tls: `TLS Error: cannot locate HMAC in incoming packet from ${from}` };
   }
   const crypto =
-    reason === 'replay'
-      ? 'Authenticate/Decrypt packet error: bad packet ID (may be a replay) -- see the man page entry for --replay-window for more info or silence this warning with --mute-replay-warnings'
-      : 'Authenticate/Decrypt packet error: packet HMAC authentication failed';
+    reason === 'replay' ? undefined : 'Authenticate/Decrypt packet error: packet HMAC authentication failed';
   return { crypto, tls: `TLS Error: incoming packet authentication failed from ${from}` };
+}
+
+/** The line about an authentic packet whose replay id isn't new (crypto.c crypto_check_replay()). */
+export function replayText(wrap: ControlWrap, packet: Uint8Array): string {
+  const isTlsCrypt = wrap.name === 'tls-crypt';
+  const at = PREFIX_BYTES + (isTlsCrypt ? 0 : wrap.overheadBytes - REPLAY_ID_BYTES);
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+  const [id, time] = [view.getUint32(at), view.getUint32(at + 4)];
+  const prefix = isTlsCrypt ? 'tls-crypt unwrap error' : 'Authenticate/Decrypt packet error';
+  return `${prefix}: bad packet ID (may be a replay): [ #${id} / time = (${time}) ${timeText(time * 1000)} ] -- see the man page entry for --no-replay and --replay-window for more info or silence this warning with --mute-replay-warnings`;
 }
 
 /** Lines for a packet whose wrapped client key (tls-crypt-v2) can't be used; the first is crypto's own, if any. */

@@ -4,7 +4,14 @@
  * dropped, counted and logged at 2.x's level; over TCP it ends the connection.
  */
 import { addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
-import { D_CRYPT_ERRORS, D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_WARN } from '../base/errlevel.ts';
+import {
+  D_CRYPT_ERRORS,
+  D_HANDSHAKE,
+  D_REPLAY_ERRORS,
+  D_TLS_DEBUG_LOW,
+  D_TLS_ERRORS,
+  M_WARN,
+} from '../base/errlevel.ts';
 import {
   type ControlPacket,
   type ControlWrap,
@@ -18,7 +25,7 @@ import {
   sessionIdHex,
   stripClientKey,
 } from '../reliable/reliable.ts';
-import { clientKeyTexts, unwrapTexts } from './drop-text.ts';
+import { clientKeyTexts, replayText, unwrapTexts } from './drop-text.ts';
 import type { TlsMultiConfig } from './ssl.ts';
 import { S_GENERATED_KEYS } from './states.ts';
 import type { TlsSession } from './tls-session.ts';
@@ -227,7 +234,9 @@ export class PacketIntake {
     const wallSec = Math.floor(this.#host.config.clock.wallMs() / 1000);
     const control = session.unwrap(packet, keyId, wallSec);
     if (typeof control === 'string') {
-      this.#dropUnwrapped(control, session.wrapOf(keyId).name, from);
+      const wrap = session.wrapOf(keyId);
+      if (control === 'replay') this.#log(D_REPLAY_ERRORS, replayText(wrap, packet));
+      this.#dropUnwrapped(control, wrap.name, from);
       return undefined;
     }
     if (control.peerSessionId && !sameSessionId(control.peerSessionId, session.ownId)) {

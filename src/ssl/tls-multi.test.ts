@@ -549,7 +549,9 @@ describe('hostile packets', () => {
     });
     expect(log.lines.slice(-7)).toEqual([
       'TLS Error: incoming packet authentication failed from [AF_INET]192.0.2.7:40000',
-      expect.stringContaining('Authenticate/Decrypt packet error: bad packet ID (may be a replay)'),
+      expect.stringMatching(
+        /^Authenticate\/Decrypt packet error: bad packet ID \(may be a replay\): \[ #\d+ \/ time = \(\d+\) [-\d]+ [:\d]+ \] -- see the man page/,
+      ),
       'TLS Error: incoming packet authentication failed from [AF_INET]192.0.2.7:40000',
       'TLS Error: Received control packet from unexpected IP addr: [AF_INET]192.0.2.66:5',
       'TLS Error: unknown opcode received from [AF_INET]192.0.2.7:40000 op=31',
