@@ -88,7 +88,10 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['TLS engines', withOpenvpn3(tlsEngines, /renegotiation|tls-groups|ecdh-curve/)],
   [
     'tls-crypt-v2',
-    withOpenvpn3(tlsCryptV2, /^renegotiation/).map((scenario) => ({ peerFrom: '2.5', ...scenario })),
+    withOpenvpn3(tlsCryptV2, /^renegotiation|without cookies/).map((scenario) => ({
+      peerFrom: '2.5',
+      ...scenario,
+    })),
   ],
   ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
   ['Garbage and replays', withOpenvpn3(hostile)],

@@ -170,7 +170,8 @@ async function leaves(bed: Bed): Promise<void> {
   await bed.stop(client);
   const gone =
     bed.tunnel.proto === 'udp' ? LEFT : /Connection reset, restarting|client-instance (exiting|restarting)/;
-  await server.waitFor(gone, 5_000);
+  // 5 s after the notice, and well before the ping-restart of 60 s.
+  await server.waitFor(gone, 20_000);
   bed.checkClean(bed.client().ns, before);
 }
 
