@@ -47,6 +47,7 @@ export const logins: readonly Scenario[] = [
   { name: 'login method that the client does not have', peerServerFrom: '2.6', run: webAuthRefused },
   {
     name: 'challenge in the session, answered by CR_RESPONSE',
+    peerClientFrom: '2.5',
     pairings: ['ours-server'],
     run: crText,
   },

@@ -210,8 +210,8 @@ async function meetsAgain(bed: Bed, side: 'left' | 'right', tls: boolean): Promi
   await bed.waitUp(again, 40_000);
   // Static keys are there from the start, TLS peers agree anew.
   if (tls && (ours(bed, kept) || negotiates(bed))) await bed.waitUp(kept, 40_000);
-  // Older ones go on without saying that they are up.
-  else if (tls) await kept.waitFor(/untrusted session promoted to/, 40_000);
+  // Older servers go on without saying that they are up.
+  else if (tls) await kept.waitFor(/untrusted session promoted to|Initialization Sequence Completed/, 40_000);
   await bed.checkPing(LEFT);
   await bed.checkPing(RIGHT, { ns: bed.network.server });
 }
