@@ -80,6 +80,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'blocks with proxies of their own',
+    peerFrom: '2.6',
     connects: true,
     lines: (server) => [
       ...block(`remote ${server} 1998 tcp4-client`, `http-proxy ${server} 3128`, 'http-proxy-option AGENT x'),
@@ -92,6 +93,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'blocks with wrapping keys of their own',
+    peerFrom: '2.6',
     connects: true,
     lines: (server, bed) => [
       ...block(`remote ${server} 1194 udp4`, `tls-auth ${keyFile(bed)} 1`, 'connect-timeout 2'),
@@ -101,6 +103,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'a name that resolves only later',
+    peerFrom: '2.6',
     connects: true,
     hosts: (server) => ['127.0.0.1 localhost', `${server} vpn.example`],
     lines: () => ['remote vpn.example 1194 udp4', 'resolv-retry 20'],
@@ -113,6 +116,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'names that never resolve, one after the other',
+    peerFrom: '2.6',
     connects: false,
     hosts: () => ['127.0.0.1 localhost', ''],
     lines: () => [

@@ -3,7 +3,7 @@ import type { Bed, Role, StartOptions } from '../bed.ts';
 import type { Scenario } from './scenario.ts';
 
 /** What makes the end wrong, and what each end has to say about it. */
-interface Refusal {
+interface Refusal extends Pick<Scenario, 'peerServerFrom'> {
   readonly name: string;
   readonly tunnel?: Scenario['tunnel'];
   readonly client?: readonly string[];
@@ -73,6 +73,8 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     name: 'no common data cipher',
+    // A server of 2.4 pushes its cipher to whomever.
+    peerServerFrom: '2.5',
     client: ['data-ciphers AES-256-GCM'],
     server: ['data-ciphers AES-128-GCM'],
     says: {
@@ -93,6 +95,7 @@ const REFUSALS: readonly Refusal[] = [
 export const refusals: readonly Scenario[] = REFUSALS.map((refusal) => ({
   name: `refused: ${refusal.name}`,
   ...(refusal.tunnel ? { tunnel: refusal.tunnel } : {}),
+  ...(refusal.peerServerFrom ? { peerServerFrom: refusal.peerServerFrom } : {}),
   run: (bed: Bed) => run(bed, refusal),
 }));
 

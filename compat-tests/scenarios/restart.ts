@@ -44,6 +44,7 @@ export const restarts: readonly Scenario[] = [
   { name: 'inactive of a server: idle clients are dropped', run: (bed) => dropped(bed, 'inactive 3 100000') },
   {
     name: 'session-timeout of a server: clients are dropped',
+    peerServerFrom: '2.6',
     run: (bed) => dropped(bed, 'session-timeout 3'),
   },
 ];

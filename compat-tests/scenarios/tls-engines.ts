@@ -18,6 +18,7 @@ const EXPIRED = /VERIFY ERROR: depth=0, error=certificate has expired: .*CN=expi
 interface Choice {
   readonly name: string;
   readonly tunnel: NonNullable<Scenario['tunnel']>;
+  readonly peerServerFrom?: string;
   /** Lines of our end, whichever that is; those of a server; what "Control Channel:" must tell. */
   readonly lines: readonly string[];
   readonly server?: (bed: Bed) => readonly string[];
@@ -62,6 +63,8 @@ const CHOICES: readonly Choice[] = [
     lines: [],
     server: () => ['ecdh-curve secp384r1'],
     told: /cipher TLSv1\.2 ECDHE-RSA/,
+    // Servers before 2.6 take the curve.
+    peerServerFrom: '2.6',
     group: /peer temporary key: 253 bits X25519/,
   },
 ];
@@ -84,6 +87,7 @@ export const tlsEngines: readonly Scenario[] = [
     name: `TLS engine node: ${choice.name}`,
     pairings: ['ours-client', 'ours-server'] as const,
     tunnel: choice.tunnel,
+    ...(choice.peerServerFrom ? { peerServerFrom: choice.peerServerFrom } : {}),
     run: (bed: Bed) => chooses(bed, 'node', choice),
   })),
 ];
