@@ -87,6 +87,8 @@ export const tlsEngines: readonly Scenario[] = [
     name: `TLS engine node: ${choice.name}`,
     pairings: ['ours-client', 'ours-server'] as const,
     tunnel: choice.tunnel,
+    // Clients before 2.6 do not tell the temporary key.
+    ...(choice.group ? { peerClientFrom: '2.6' } : {}),
     ...(choice.peerServerFrom ? { peerServerFrom: choice.peerServerFrom } : {}),
     run: (bed: Bed) => chooses(bed, 'node', choice),
   })),
