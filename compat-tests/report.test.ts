@@ -18,7 +18,10 @@ let path: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'ovt-docs-'));
   path = join(dir, 'compatibility.md');
-  writeFileSync(path, 'Words.\n\n<!-- compat table: begin -->\n<!-- compat table: end -->\n\nMore.\n');
+  writeFileSync(
+    path,
+    'Words.\n\n| Feature | By |\n| --- | --- |\n| Signals | hand |\n\n<!-- compat table: begin -->\n<!-- compat table: end -->\n\nMore.\n',
+  );
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
@@ -45,7 +48,7 @@ describe('the document', () => {
     );
     writeDocs(path, testsFor(NEW), results, NEW);
     const text = readFileSync(path, 'utf8');
-    const table = parseTable(text, 'Feature')!;
+    const table = parseTable(text.slice(text.indexOf('<!--')), 'Feature')!;
     expect(table.columns).toEqual(['2.4.12', '2.7.6', 'ours with ours']);
     expect(table.cells.get('Signals')?.get('2.7.6')).toMatch(/^\d+\/\d+, \*\*1 failed\*\*$/);
     expect(table.cells.get(MATRIX_FEATURE)?.get('2.4.12')).toMatch(/^(\d+)\/\1$/);
@@ -72,7 +75,7 @@ describe('the document', () => {
     const { written } = writeDocs(path, tests, some, NEW, true);
     // There are none of ours with ours among them.
     expect(written).toEqual(['2.7.6']);
-    const { cells } = parseTable(readFileSync(path, 'utf8'), 'Feature')!;
+    const { cells } = parseTable(readFileSync(path, 'utf8').split('<!--')[1]!, 'Feature')!;
     expect(cells.get('Signals')?.get('2.7.6')).toMatch(/^(\d+)\/\1$/);
     expect(cells.get('Script hooks')?.get('2.7.6')).toMatch(/^0\/(\d+), \1 not run$/);
   });

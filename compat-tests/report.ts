@@ -56,6 +56,8 @@ export function resultTables(results: readonly TestResult[]): string {
   return parts.join('\n\n');
 }
 
+const MARKED = 'compat table';
+
 /** Both, with the later result of a test that is in both. */
 export function addResults(earlier: readonly TestResult[], later: readonly TestResult[]): TestResult[] {
   const byTest = new Map([...earlier, ...later].map((result) => [keyOf(result), result]));
@@ -84,10 +86,12 @@ export function writeDocs(
     if (count === 0 || (inPieces && count < own.length)) columns.set(column, entries);
   }
   if (columns.size > 0) {
-    const old = readFileSync(path, 'utf8');
+    const document = readFileSync(path, 'utf8');
+    // Tables before the generated part may have the same heading.
+    const old = document.slice(document.indexOf(`<!-- ${MARKED}: begin`));
     const fresh = [featureTable(columns), valueTable(columns)];
     const texts = fresh.map((table) => formatTable(mergeTables(parseTable(old, table.head), table)));
-    replaceMarked(path, 'compat table', texts.join('\n\n'));
+    replaceMarked(path, MARKED, texts.join('\n\n'));
   }
   return { written: [...columns.keys()], missing };
 }
