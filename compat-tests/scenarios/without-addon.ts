@@ -1,6 +1,7 @@
 /**
  * Without the C++ addon (OPENVPN_TS_NATIVE=0): sockets, ciphers and TLS on Node's modules carry a tunnel that
- * ends in `--dev null`; a TUN device is refused with a reason.
+ * ends in `--dev null`; a TUN device is refused with a reason. With OPENVPN_TS_NATIVE=tun the addon opens the device
+ * and does nothing else.
  */
 import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
@@ -19,6 +20,7 @@ export const withoutAddon: readonly Scenario[] = [
     })),
   ),
   { name: 'without the addon: no TUN device', pairings: ['ours-client'], run: refusesTun },
+  { name: "the device by the addon, all else on Node's modules", run: carriesTraffic },
 ];
 
 async function carriesPings(bed: Bed, role: Role): Promise<void> {
@@ -41,4 +43,11 @@ async function refusesTun(bed: Bed): Promise<void> {
   await client.waitFor(/ERROR: Cannot open TUN\/TAP dev: turned off by OPENVPN_TS_NATIVE=0/);
   const { code } = await client.waitForExit();
   check(code === 1, `exit code ${code}`);
+}
+
+async function carriesTraffic(bed: Bed): Promise<void> {
+  bed.env = { OPENVPN_TS_NATIVE: 'tun' };
+  await bed.startServer();
+  await bed.startClient();
+  await bed.checkTraffic();
 }

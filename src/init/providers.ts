@@ -8,7 +8,13 @@ import { M_WARN } from '../base/errlevel.ts';
 import { createNodeCompression } from '../comp/comp-node.ts';
 import { createNativeCrypto } from '../crypto/crypto-native.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { loadNative, type NativeAddon, nativeMissingReason, nativeTurnedOff } from '../native/native.ts';
+import {
+  loadNative,
+  type NativeAddon,
+  nativeForTunOnly,
+  nativeMissingReason,
+  nativeTurnedOff,
+} from '../native/native.ts';
 import { createIproute2 } from '../route/networking-iproute2.ts';
 import { createScriptRunner } from '../script/script-runner-node.ts';
 import { createNodeSockets } from '../socket/socket-factory-node.ts';
@@ -26,7 +32,7 @@ export interface ProviderChoice {
   readonly log: Logger;
   /** Descriptor for the output of scripts; undefined = ours. */
   readonly outputFd?: () => number | undefined;
-  /** false keeps to Node's modules even where the addon loads. */
+  /** false keeps to Node's modules even where the addon loads; only the TUN device is still the addon's. */
   readonly native?: boolean;
   /** The TLS engine; undefined = OPENVPN_TS_SSL, and without that the addon's where it loads. */
   readonly ssl?: TlsEngineName;
@@ -37,8 +43,9 @@ export type TlsEngineName = 'node' | 'native';
 
 /** Real providers; any of them may be replaced by the caller. */
 export function createProviders(choice: ProviderChoice, replace: Partial<Providers> = {}): Providers {
-  const addon = choice.native === false ? undefined : loadNative();
-  if (choice.native !== false && !addon && !nativeTurnedOff()) {
+  const native = choice.native ?? !nativeForTunOnly();
+  const addon = native ? loadNative() : undefined;
+  if (native && !addon && !nativeTurnedOff()) {
     choice.log.log(M_WARN, `WARNING: ${nativeMissingReason()}; Node's own modules serve instead, slower`);
   }
   const nodeCrypto = createNodeCrypto();

@@ -347,6 +347,11 @@ export function nativeTurnedOff(): boolean {
   return process.env.OPENVPN_TS_NATIVE === '0';
 }
 
+/** Whether OPENVPN_TS_NATIVE=tun keeps to Node's modules for all but the device, which they can't open. */
+export function nativeForTunOnly(): boolean {
+  return process.env.OPENVPN_TS_NATIVE === 'tun';
+}
+
 /** Why loadNative() gave undefined, in one line; undefined when it gave the addon. */
 export function nativeMissingReason(): string | undefined {
   loadNative();
