@@ -17,6 +17,7 @@
         "native/socket.cc",
         "native/split.cc",
         "native/tls.cc",
+        "native/tls_key.cc",
         "native/tls_session.cc",
         "native/tun.cc",
         "native/udp.cc"

@@ -5,7 +5,7 @@
 
 namespace ovpn {
 // NATIVE_ABI of src/native/native-abi.ts, which says when it changes.
-constexpr int32_t kAbi = 1;
+constexpr int32_t kAbi = 2;
 
 bool InitAead(napi_env env, napi_value exports);
 bool InitAeadEpoch(napi_env env, napi_value exports);

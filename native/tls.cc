@@ -15,6 +15,8 @@
 #include <cstring>
 #include <memory>
 
+#include "tls_key.h"
+
 namespace ovpn {
 
 bool InitTlsSession(napi_env env, napi_value exports);
@@ -221,6 +223,21 @@ napi_value UsePrivateKey(napi_env env, napi_callback_info info) {
   return Taken(env, key && SSL_CTX_use_PrivateKey(context->ssl_ctx, key.get()) == 1);
 }
 
+// useExternalKey(): the private key of the certificate in use lives elsewhere, sessions ask for signatures.
+napi_value UseExternalKey(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  TlsContext* context = UnwrapOpen(env, args);
+  if (context == nullptr) return nullptr;
+  const X509* cert = SSL_CTX_get0_certificate(context->ssl_ctx);
+  EVP_PKEY* public_half = cert == nullptr ? nullptr : X509_get0_pubkey(cert);
+  if (public_half == nullptr) return Taken(env, false);
+  std::string problem;
+  KeyPtr key(MakeExternalKey(public_half, &problem));
+  if (!key) return MakeText(env, problem.c_str());
+  SSL_CTX_set_mode(context->ssl_ctx, SSL_MODE_ASYNC);
+  return Taken(env, SSL_CTX_use_PrivateKey(context->ssl_ctx, key.get()) == 1);
+}
+
 // privateKeyFits(): whether certificate and private key in use belong together. A key of another kind than
 // the certificate's is taken by usePrivateKey() all the same.
 napi_value PrivateKeyFits(napi_env env, napi_callback_info info) {
@@ -318,6 +335,7 @@ bool InitTls(napi_env env, napi_value exports) {
       {"useCertificate", UseCertificate},
       {"addExtraCertificates", AddExtraCertificates},
       {"usePrivateKey", UsePrivateKey},
+      {"useExternalKey", UseExternalKey},
       {"privateKeyFits", PrivateKeyFits},
       {"usePkcs12", UsePkcs12},
       {"setDh", SetDh},

@@ -4,10 +4,11 @@
 //
 // Synchronous: when a call returns, everything that follows from it is there. Bytes from the peer are read
 // from the caller's array within the call and are used up by its end; only output and plaintext wait, both
-// bounded. The peer's chain never ends a handshake: the first problem is noted with its depth, and the
+// bounded. With a private key that lives elsewhere the handshake runs as a job (tls_key.cc): while it waits
+// for a signature, input is kept, bounded too, and whoever ends the session ends the job first. The peer's chain never ends a handshake: the first problem is noted with its depth, and the
 // owner judges after the handshake. A session that failed takes nothing more; an alert for the peer may
 // still be in output().
-#include "tls.h"
+#include "tls_key.h"
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -22,11 +23,16 @@ namespace ovpn {
 namespace {
 
 // Bits of the state that every call gives, as in src/native/native.ts.
-constexpr uint32_t kStateOutput = 1, kStatePlaintext = 2, kStateDone = 4, kStateFailed = 8;
+constexpr uint32_t kStateOutput = 1, kStatePlaintext = 2, kStateDone = 4, kStateFailed = 8,
+                   kStateSign = 16;
 // Ours: a whole push reply is a tenth of it. Beyond it the peer makes us answer without reading.
 constexpr size_t kMaxOutput = 256 * 1024;
 // Ours: the control channel stops feeding at half of it.
 constexpr size_t kMaxPlaintext = 256 * 1024;
+// Ours: ciphertext kept while a signature is waited for. The peer has little to say before it has come.
+constexpr size_t kMaxKept = 256 * 1024;
+// How often a job that is to end may be paused by others than our key; nobody does.
+constexpr int kMaxJobTurns = 8;
 // Certificates given to the owner: one more than 2.x's MAX_CERT_DEPTH, so that it sees the chain is too long.
 constexpr int kMaxChain = 17;
 constexpr size_t kMaxRecord = SSL3_RT_MAX_PLAIN_LENGTH;
@@ -41,17 +47,24 @@ struct TlsSession : Wrapped {
 
   uint32_t State() const {
     return (output.empty() ? 0 : kStateOutput) | (plaintext.empty() ? 0 : kStatePlaintext) |
-           (done ? kStateDone : 0) | (failure.empty() ? 0 : kStateFailed);
+           (done ? kStateDone : 0) | (failure.empty() ? 0 : kStateFailed) | (signing.waiting ? kStateSign : 0);
   }
   void Close();
+  // Bytes from the peer, and what follows from them; kept while a signature is waited for.
+  void Feed(const uint8_t* data, size_t size);
   // Handshake and records, as far as the input goes.
   void Run();
+  // The signature that is waited for, or why there is none.
+  void TakeSignature(const Bytes& signature);
+  void RefuseSignature(const std::string& reason);
   void Send(const Bytes& bytes);
 
   SSL* ssl = nullptr;
-  // Bytes from the peer, within write() only.
+  // Bytes from the peer, within Feed() only.
   const uint8_t* input = nullptr;
   size_t input_size = 0;
+  std::vector<uint8_t> kept;
+  Signing signing;
   std::vector<uint8_t> output;
   std::vector<std::vector<uint8_t>> plaintext;
   size_t plaintext_bytes = 0;
@@ -63,6 +76,8 @@ struct TlsSession : Wrapped {
   int problem_depth = 0;
 
  private:
+  void Keep(const uint8_t* data, size_t size);
+  void EndJob();
   void Fail(int result);
   bool ReadRecord();
 };
@@ -110,8 +125,10 @@ const BIO_METHOD* MemoryMethod() {
 // ---- Session
 
 void TlsSession::Close() {
+  if (signing.waiting) EndJob();
   SSL_free(ssl);
   ssl = nullptr;
+  std::vector<uint8_t>().swap(kept);
   for (std::vector<uint8_t>& chunk : plaintext) OPENSSL_cleanse(chunk.data(), chunk.size());
   std::vector<std::vector<uint8_t>>().swap(plaintext);
   std::vector<uint8_t>().swap(output);
@@ -120,7 +137,7 @@ void TlsSession::Close() {
 
 void TlsSession::Fail(int result) {
   const int error = SSL_get_error(ssl, result);
-  if (error == SSL_ERROR_WANT_READ) return;
+  if (error == SSL_ERROR_WANT_READ || (error == SSL_ERROR_WANT_ASYNC && signing.waiting)) return;
   if (ERR_peek_error() != 0) failure = TakeTlsError();
   else if (output.size() + kMaxRecord > kMaxOutput) failure = "the peer takes no TLS output";
   else failure = kUnexpectedEof;
@@ -144,12 +161,63 @@ bool TlsSession::ReadRecord() {
   return failure.empty();
 }
 
+void TlsSession::Feed(const uint8_t* data, size_t size) {
+  if (!signing.waiting) {
+    input = data;
+    input_size = size;
+    Run();
+    data = input;
+    size = input_size;
+    input = nullptr;
+    input_size = 0;
+  }
+  if (signing.waiting) Keep(data, size);
+}
+
+void TlsSession::Keep(const uint8_t* data, size_t size) {
+  if (kept.size() + size <= kMaxKept) {
+    kept.insert(kept.end(), data, data + size);
+    return;
+  }
+  failure = "too much TLS ciphertext is waiting";
+  EndJob();
+}
+
+// A paused job holds a stack and OpenSSL's objects on it: it must go on to be freed.
+void TlsSession::EndJob() {
+  std::vector<uint8_t>().swap(kept);
+  signing.Refuse();
+  ERR_clear_error();
+  SigningScope scope(&signing);
+  for (int turn = 0; turn < kMaxJobTurns; turn++) {
+    if (SSL_get_error(ssl, SSL_do_handshake(ssl)) != SSL_ERROR_WANT_ASYNC) break;
+  }
+  ERR_clear_error();
+}
+
+void TlsSession::TakeSignature(const Bytes& signature) {
+  if (!signing.Answer(signature.data, signature.size)) {
+    RefuseSignature("it gave a signature that doesn't fit the certificate");
+    return;
+  }
+  std::vector<uint8_t> before;
+  before.swap(kept);
+  Feed(before.data(), before.size());
+}
+
+void TlsSession::RefuseSignature(const std::string& reason) {
+  failure = "no signature by the private key that lives elsewhere: " + reason;
+  EndJob();
+}
+
 void TlsSession::Run() {
   ERR_clear_error();
   if (!done) {
+    SigningScope scope(&signing);
     const int result = SSL_do_handshake(ssl);
     done = result == 1;
-    if (!done) Fail(result);
+    if (done) SSL_clear_mode(ssl, SSL_MODE_ASYNC);
+    else Fail(result);
   }
   while (done && failure.empty() && ReadRecord()) {
   }
@@ -219,11 +287,7 @@ napi_value Write(napi_env env, napi_callback_info info) {
   Bytes bytes;
   if (session == nullptr || !args.Byte(0, &bytes)) return nullptr;
   if (session->ssl != nullptr && session->failure.empty() && bytes.size > 0) {
-    session->input = bytes.data;
-    session->input_size = bytes.size;
-    session->Run();
-    session->input = nullptr;
-    session->input_size = 0;
+    session->Feed(bytes.data, bytes.size);
   }
   return MakeInt(env, session->State());
 }
@@ -269,6 +333,42 @@ napi_value Plaintext(napi_env env, napi_callback_info info) {
   session->plaintext.erase(session->plaintext.begin());
   if (session->plaintext.empty()) std::vector<std::vector<uint8_t>>().swap(session->plaintext);
   return buffer;
+}
+
+// signRequest(): what is to be signed as [message, padding, digest, bytes of salt], undefined when nothing is.
+napi_value SignRequested(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  TlsSession* session = UnwrapSession(env, args);
+  napi_value array = nullptr;
+  if (session == nullptr || !session->signing.waiting || napi_create_array_with_length(env, 4, &array) != napi_ok) {
+    return nullptr;
+  }
+  const SignRequest& request = session->signing.request;
+  napi_set_element(env, array, 0, CopyBytes(env, request.message.data(), request.message.size()));
+  napi_set_element(env, array, 1, MakeText(env, request.padding));
+  napi_set_element(env, array, 2, MakeText(env, request.digest.c_str()));
+  napi_set_element(env, array, 3, MakeInt(env, request.salt));
+  return array;
+}
+
+// provideSignature(signature): gives the state. Nothing happens when none is waited for.
+napi_value ProvideSignature(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  TlsSession* session = UnwrapSession(env, args);
+  Bytes signature;
+  if (session == nullptr || !args.Byte(0, &signature)) return nullptr;
+  if (session->signing.waiting) session->TakeSignature(signature);
+  return MakeInt(env, session->State());
+}
+
+// refuseSignature(reason): ends the session; gives the state.
+napi_value RefuseSignature(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  TlsSession* session = UnwrapSession(env, args);
+  std::string reason;
+  if (session == nullptr || !args.Text(0, &reason)) return nullptr;
+  if (session->signing.waiting) session->RefuseSignature(reason);
+  return MakeInt(env, session->State());
 }
 
 napi_value Failure(napi_env env, napi_callback_info info) {
@@ -415,6 +515,9 @@ bool InitTlsSession(napi_env env, napi_value exports) {
       {"write", Write},       {"send", Send},           {"output", Output},        {"plaintext", Plaintext},
       {"failure", Failure},   {"chain", Chain},         {"problem", ChainProblem}, {"exportKey", ExportKey},
       {"describe", Describe}, {"close", CloseSession},
+      {"signRequest", SignRequested},
+      {"provideSignature", ProvideSignature},
+      {"refuseSignature", RefuseSignature},
   };
   const Method getters[] = {{"state", State}};
   return DefineClass(env, exports, "TlsSession", NewSession, methods, sizeof methods / sizeof methods[0], getters, 1);

@@ -42,6 +42,6 @@ export {
 export type { NetworkConfig } from './route/route.ts';
 export type { ScriptRunner } from './script/script.ts';
 export type { Link, SocketFactory } from './socket/socket.ts';
-export type { SslBackend } from './ssl/ssl.ts';
+export type { ExternalKey, SignRequest, SslBackend } from './ssl/ssl.ts';
 export type { TunDevice, TunFactory } from './tun/tun.ts';
 export { createTunPair } from './tun/tun-memory.ts';

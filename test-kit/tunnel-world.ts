@@ -10,8 +10,11 @@ import { vi } from 'vitest';
 import {
   type Clock,
   createClient,
+  createProviders,
   createServer,
+  type ExternalKey,
   MemoryLogger,
+  nullLogger,
   parseConfig,
   type Tunnel,
   type TunnelState,
@@ -42,6 +45,8 @@ export interface StationParts extends DryRunOptions {
   readonly verb?: number;
   /** Scripts of an earlier life, to go on recording. */
   readonly scripts?: RecordedScripts;
+  /** Takes the private key out of the configuration, to sign by itself; the addon's TLS engine asks it. */
+  readonly holdKey?: (pem: string) => ExternalKey;
 }
 
 /** One server or client with everything that it touched. */
@@ -63,7 +68,9 @@ export class Station {
     this.scripts = parts.scripts ?? new RecordedScripts();
     this.sockets = world.internet.host(parts.address ?? SERVER_ADDRESS, parts.address6 ?? '2001:db8::1');
     const create = kind === 'server' ? createServer : createClient;
-    this.tunnel = create(parseConfig(config), {
+    const held = parts.holdKey && takeKey(config, parts.holdKey);
+    this.tunnel = create(parseConfig(held?.config ?? config, { externalKey: held !== undefined }), {
+      ...held?.parts,
       log: this.log,
       network: this.network,
       scripts: this.scripts,
@@ -325,6 +332,14 @@ function worldPki(): WorldPki {
   };
   pki.close();
   return made;
+}
+
+/** A configuration without its private key, and the parts that make up for it. */
+function takeKey(config: string, hold: (pem: string) => ExternalKey) {
+  const key = /<key>\n([^<]*)<\/key>\n/.exec(config);
+  if (!key) throw new Error('no private key in the configuration');
+  const { ssl } = createProviders({ log: nullLogger, ssl: 'native' });
+  return { config: config.replace(key[0], ''), parts: { ssl, externalKey: hold(key[1]!) } };
 }
 
 function inline(ca: string, { cert, key }: TestCertificate): string {

@@ -9,13 +9,15 @@ import type { CryptoBackend } from '../crypto/crypto.ts';
 import type { NetworkConfig } from '../route/route.ts';
 import type { ScriptRunner } from '../script/script.ts';
 import type { SocketFactory } from '../socket/socket.ts';
-import type { SslBackend } from '../ssl/ssl.ts';
+import type { ExternalKey, SslBackend } from '../ssl/ssl.ts';
 import type { TunFactory } from '../tun/tun.ts';
 
 /** Every exchangeable part, chosen once at the top. */
 export interface Providers {
   readonly crypto: CryptoBackend;
   readonly ssl: SslBackend;
+  /** Private key of --cert where it lives elsewhere; the configuration names no key then. */
+  readonly externalKey?: ExternalKey;
   readonly comp: CompressionLibrary;
   readonly tun: TunFactory;
   readonly socket: SocketFactory;

@@ -49,7 +49,10 @@ export function loadTlsMaterials(
   if (strange) throw new OptionsError(`x509_track: no such attribute '${strange.name}'`);
   const { ssl, log, clock } = providers;
   const directory = options.capath === undefined ? undefined : new AuthorityDirectory(options.capath, log);
-  const config = engineConfig(options, passphrase);
+  const config = {
+    ...engineConfig(options, passphrase),
+    ...(providers.externalKey && { externalKey: providers.externalKey }),
+  };
   const context = directory ? new DirectoryContext(ssl, config, directory, log) : ssl.createContext(config);
   if (options.tlsServer && options.ecdhCurve !== undefined) log.log(M_WARN, CURVE_IGNORED);
   const revocation = createRevocation(options, directory, log, () => clock.wallMs());

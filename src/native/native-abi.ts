@@ -6,7 +6,7 @@
 import type { NativeAddon } from './native.ts';
 
 /** Raised, here and as kAbi in native/addon.cc, when arguments or meaning of something change but no name. */
-export const NATIVE_ABI = 1;
+export const NATIVE_ABI = 2;
 
 /** A class by the names of its methods and getters, `true` for a plain function. */
 type Shape<T> = T extends abstract new (
@@ -54,6 +54,7 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
     useCertificate: true,
     addExtraCertificates: true,
     usePrivateKey: true,
+    useExternalKey: true,
     privateKeyFits: true,
     usePkcs12: true,
     setDh: true,
@@ -69,6 +70,9 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
     chain: true,
     problem: true,
     exportKey: true,
+    signRequest: true,
+    provideSignature: true,
+    refuseSignature: true,
     describe: true,
     close: true,
   },

@@ -159,6 +159,11 @@ export const NATIVE_TLS_OUTPUT = 1;
 export const NATIVE_TLS_PLAINTEXT = 2;
 export const NATIVE_TLS_DONE = 4;
 export const NATIVE_TLS_FAILED = 8;
+/** The handshake waits for a signature, see signRequest(). */
+export const NATIVE_TLS_SIGN = 16;
+
+/** How a key that lives elsewhere is to sign. */
+export type NativeSignPadding = 'RSA_PKCS1_PADDING' | 'RSA_PKCS1_PSS_PADDING' | 'ECDSA' | 'EDDSA';
 
 /**
  * TLS settings of many sessions. A setter gives undefined, or OpenSSL's text when it refuses. Texts are
@@ -178,6 +183,8 @@ export interface NativeTlsContext {
   addExtraCertificates(pem: string): string | undefined;
   /** '' is no password. */
   usePrivateKey(pem: string, password: string): string | undefined;
+  /** The private key of the certificate in use lives elsewhere: sessions ask for signatures. */
+  useExternalKey(): string | undefined;
   /** Whether certificate and private key belong together. */
   privateKeyFits(): boolean;
   /** `authorities`: whether certificates beside our own are trusted, or only sent along. */
@@ -191,7 +198,7 @@ export interface NativeTlsContext {
 /** One TLS session over memory. Synchronous; `write`, `send` and `state` give NATIVE_TLS_* bits. */
 export interface NativeTlsSession {
   readonly state: number;
-  /** Bytes from the peer; ignored after a failure. */
+  /** Bytes from the peer; ignored after a failure. Kept, 256 KiB at most, while a signature is waited for. */
   write(ciphertext: Uint8Array): number;
   /** One record up to 16 KiB; throws before the handshake is over. */
   send(plaintext: Uint8Array): number;
@@ -208,6 +215,12 @@ export interface NativeTlsSession {
   /** RFC 5705 without context, 1 to 16384 bytes; false when OpenSSL can't. */
   exportKey(label: string, into: Uint8Array): boolean;
   describe(): string;
+  /** Message, padding (see SignRequest), OpenSSL's digest name or '', bytes of salt or -1; undefined unless NATIVE_TLS_SIGN. */
+  signRequest(): [Buffer, NativeSignPadding, string, number] | undefined;
+  /** Goes on with the handshake, or fails when it doesn't verify; without a request nothing happens. */
+  provideSignature(signature: Uint8Array): number;
+  /** Ends the handshake for want of a signature. */
+  refuseSignature(reason: string): number;
   /** Frees everything; calls afterwards do nothing. */
   close(): void;
 }

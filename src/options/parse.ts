@@ -35,6 +35,8 @@ export interface ParseEnvironment {
    * Without it --providers does nothing.
    */
   readonly loadProvider?: (name: string) => readonly string[] | undefined;
+  /** The private key lives elsewhere and is given with the providers: --key isn't demanded beside --cert. */
+  readonly externalKey?: boolean;
   /** For tools and tests: take options whose feature isn't wired up as if it were. */
   readonly allowUnsupported?: boolean;
 }

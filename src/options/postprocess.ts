@@ -44,7 +44,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   if (compression !== undefined) throw new ConfigError(compression);
   if (!options.pull) localDnsToDhcp(options);
   savePrePull(options);
-  verifyOptions(options, messages);
+  verifyOptions(options, messages, environment.externalKey ?? false);
   if (environment.files !== undefined) checkFiles(options, environment.files, messages);
 }
 

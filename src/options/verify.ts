@@ -9,8 +9,11 @@ import { listensOn } from './listen.ts';
 import type { ConnectionEntry, LocalOption, Options } from './option-types.ts';
 import { devTypeOf, isUdp, protoKind } from './proto.ts';
 
-/** Checks every profile against the rest. Throws ConfigError; warnings go to `messages`. */
-export function verifyOptions(options: Options, messages: LogLine[]): void {
+/**
+ * Checks every profile against the rest; with `externalKey` a certificate goes without --key. Throws ConfigError;
+ * warnings go to `messages`.
+ */
+export function verifyOptions(options: Options, messages: LogLine[], externalKey: boolean): void {
   for (const entry of options.connectionList) {
     verifyDevice(options, entry);
     verifyAddresses(options, entry);
@@ -18,7 +21,7 @@ export function verifyOptions(options: Options, messages: LogLine[]): void {
     if (options.mode === 'server') verifyServer(options, entry, messages);
     else verifyNotServer(options, messages);
     verifyTlsRole(options, messages);
-    if (options.tlsServer || options.tlsClient) verifyTls(options, entry);
+    if (options.tlsServer || options.tlsClient) verifyTls(options, entry, externalKey);
     else verifyNoTls(options);
     check(options.authUserPass !== undefined && !options.pull, '--auth-user-pass requires --pull');
   }
@@ -285,7 +288,7 @@ function verifyTlsRole(options: Options, messages: LogLine[]): void {
   );
 }
 
-function verifyTls(options: Options, entry: ConnectionEntry): void {
+function verifyTls(options: Options, entry: ConnectionEntry, externalKey: boolean): void {
   const { ca, capath, cert, key, pkcs12 } = options;
   check(
     !options.verifyHashNoCa && pkcs12 === undefined && ca === undefined && capath === undefined,
@@ -298,7 +301,7 @@ function verifyTls(options: Options, entry: ConnectionEntry): void {
     clash(cert !== undefined, 'cert');
     clash(key !== undefined, 'key');
   } else {
-    verifyOwnCertificate(options);
+    verifyOwnCertificate(options, externalKey);
   }
   check(
     entry.tlsAuth !== undefined && entry.tlsCrypt !== undefined,
@@ -312,18 +315,19 @@ function verifyTls(options: Options, entry: ConnectionEntry): void {
   );
 }
 
-function verifyOwnCertificate({ cert, key, pull, authUserPass }: Options): void {
+function verifyOwnCertificate({ cert, key, pull, authUserPass }: Options, externalKey: boolean): void {
+  const noKey = key === undefined && !externalKey;
   if (!pull) {
     check(cert === undefined, 'You must define certificate file (--cert) or PKCS#12 file (--pkcs12)');
-    check(key === undefined, 'You must define private key file (--key) or PKCS#12 file (--pkcs12)');
+    check(noKey, 'You must define private key file (--key) or PKCS#12 file (--pkcs12)');
     return;
   }
   check(
-    cert === undefined && key === undefined && authUserPass === undefined,
+    cert === undefined && noKey && authUserPass === undefined,
     'No client-side authentication method is specified.  You must use either --cert/--key, --pkcs12, or --auth-user-pass',
   );
   check(
-    (cert === undefined) !== (key === undefined),
+    (cert === undefined) !== noKey,
     'If you use one of --cert or --key, you must use them both',
   );
 }

@@ -27,26 +27,32 @@ export interface TlsEngineConfig {
   readonly names?: Readonly<Partial<Record<'ca' | 'cert' | 'key' | 'pkcs12' | 'extraCerts' | 'dh', string>>>;
   /** Server: ask for a client certificate. */
   readonly requestCert: boolean;
-  /** In place of `key`. An engine that can't ask refuses it with a TlsError in createContext(). */
+  /**
+   * In place of `key`; `cert` is its certificate: RSA, EC, Ed25519 or Ed448. An engine that can't ask (node:tls)
+   * refuses it with a TlsError in createContext().
+   */
   readonly externalKey?: ExternalKey;
 }
 
-/** A private key that lives elsewhere, e.g. behind --management-external-key; `cert` is its certificate. */
+/** A private key that lives elsewhere, e.g. behind --management-external-key. */
 export interface ExternalKey {
   /**
-   * Asks for one signature; `answer` is called once, later or at once, with undefined for a refusal. The
-   * session waits for it, others don't. Not asked again for a session that was closed meanwhile.
+   * Asks for one signature, raw for RSA and EdDSA, in DER for ECDSA; a rejection ends the session, its text in
+   * failure(). The handshake waits as long as it takes, others don't: the owner's hand-window ends it.
+   * What comes after close() is passed over.
    */
-  sign(request: SignRequest, answer: (signature: Uint8Array | undefined) => void): void;
+  sign(request: SignRequest): Promise<Uint8Array>;
 }
 
-/** What 2.x's `>PK_SIGN:` tells: data and how it is to be signed. */
+/** What 2.x's `>PK_SIGN:` is made of: hashed and padded from here, or as it is (`data=message`). */
 export interface SignRequest {
-  /** A digest, or padded by TLS already where `padding` is RSA_NO_PADDING; copied, the callee may keep it. */
-  readonly data: Uint8Array;
-  readonly padding: 'RSA_PKCS1_PADDING' | 'RSA_NO_PADDING' | 'RSA_PKCS1_PSS_PADDING' | 'ECDSA' | 'EDDSA';
-  /** Digest behind `data`, OpenSSL's name; undefined where the padding implies none. */
+  /** Not hashed; the callee's to keep. */
+  readonly message: Uint8Array;
+  readonly padding: 'RSA_PKCS1_PADDING' | 'RSA_PKCS1_PSS_PADDING' | 'ECDSA' | 'EDDSA';
+  /** OpenSSL's name, `SHA256`; undefined for EdDSA. `MD5-SHA1`, TLS 1.1 with RSA, goes without DigestInfo. */
   readonly digest?: string;
+  /** Bytes, PSS only; as long as the digest. */
+  readonly saltLength?: number;
 }
 
 /** One certificate of the peer's chain, leaf first. */

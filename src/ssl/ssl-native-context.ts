@@ -28,8 +28,6 @@ const SUITEB_CIPHERS = 'SUITEB128';
 
 /** Throws TlsError when a certificate, key, list or version can't be used. */
 export function createNativeContext(addon: NativeAddon, given: TlsEngineConfig): NativeTlsContext {
-  if (given.externalKey)
-    throw new TlsError('the native TLS engine takes no private key that lives elsewhere');
   const config = withoutNul(given);
   const context = new addon.TlsContext(config.role === 'server', config.requestCert);
   try {
@@ -89,7 +87,16 @@ function loadOwn(context: NativeTlsContext, config: TlsEngineConfig): void {
     if (cert !== undefined && !fits) throw new TlsError('Private key does not match the certificate');
     if (problem !== undefined) throw keyProblem(config, problem);
   }
+  if (config.externalKey) useExternalKey(context, config);
   if (extraCerts !== undefined) demand(context.addExtraCertificates(extraCerts), extraCertsProblem(config));
+}
+
+function useExternalKey(context: NativeTlsContext, { cert, key, pkcs12 }: TlsEngineConfig): void {
+  if (key !== undefined || pkcs12)
+    throw new TlsError('a private key that lives elsewhere leaves no place for another one');
+  if (cert === undefined) throw new TlsError('a private key that lives elsewhere needs its certificate');
+  const problem = context.useExternalKey();
+  demand(problem, `Cannot use a private key that lives elsewhere: ${problem}`);
 }
 
 /** A wrong password shows as a MAC failure, an algorithm of old files as unsupported. */

@@ -3,6 +3,8 @@
  * ssl_openssl.c uses it. Synchronous: what follows from a call can be read when the call returns; wake()
  * comes all the same where something was left unread, or handshake or session ended, from a microtask.
  *
+ * With an external key the handshake waits for signatures, which are asked for from a microtask, too.
+ *
  * The peer's chain never ends the handshake. OpenSSL's verification callback notes the first problem with
  * its depth, and the verdict is read after the handshake, so that 2.x's checks and texts apply.
  */
@@ -12,6 +14,7 @@ import {
   NATIVE_TLS_FAILED,
   NATIVE_TLS_OUTPUT,
   NATIVE_TLS_PLAINTEXT,
+  NATIVE_TLS_SIGN,
   type NativeAddon,
   type NativeTlsContext,
   type NativeTlsSession,
@@ -19,7 +22,9 @@ import {
 import { describeChain } from './peer-certificates-node.ts';
 import type {
   ChainProblem,
+  ExternalKey,
   PeerCertificate,
+  SignRequest,
   SslBackend,
   SslContext,
   SslSession,
@@ -38,16 +43,18 @@ export function createNativeSsl(addon: NativeAddon): SslBackend {
 class NativeSslContext implements SslContext {
   readonly #addon: NativeAddon;
   readonly #context: NativeTlsContext;
+  readonly #externalKey: ExternalKey | undefined;
   #closed = false;
 
   constructor(addon: NativeAddon, config: TlsEngineConfig) {
     this.#addon = addon;
+    this.#externalKey = config.externalKey;
     this.#context = createNativeContext(addon, config);
   }
 
   createSession(wake: () => void): SslSession {
     if (this.#closed) throw new ApiMisuseError('the TLS context was closed');
-    return new NativeSslSession(new this.#addon.TlsSession(this.#context), wake);
+    return new NativeSslSession(new this.#addon.TlsSession(this.#context), wake, this.#externalKey);
   }
 
   close(): void {
@@ -59,6 +66,7 @@ class NativeSslContext implements SslContext {
 class NativeSslSession implements SslSession {
   readonly #native: NativeTlsSession;
   readonly #wake: () => void;
+  readonly #externalKey: ExternalKey | undefined;
   /** State bits after the latest call. */
   #state = 0;
   /** Plaintext given before the end of the handshake. */
@@ -70,9 +78,10 @@ class NativeSslSession implements SslSession {
   #ended = false;
   #closed = false;
 
-  constructor(native: NativeTlsSession, wake: () => void) {
+  constructor(native: NativeTlsSession, wake: () => void, externalKey: ExternalKey | undefined) {
     this.#native = native;
     this.#wake = wake;
+    this.#externalKey = externalKey;
     this.#take(native.state);
   }
 
@@ -140,11 +149,30 @@ class NativeSslSession implements SslSession {
 
   #take(state: number): void {
     const ended = state & ENDED & ~this.#state;
+    const asks = (state & NATIVE_TLS_SIGN & ~this.#state) !== 0;
     this.#state = state;
     if ((ended & NATIVE_TLS_FAILED) !== 0) this.#failure = this.#native.failure();
     if (ended !== 0) this.#ended = true;
+    if (asks) void this.#sign();
     if ((ended & NATIVE_TLS_DONE) !== 0) this.#flush();
     if (this.#ended || (this.#state & READABLE) !== 0) this.#notify();
+  }
+
+  /** Never rejects; what the key answers after close() is nobody's. */
+  async #sign(): Promise<void> {
+    const request = signRequest(this.#native);
+    if (!request) return;
+    try {
+      // Not within the caller's call: the key may close this session.
+      await Promise.resolve();
+      if (this.#closed) return;
+      const signature = await this.#externalKey?.sign(request);
+      if (!(signature instanceof Uint8Array)) throw new TlsError('it gave none');
+      if (!this.#closed) this.#take(this.#native.provideSignature(signature));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#closed) this.#take(this.#native.refuseSignature(reason.replaceAll('\0', ' ')));
+    }
   }
 
   #flush(): void {
@@ -164,4 +192,16 @@ class NativeSslSession implements SslSession {
       this.#wake();
     });
   }
+}
+
+function signRequest(native: NativeTlsSession): SignRequest | undefined {
+  const asked = native.signRequest();
+  if (!asked) return undefined;
+  const [message, padding, digest, saltLength] = asked;
+  return {
+    message,
+    padding,
+    ...(digest !== '' && { digest }),
+    ...(saltLength >= 0 && { saltLength }),
+  };
 }

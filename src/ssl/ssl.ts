@@ -20,7 +20,9 @@ import type { ChainProblem, PeerCertificate, SslContext } from './ssl-backend.ts
 
 export type {
   ChainProblem,
+  ExternalKey,
   PeerCertificate,
+  SignRequest,
   SslBackend,
   SslContext,
   SslSession,
