@@ -19,6 +19,7 @@
 
 #include <climits>
 #include <cstring>
+#include <utility>
 
 namespace ovpn {
 namespace {
@@ -202,8 +203,10 @@ int Sign(void* data, unsigned char* signature, size_t* size, size_t room, const 
   signing->Ask(MakeRequest(operation, message, message_size), public_half);
   while (signing->waiting && ASYNC_pause_job() == 1) {
   }
+  // A job that can't be paused.
+  if (signing->waiting) signing->Refuse();
   const std::vector<uint8_t>& answer = signing->answer;
-  if (signing->waiting || signing->refused || answer.empty() || answer.size() > room) return 0;
+  if (signing->refused || answer.empty() || answer.size() > room) return 0;
   memcpy(signature, answer.data(), answer.size());
   *size = answer.size();
   return 1;

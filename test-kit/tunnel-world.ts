@@ -10,19 +10,19 @@ import { vi } from 'vitest';
 import {
   type Clock,
   createClient,
-  createProviders,
   createServer,
   type ExternalKey,
   MemoryLogger,
-  nullLogger,
   parseConfig,
   type Tunnel,
   type TunnelState,
 } from '../src/index.ts';
 import { DryRunNetwork, type DryRunOptions } from '../src/route/networking-dry-run.ts';
 import type { MemoryNetOptions } from '../src/socket/link-memory.ts';
+import { createNativeSsl } from '../src/ssl/ssl-native.ts';
 import { createTunMemory } from '../src/tun/tun-memory.ts';
 import { MemoryInternet, type MemorySockets } from './memory-sockets.ts';
+import { addonForTests } from './native-addon.ts';
 import { RecordedScripts } from './recorded-scripts.ts';
 import { type TestCertificate, TestPki } from './tls-pki.ts';
 import { TunHost } from './tun-host.ts';
@@ -338,7 +338,7 @@ function worldPki(): WorldPki {
 function takeKey(config: string, hold: (pem: string) => ExternalKey) {
   const key = /<key>\n([^<]*)<\/key>\n/.exec(config);
   if (!key) throw new Error('no private key in the configuration');
-  const { ssl } = createProviders({ log: nullLogger, ssl: 'native' });
+  const ssl = createNativeSsl(addonForTests());
   return { config: config.replace(key[0], ''), parts: { ssl, externalKey: hold(key[1]!) } };
 }
 

@@ -326,10 +326,7 @@ function verifyOwnCertificate({ cert, key, pull, authUserPass }: Options, extern
     cert === undefined && noKey && authUserPass === undefined,
     'No client-side authentication method is specified.  You must use either --cert/--key, --pkcs12, or --auth-user-pass',
   );
-  check(
-    (cert === undefined) !== noKey,
-    'If you use one of --cert or --key, you must use them both',
-  );
+  check((cert === undefined) !== noKey, 'If you use one of --cert or --key, you must use them both');
 }
 
 /** 2.x names its own fields in these texts. */

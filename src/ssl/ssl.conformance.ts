@@ -307,14 +307,6 @@ export function sslConformance(name: string, create: () => SslBackend): void {
       expect(() => connect().client.exportKeyingMaterial('EXPORTER-x', 32)).toThrow(TlsError);
     });
 
-    it('refuses a private key that lives elsewhere instead of going on without one', () => {
-      const externalKey = { sign: () => undefined };
-      const { cert } = client;
-      const ask = () =>
-        connect({}, { cert, externalKey, key: undefined } as unknown as Partial<TlsEngineConfig>);
-      expect(ask).toThrow(TlsError);
-    });
-
     it('reports unusable keys, certificates and lists in the words of 2.x', () => {
       const make = (config: Partial<TlsEngineConfig>) => () =>
         create().createContext({
