@@ -4,6 +4,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runProgram, type SignalName, SignalState } from '../init/init.ts';
+import { loadNative } from '../native/native.ts';
 import { versionInfo } from './version-info.ts';
 
 const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
@@ -13,6 +14,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   // Memory should follow the clients: without this the young generation grows by megabytes during a
   // burst of handshakes and stays. Nothing is allocated per packet, so it need not grow.
   setFlagsFromString('--semi-space-growth-factor=1');
+  loadNative()?.returnMemory();
   const signals = new SignalState();
   for (const name of SIGNALS) process.on(name, () => signals.raise(name, 'hard'));
   process.on('SIGPIPE', () => undefined);

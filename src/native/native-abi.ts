@@ -88,6 +88,7 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   chroot: true,
   lockMemory: true,
   lockFile: true,
+  returnMemory: true,
 };
 
 /** One line that says how `addon` differs from what native.ts describes; undefined when it doesn't. */

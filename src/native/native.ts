@@ -328,6 +328,8 @@ export interface NativeAddon {
   lockMemory(): number;
   /** flock(2), exclusive and without waiting; returns 0 or an errno. */
   lockFile(fd: number): number;
+  /** Has the C library give freed memory of all threads back sooner, for the whole process; returns 1, or 0 where it can't. */
+  returnMemory(): number;
   /** OSSL_PROVIDER_load() for the whole process; returns undefined, or OpenSSL's errors, one a line. */
   loadProvider(name: string): string | undefined;
 }
