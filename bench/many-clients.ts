@@ -3,7 +3,7 @@
  * until the last one is up and the server's memory per client are taken. The client program is the same
  * for both servers, so only the server differs.
  */
-import { cpuSeconds, residentKib, sleep } from '../test-kit/process.ts';
+import { cpuSeconds, privateKib, residentKib, sleep } from '../test-kit/process.ts';
 import { type Contender, Setting } from './setting.ts';
 
 export interface ManyClientsRun {
@@ -15,7 +15,10 @@ export interface ManyClientsRun {
   readonly cpuSeconds: number;
   readonly rssBeforeKib: number;
   readonly rssAfterKib: number;
+  /** Growth of heaps and stacks. */
   readonly kibPerClient: number;
+  /** Growth of everything resident, with the pages of the program's files that were read meanwhile. */
+  readonly rssKibPerClient: number;
 }
 
 const SETTLE_MS = 1_500;
@@ -34,6 +37,7 @@ export async function measureManyClients(
     const program = await setting.startServer(server, extra);
     await sleep(SETTLE_MS);
     const rssBeforeKib = residentKib(program.pid);
+    const privateBeforeKib = privateKib(program.pid);
     const cpuBefore = cpuSeconds(program.pid);
     const startedMs = performance.now();
     const lines = ['dev null', 'ifconfig-noexec', 'route-noexec'];
@@ -43,7 +47,8 @@ export async function measureManyClients(
     const cpu = cpuSeconds(program.pid) - cpuBefore;
     await sleep(SETTLE_MS);
     const rssAfterKib = residentKib(program.pid);
-    const kibPerClient = (rssAfterKib - rssBeforeKib) / clients;
+    const kibPerClient = (privateKib(program.pid) - privateBeforeKib) / clients;
+    const rssKibPerClient = (rssAfterKib - rssBeforeKib) / clients;
     return {
       server: server.name,
       clients,
@@ -52,6 +57,7 @@ export async function measureManyClients(
       rssBeforeKib,
       rssAfterKib,
       kibPerClient,
+      rssKibPerClient,
     };
   } finally {
     await setting.close();

@@ -83,11 +83,20 @@ function manyClientsTable(runs: readonly ClientsPair[]): string {
       of((r) => r.seconds),
       of((r) => r.cpuSeconds),
       of((r) => r.kibPerClient),
+      of((r) => r.rssKibPerClient),
       of((r) => mib(r.rssBeforeKib)),
       of((r) => mib(r.rssAfterKib)),
     ]);
   });
-  const head = ['server', 'all up after s', 'CPU s', 'KiB per client', 'RSS before MiB', 'RSS after MiB'];
+  const head = [
+    'server',
+    'all up after s',
+    'CPU s',
+    'KiB per client',
+    'RSS KiB per client',
+    'RSS before MiB',
+    'RSS after MiB',
+  ];
   const title = `${runs[0]![0].clients} clients at once (medians of ${runs.length})`;
   return [title, '', row(head), rule(head.length), ...rows].join('\n');
 }

@@ -208,6 +208,12 @@ export function residentKib(pid: number): number {
   return Number(line?.[1] ?? 0);
 }
 
+/** Resident memory of a process that is its own, in KiB: heaps and stacks, without the pages of its program files. */
+export function privateKib(pid: number): number {
+  const line = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return Number(line?.[1] ?? 0);
+}
+
 /** CPU seconds (user and system, all threads) that a process has used. Clock ticks are 1/100 s on Linux. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
