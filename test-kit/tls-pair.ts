@@ -21,7 +21,7 @@ const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
 const SERVER: LinkAddress = { family: 4, address: '192.0.2.1', port: 1194 };
 /** How often a client asks for its settings (2.x PUSH_REQUEST_INTERVAL). */
 const PUSH_REQUEST_MS = 5000;
-/** As --ping-restart and the wait for PUSH_REPLY have it. */
+/** As --ping-restart has it, and a client that waits for PUSH_REPLY (push/push-requester.ts). */
 const SILENCE_MS = 60_000;
 const MAX_STEPS = 200_000;
 const crypto = createNodeCrypto();
@@ -67,8 +67,10 @@ export class TlsPair {
   readonly #cookie: CookieHandshake;
   readonly #logins: { readonly dueMs: number; readonly answer: () => void }[] = [];
   #nextPushRequestMs: number | undefined;
-  /** When a client notices that its server is gone: no answer to PUSH_REQUEST, no pings. */
+  /** When a client notices that its server is gone: no pings. */
   #silenceEndMs: number | undefined;
+  /** When a client stops to wait for PUSH_REPLY. */
+  #pushEndMs: number | undefined;
   #pushed = false;
 
   constructor(options: TlsPairOptions) {
@@ -122,6 +124,7 @@ export class TlsPair {
     this.client.events.length = 0;
     this.#nextPushRequestMs = undefined;
     this.#silenceEndMs = undefined;
+    this.#pushEndMs = undefined;
     this.client.multi = this.#create(this.client);
     this.client.multi.start(this.nowMs);
   }
@@ -191,6 +194,7 @@ export class TlsPair {
       this.server.multi?.nextTimeout(),
       this.#nextPushRequestMs,
       this.#silenceEndMs,
+      this.#pushEndMs,
       ...this.#logins.map((login) => login.dueMs),
     ].filter((time) => time !== undefined);
     return times.length > 0 ? Math.min(...times) : undefined;
@@ -210,7 +214,8 @@ export class TlsPair {
     }
     for (const side of [this.client, this.server]) side.multi?.handleTimeout(this.nowMs);
     if (this.#nextPushRequestMs !== undefined && this.#nextPushRequestMs <= this.nowMs) this.#requestPush();
-    if (this.#silenceEndMs !== undefined && this.#silenceEndMs <= this.nowMs) this.restartClient();
+    const endMs = Math.min(this.#silenceEndMs ?? Infinity, this.#pushEndMs ?? Infinity);
+    if (endMs <= this.nowMs) this.restartClient();
   }
 
   #deliverToServer(packet: Uint8Array, from: LinkAddress): void {
@@ -282,6 +287,7 @@ export class TlsPair {
   #requestPush(): void {
     this.client.multi?.sendMessage('PUSH_REQUEST', this.nowMs);
     this.#nextPushRequestMs = this.nowMs + PUSH_REQUEST_MS;
+    this.#pushEndMs ??= this.nowMs + SILENCE_MS;
   }
 
   #handleMessage(side: TlsSide, text: string): void {
@@ -291,6 +297,7 @@ export class TlsPair {
       this.#pushed = true;
     } else if (side === this.client && text.startsWith('PUSH_REPLY')) {
       this.#nextPushRequestMs = undefined;
+      this.#pushEndMs = undefined;
       side.multi?.generateDataKeys(this.#params, this.nowMs);
     }
   }
