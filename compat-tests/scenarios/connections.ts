@@ -198,7 +198,9 @@ async function walk(bed: Bed, path: string, file: string, way: Way): Promise<str
   const lines = told.map(withoutChance);
   // A client of 2.7 waits two seconds where connect-retry of 2.6 says how long.
   const paused = bed.knows('2.7') ? lines.map((line) => line.replace(/^(Restart pause), .*/, '$1')) : lines;
-  return [...paused, `exit ${program.ended?.code}`];
+  // How often a name fails before the file has it is chance.
+  const once = later === undefined ? paused : paused.filter((line, i) => line !== paused[i - 1]);
+  return [...once, `exit ${program.ended?.code}`];
 }
 
 /** Without ports of the kernel's choice and labels of remote-random-hostname, and in the words of 2.6 where those of 2.5 differ. */
