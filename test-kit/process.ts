@@ -204,14 +204,17 @@ export async function runProgram(options: ProgramOptions, timeoutMs = 30_000): P
 
 /** Resident memory of a process in KiB. */
 export function residentKib(pid: number): number {
-  const line = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-  return Number(line?.[1] ?? 0);
+  return statusKib(pid, 'VmRSS');
 }
 
 /** Resident memory of a process that is its own, in KiB: heaps and stacks, without the pages of its program files. */
 export function privateKib(pid: number): number {
-  const line = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-  return Number(line?.[1] ?? 0);
+  return statusKib(pid, 'RssAnon');
+}
+
+function statusKib(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
 }
 
 /** CPU seconds (user and system, all threads) that a process has used. Clock ticks are 1/100 s on Linux. */

@@ -2,7 +2,9 @@
  * Both TLS engines (OPENVPN_TS_SSL), whichever is the default: a tunnel, a renegotiation, a refusal, and
  * what lists of ciphers and groups lead to, by the line that either end logs.
  */
+
 import { type Program, sleep } from '../../test-kit/process.ts';
+import { FFDHE2048 } from '../../test-kit/tls-pki.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -68,17 +70,6 @@ const CHOICES: readonly Choice[] = [
     group: /peer temporary key: 253 bits X25519/,
   },
 ];
-
-/** RFC 7919 ffdhe2048. */
-const FFDHE2048 = `-----BEGIN DH PARAMETERS-----
-MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
-+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
-87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
-YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
-7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
-ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
------END DH PARAMETERS-----
-`;
 
 export const tlsEngines: readonly Scenario[] = [
   ...ENGINES.flatMap(engineScenarios),

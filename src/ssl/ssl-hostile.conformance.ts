@@ -3,11 +3,9 @@
  * of impossible length, or leave handshakes half done, thousands of them, without memory growing. Few
  * handshakes run with the unit tests, 4000 with OPENVPN_TS_LONG=1, where allocators have settled.
  */
-import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRssReader, SessionWire, turn } from '../../test-kit/session-wire.ts';
 import { type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
 import type { SslBackend, SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
 
@@ -41,7 +39,7 @@ export function sslHostileConformance(name: string, create: () => SslBackend): v
 
     it('does not renegotiate in TLS 1.2, and ends no worse than with a failure', async () => {
       const server = context('server', { maxVersion: '1.2' }).createSession(() => undefined);
-      const wire = new Wire(server);
+      const wire = new SessionWire(server);
       const peer = tls.connect({
         socket: wire,
         ...{ ca: pki.ca.cert, cert: own.cert, key: own.key, maxVersion: 'TLSv1.2' },
@@ -95,7 +93,7 @@ export function sslHostileConformance(name: string, create: () => SslBackend): v
         const server = context('server');
         const client = context('client');
         const old = context('client', { maxVersion: '1.2', ciphers: 'TLS-DHE-RSA-WITH-AES-256-GCM-SHA384' });
-        const settle = gcFunction();
+        const settle = createRssReader();
         let middleBytes = 0;
         for (let i = 0; i < HANDSHAKES; i++) {
           if (i === HANDSHAKES >> 1) middleBytes = await settle();
@@ -118,30 +116,7 @@ export function sslHostileConformance(name: string, create: () => SslBackend): v
   });
 }
 
-/** What is written goes to the session, what the session says can be read. */
-class Wire extends Duplex {
-  readonly #session: SslSession;
-
-  constructor(session: SslSession) {
-    super();
-    this.#session = session;
-  }
-
-  override _read(): void {}
-
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#session.writeCiphertext(chunk);
-    done();
-  }
-
-  drain(): void {
-    for (let bytes = this.#session.readCiphertext(); bytes; bytes = this.#session.readCiphertext()) {
-      this.push(bytes);
-    }
-  }
-}
-
-async function until(wire: Wire, done: () => boolean): Promise<void> {
+async function until(wire: SessionWire, done: () => boolean): Promise<void> {
   for (let i = 0; i < 500 && !done(); i++) {
     wire.drain();
     await turn();
@@ -153,27 +128,10 @@ function move(from: SslSession, to: SslSession): void {
   for (let bytes = from.readCiphertext(); bytes; bytes = from.readCiphertext()) to.writeCiphertext(bytes);
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 /** Handshake records whose first one begins a message that claims all of 24 bits. */
 function helloOfSixteenMiB(): Buffer[] {
   const record = (body: Buffer) =>
     Buffer.concat([Buffer.of(22, 3, 1, body.length >> 8, body.length & 0xff), body]);
   const first = record(Buffer.concat([Buffer.of(1, 0xff, 0xff, 0xff), Buffer.alloc(16_000)]));
   return [first, ...Array.from({ length: 40 }, () => record(Buffer.alloc(16_000)))];
-}
-
-/** Collects garbage and gives the resident set; what OpenSSL holds isn't in the heap's own numbers. */
-function gcFunction(): () => Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  return async () => {
-    for (let i = 0; i < 3; i++) {
-      collect();
-      await turn();
-    }
-    return process.memoryUsage.rss();
-  };
 }

@@ -2,13 +2,11 @@
  * Handshakes of ssl-native.ts whose private key lives elsewhere: here in node:crypto, some turns of the event
  * loop away. Many thousand of them run with OPENVPN_TS_LONG=1, where allocators have settled.
  */
-import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { HeldKey } from '../../test-kit/held-key.ts';
 import { addonForTests } from '../../test-kit/native-addon.ts';
+import { createRssReader, SessionWire, turn } from '../../test-kit/session-wire.ts';
 import { type KeyKind, type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
 import { TlsError } from '../base/base.ts';
 import type { ExternalKey, SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
@@ -75,7 +73,7 @@ describe('a private key that lives elsewhere', () => {
       const config = { cert: own.rsa.cert, externalKey: key, maxVersion: '1.2' } as const;
       const session = context(role, config).createSession(() => undefined);
       open.push(session);
-      const wire = new Wire(session);
+      const wire = new SessionWire(session);
       const secured = nodePeer(role, wire);
       for (let i = 0; i < 200 && !(session.handshakeDone && secured()); i++) {
         wire.drain();
@@ -230,7 +228,7 @@ describe('a private key that lives elsewhere', () => {
       };
       const config = { cert: own.ec.cert, externalKey };
       const contexts = [context('server', config), context('client', peer)] as const;
-      const settle = gcFunction();
+      const settle = createRssReader();
       let middleBytes = 0;
       for (let i = 0; i < HANDSHAKES; i++) {
         if (i === HANDSHAKES >> 1) middleBytes = await settle();
@@ -315,7 +313,7 @@ function move(from: SslSession, to: SslSession): void {
 }
 
 /** node:tls on the other end, with RSA PKCS#1 v1.5 alone; gives whether its handshake is over. */
-function nodePeer(role: Role, wire: Wire): () => boolean {
+function nodePeer(role: Role, wire: SessionWire): () => boolean {
   let done = false;
   const options = { ca: pki.ca.cert, ...own.rsa, sigalgs: 'RSA+SHA256', requestCert: true };
   const socket =
@@ -332,43 +330,4 @@ function nodePeer(role: Role, wire: Wire): () => boolean {
   socket.on('error', () => undefined);
   open.push({ close: () => socket.destroy() });
   return () => done;
-}
-
-/** What is written goes to the session, what the session says can be read. */
-class Wire extends Duplex {
-  readonly #session: SslSession;
-
-  constructor(session: SslSession) {
-    super();
-    this.#session = session;
-  }
-
-  override _read(): void {}
-
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#session.writeCiphertext(chunk);
-    done();
-  }
-
-  drain(): void {
-    for (let bytes = this.#session.readCiphertext(); bytes; bytes = this.#session.readCiphertext())
-      this.push(bytes);
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Collects garbage, and tells the resident set. */
-function gcFunction(): () => Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  return async () => {
-    for (let i = 0; i < 3; i++) {
-      gc();
-      await turn();
-    }
-    return process.memoryUsage.rss();
-  };
 }

@@ -4,23 +4,13 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type KeyKind, type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
+import { FFDHE2048, type KeyKind, type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
 import { TlsError } from '../base/base.ts';
 import type { SslBackend, SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
 
 const SERVER_EXTENSIONS = ['keyUsage=digitalSignature,keyEncipherment', 'extendedKeyUsage=serverAuth'];
 const CLIENT_EXTENSIONS = ['keyUsage=digitalSignature', 'extendedKeyUsage=clientAuth'];
 const AUTHORITY_EXTENSIONS = ['basicConstraints=critical,CA:true', 'keyUsage=keyCertSign,cRLSign'];
-/** RFC 7919 ffdhe2048 as PEM. */
-const FFDHE2048 = `-----BEGIN DH PARAMETERS-----
-MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
-+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
-87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
-YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
-7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
-ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
------END DH PARAMETERS-----
-`;
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Runs the suite for one backend; `create` is called for every test. */
