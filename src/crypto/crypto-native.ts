@@ -26,7 +26,7 @@ export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): Cry
       if (!takes(spec)) return base.createSealingKey(spec);
       const { epoch } = spec;
       return epoch === undefined
-        ? new NativeSealingKey(addon, spec)
+        ? createAeadSealer(addon, spec)
         : new NativeEpochSealingKey(addon, spec, epoch);
     },
     createOpeningKey(spec) {
@@ -46,16 +46,13 @@ export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): Cry
 
 class NativeSealingKey implements SealingKey {
   readonly headBytes: number;
-  readonly tailBytes = 0;
+  readonly tailBytes: number;
   readonly #native: NativeAeadSealer;
 
-  constructor(addon: NativeAddon, spec: DataKeySpec) {
-    const { cipher, keyId, peerId } = spec;
-    const [key, implicitIv] = keyParts(spec, IMPLICIT_IV_BYTES);
-    this.headBytes = (peerId < 0 ? 1 : 4) + PACKET_ID_BYTES + cipher.tagBytes;
-    this.#native = make(
-      () => new addon.AeadSealer(cipher.name, key, implicitIv, keyId, peerId, spec.firstPacketId ?? 1),
-    );
+  constructor(native: NativeAeadSealer, headBytes: number, tailBytes: number) {
+    this.#native = native;
+    this.headBytes = headBytes;
+    this.tailBytes = tailBytes;
   }
 
   get nextPacketId(): number {
@@ -69,6 +66,14 @@ class NativeSealingKey implements SealingKey {
   destroy(): void {
     this.#native.destroy();
   }
+}
+
+/** A key of the classic format, whose tag stands in front. */
+function createAeadSealer(addon: NativeAddon, spec: DataKeySpec): NativeSealingKey {
+  const { cipher, keyId, peerId, firstPacketId = 1 } = spec;
+  const [key, implicitIv] = keyParts(spec, IMPLICIT_IV_BYTES);
+  const native = make(() => new addon.AeadSealer(cipher.name, key, implicitIv, keyId, peerId, firstPacketId));
+  return new NativeSealingKey(native, (peerId < 0 ? 1 : 4) + PACKET_ID_BYTES + cipher.tagBytes, 0);
 }
 
 class NativeOpeningKey implements OpeningKey {
@@ -93,32 +98,17 @@ class NativeOpeningKey implements OpeningKey {
   }
 }
 
-class NativeEpochSealingKey implements SealingKey {
-  readonly headBytes = EPOCH_HEAD_BYTES;
-  readonly tailBytes: number;
+class NativeEpochSealingKey extends NativeSealingKey {
   readonly epoch: number;
-  readonly #native: NativeAeadSealer;
 
   constructor(addon: NativeAddon, spec: DataKeySpec, epoch: number) {
     const { cipher, keyId, peerId, firstPacketId = 1 } = spec;
     const [key, iv] = keyParts(spec, EPOCH_IV_BYTES);
-    this.tailBytes = cipher.tagBytes;
-    this.epoch = epoch;
-    this.#native = make(
+    const native = make(
       () => new addon.EpochSealer(cipher.name, key, iv, keyId, peerId, epoch, firstPacketId),
     );
-  }
-
-  get nextPacketId(): number {
-    return this.#native.nextPacketId;
-  }
-
-  sealBatch(batch: PacketBatch, first: number, end: number): number {
-    return this.#native.sealBatch(batch.slab, batch.slotSize, batch.offsets, batch.lengths, first, end);
-  }
-
-  destroy(): void {
-    this.#native.destroy();
+    super(native, EPOCH_HEAD_BYTES, cipher.tagBytes);
+    this.epoch = epoch;
   }
 }
 
