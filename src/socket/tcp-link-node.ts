@@ -4,7 +4,8 @@
  *
  * Receiving: the socket is paused while more than READ_LIMIT bytes wait for recvBatch(). Sending: a
  * batch becomes one buffer and one write; what the kernel does not take waits in Node, and with
- * `queuePackets` of those (--tcp-queue-limit) the link is full until Node says 'drain'. A bad frame
+ * `queuePackets` of those (--tcp-queue-limit) the link is full until a write is done. ('drain' won't do: Node
+ * says it only above its own mark in bytes, which a full queue of small packets stays below.) A bad frame
  * length ends the connection: onClose gets 2.x's warning as message and code EBADMSG.
  */
 import type { Socket } from 'node:net';
@@ -77,7 +78,6 @@ export class TcpNodeLink implements Link {
     this.remote = linkAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0, 4);
     addressToWords(this.remote, this.#remoteWords, 0);
     socket.on('data', (chunk) => this.#handleData(chunk));
-    socket.on('drain', () => this.#handleDrain());
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error;
     });
@@ -144,7 +144,7 @@ export class TcpNodeLink implements Link {
   }
 
   #write(frames: Buffer, packets: number): void {
-    this.#socket.write(frames);
+    this.#socket.write(frames, this.#handleWritten);
     this.#unsent.add(frames.length, packets, this.#socket.writableLength);
   }
 
@@ -158,11 +158,11 @@ export class TcpNodeLink implements Link {
     if (this.#frames.ready(this.#maxFrameBytes)) this.onReadable();
   }
 
-  #handleDrain(): void {
-    if (!this.#full || this.#closed) return;
+  readonly #handleWritten = (): void => {
+    if (!this.#full || this.#closed || !this.#hasRoom()) return;
     this.#full = false;
     this.onWritable();
-  }
+  };
 
   #failFraming(text: string): void {
     this.#error = Object.assign(new Error(text), { code: 'EBADMSG' });

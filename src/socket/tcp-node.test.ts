@@ -83,6 +83,20 @@ describe('tcp-node', () => {
     expect(link.dropped).toBe(0);
   });
 
+  it('has room again after a queue of packets so small that Node never says drain', async () => {
+    const { raw, link } = await rawPeer();
+    raw.pause();
+    let writable = 0;
+    link.onWritable = () => writable++;
+    const batch = new PacketBatch(64);
+    for (let i = 0; i < 64; i++) batch.push(new Uint8Array(20));
+    let writes = 0;
+    while (link.sendBatch(batch, 0, 64) === 64) if (++writes % 256 === 0) await tick();
+    raw.resume();
+    await until(() => writable > 0);
+    expect(link.sendBatch(batch, 0, 64)).toBe(64);
+  });
+
   it('sends what it took before close()', async () => {
     const { raw, link } = await rawPeer();
     const chunks: Buffer[] = [];
