@@ -56,6 +56,11 @@ export const controlChannel: readonly Scenario[] = [
     tunnel: { wrap },
     run: remembersIds,
   })),
+  {
+    name: 'a server on the null device lets clients come up',
+    pairings: ['ours-server', 'ours-both'],
+    run: nullServer,
+  },
   ...WRAPS.map((wrap) => ({
     name: `control packets of ${SMALLEST} bytes at most (${wrap})`,
     feature: 'Small control packets (max-packet-size)',
@@ -82,6 +87,13 @@ async function tlsAuth(bed: Bed, digest: string, directions: string): Promise<vo
   await bed.startServer([`auth ${digest}`, `tls-auth wrap.key${server}`]);
   await bed.startClient([`auth ${digest}`, `tls-auth wrap.key${client ?? ''}`]);
   await bed.checkPing(INNER_SERVER4);
+}
+
+async function nullServer(bed: Bed): Promise<void> {
+  const server = await bed.startServer(['dev null']);
+  const client = await bed.startClient();
+  await client.waitFor(/PUSH: Received control message: 'PUSH_REPLY,.*ifconfig 10\.8\.0\.2 /);
+  check(server.has(/null device \[null\] opened/), server.tail());
 }
 
 async function remembersIds(bed: Bed): Promise<void> {

@@ -37,7 +37,9 @@ async function defaults(bed: Bed): Promise<void> {
   const server = await bed.startServer(['verb 4']);
   const client = await bed.startClient(['verb 4']);
   for (const end of [server, client])
-    await end.waitFor(/Outgoing Data Channel: Cipher 'AES-256-GCM' initialized with 256 bit key/);
+    await end.waitFor(
+      /Outgoing (Data Channel|Epoch Data key 1): Cipher 'AES-256-GCM' initialized with 256 bit key/,
+    );
   await bed.checkTraffic(2);
 }
 

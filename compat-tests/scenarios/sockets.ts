@@ -124,9 +124,10 @@ async function sameBindErrors(bed: Bed): Promise<void> {
     ['local 192.0.2.9', 'proto tcp4-server'],
     ['local fd99:77::9', 'proto udp6'],
   ]) {
-    const [ours, peer] = await Promise.all(
+    const [ours = '', peer = ''] = await Promise.all(
       (['ours', 'peer'] as const).map((side) => bindError(bed, bed.programs[side], `${side}.conf`, lines)),
     );
+    check(BIND_FAILED.test(peer), `${lines.join(', ')}: the peer ${peer}`);
     check(ours === peer, `${lines.join(', ')}: ours ${ours}, the peer ${peer}`);
   }
 }
@@ -135,7 +136,7 @@ async function bindError(bed: Bed, path: string, name: string, lines: readonly s
   const { ca, server } = bed.pki;
   const all = [
     'server 10.9.0.0 255.255.255.0',
-    'dev null',
+    'dev tun',
     'ifconfig-noexec',
     'proto udp4',
     'dh none',

@@ -24,7 +24,7 @@ export interface DataKeySource {
 
 /** What frame arithmetic depends on (2.x struct frame and parts of struct options). Units: bytes. */
 export interface FrameOptions {
-  readonly dev: 'tun' | 'tap' | 'null';
+  readonly dev: 'tun' | 'tap';
   /** --tun-mtu */
   readonly tunMtu: number;
   /** --tun-mtu-max, as log lines show it; 1600 at least. */

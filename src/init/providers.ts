@@ -54,7 +54,7 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
     crypto: addon ? createNativeCrypto(addon, nodeCrypto) : nodeCrypto,
     ssl: replace.ssl ?? createSsl(choice.ssl ?? process.env.OPENVPN_TS_SSL, addon),
     comp: createNodeCompression(),
-    tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) })),
+    tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) }), choice.log),
     socket: addon ? createNativeSockets(addon, nodeSockets) : nodeSockets,
     network: createIproute2({ log: choice.log }),
     scripts: createScriptRunner({ ...(choice.outputFd && { outputFd: choice.outputFd }) }),
@@ -77,8 +77,8 @@ function createSsl(name: string | undefined, addon: NativeAddon | undefined): Ss
 }
 
 /** `--dev null` needs no kernel device, whatever else the factory opens. */
-function withNullDevice(factory: TunFactory): TunFactory {
-  const none = createTunNull();
+function withNullDevice(factory: TunFactory, log: Logger): TunFactory {
+  const none = createTunNull(log);
   return {
     name: factory.name,
     open: (options) => (options.dev.startsWith('null') ? none.open(options) : factory.open(options)),

@@ -70,7 +70,7 @@ export class TunnelInterface {
     this.#options = options;
     const type = devTypeOf(options);
     const device = this.#parts.tun.open({
-      dev: options.dev ?? 'tun',
+      dev: options.devType === 'null' ? 'null' : (options.dev ?? 'tun'),
       type: type === 'tap' ? 'tap' : 'tun',
       ...(options.devNode !== undefined && { node: options.devNode }),
       ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),

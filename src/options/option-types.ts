@@ -33,7 +33,7 @@ export type ProtoName =
 export type KeyDirection = -1 | 0 | 1;
 
 export type Topology = 'net30' | 'p2p' | 'subnet';
-export type DevType = 'tun' | 'tap' | 'null';
+export type DevType = 'tun' | 'tap';
 
 /** 2.x mssfix: `mode` says what the value bounds (see protocol.md 19.2). */
 export interface Mssfix {

@@ -52,6 +52,14 @@ describe('server helper', () => {
     expect(texts(messages)[0]).toMatch(/^WARNING: --topology net30 support for server configs/);
   });
 
+  it('takes the null device for tun', () => {
+    const { options } = parse(`topology subnet\n${SERVER.replace('dev tun', 'dev null')}`);
+    expect(options).toMatchObject({
+      ifconfigPool: { start: '10.8.0.2' },
+      push: ['route-gateway 10.8.0.1', 'topology subnet'],
+    });
+  });
+
   it('pushes the whole network with client-to-client', () => {
     expect(parse(`client-to-client\n${SERVER}`).options.push).toContain('route 10.8.0.0 255.255.255.0');
   });

@@ -63,10 +63,14 @@ export function portNumber(text: string | undefined): number | undefined {
   return port <= 65535 ? port : undefined;
 }
 
-/** Device type by --dev-type, else by the first letters of --dev; undefined when neither says. */
+/**
+ * Device type by --dev-type, else by the first letters of --dev; undefined when neither says. The null
+ * device counts as tun, as in 2.7: it throws everything away, whatever it is.
+ */
 export function devTypeOf(options: Pick<Options, 'dev' | 'devType'>): DevType | undefined {
   const { dev, devType } = options;
   if (dev === undefined) return undefined;
-  const types: DevType[] = ['tun', 'tap', 'null'];
-  return types.find((type) => (devType === undefined ? dev.startsWith(type) : devType === type));
+  const is = (type: string): boolean => (devType === undefined ? dev.startsWith(type) : devType === type);
+  if (is('tun') || is('null')) return 'tun';
+  return is('tap') ? 'tap' : undefined;
 }

@@ -54,7 +54,7 @@ export function createDataKeys(inputs: DataKeyInputs): DataKeys | undefined {
     }
     const { cipher, peerId } = params;
     const { replayWindow, replaySec, wallSec } = inputs;
-    logKeys(params, 'Data Channel', log);
+    logKeys(params, params.epoch ? 'Epoch Data key 1' : 'Data Channel', log);
     if (params.epoch) {
       const onPeerEpoch = (epoch: number) =>
         log.log(D_GENKEY, `Received data packet with new epoch ${epoch}. Updating receive key`);
@@ -107,7 +107,8 @@ function isZeroKey(half: KeyHalf, bytes: number): boolean {
   return bytes > 0 && half.cipher.subarray(0, bytes).every((byte) => byte === 0);
 }
 
-/** 2.x's lines about both directions of a new key; `name` is `Data Channel` or `Static Key Encryption`. */
+/** 2.x's lines about both directions of a new key; `name` is `Data Channel`, `Epoch Data key 1` or
+ * `Static Key Encryption`. */
 export function logKeys(
   { cipher, digest }: Pick<DataChannelParams, 'cipher' | 'digest'>,
   name: string,

@@ -2,13 +2,20 @@
  * The device of `--dev null` (2.x tun.c, DEV_TYPE_NULL): gives no packet and swallows every packet,
  * for tests of the control channel that need neither root nor an interface.
  */
-import type { PacketBatch } from '../base/base.ts';
+import type { Logger, PacketBatch } from '../base/base.ts';
+import { M_INFO } from '../base/errlevel.ts';
 import type { TunDevice, TunFactory } from './tun.ts';
 
 const BATCH_SIZE = 64;
 
-export function createTunNull(): TunFactory {
-  return { name: 'null', open: () => new NullTun() };
+export function createTunNull(log: Logger): TunFactory {
+  return {
+    name: 'null',
+    open: () => {
+      log.log(M_INFO, 'null device [null] opened');
+      return new NullTun();
+    },
+  };
 }
 
 class NullTun implements TunDevice {

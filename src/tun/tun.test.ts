@@ -1,13 +1,13 @@
 /** The conformance suite over the devices that need no root, and the texts of a failed open. */
 import { describe, expect, it } from 'vitest';
 import { addonForTests } from '../../test-kit/native-addon.ts';
-import { PacketBatch } from '../base/base.ts';
+import { nullLogger, PacketBatch } from '../base/base.ts';
 import { ipv4, tunConformance } from './tun.conformance.ts';
 import { createTunLinux } from './tun-linux.ts';
 import { createTunMemory, createTunPair } from './tun-memory.ts';
 import { createTunNull } from './tun-null.ts';
 
-tunConformance('tun-null', () => ({ device: createTunNull().open({ dev: 'null', type: 'tun' }) }));
+tunConformance('tun-null', () => ({ device: createTunNull(nullLogger).open({ dev: 'null', type: 'tun' }) }));
 
 tunConformance('tun-memory', () => {
   const { device, system } = createTunPair();
