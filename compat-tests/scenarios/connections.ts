@@ -203,12 +203,14 @@ async function walk(bed: Bed, path: string, file: string, way: Way): Promise<str
   return [...once, `exit ${program.ended?.code}`];
 }
 
-/** Without ports of the kernel's choice and labels of remote-random-hostname, and in the words of 2.6 where those of 2.5 differ. */
+/** Without ports of the kernel's choice and labels of remote-random-hostname, and in the words of 2.6 where those of 2.5 or 2.7 differ. */
 function withoutChance(line: string): string {
   return line
     .replace(/(bound\): .*:)\d+/, '$1PORT')
     .replace(/ [\da-f]{12}\./, ' LABEL.')
     .replace(/ \[nonblock\]$/, '')
+    .replace(/^(RESOLVE: .*:\d+)\[AF_INET6?\]/, '$1')
+    .replace(')(I would', ') (I would')
     .replace('(soft),init_instance]', '(soft),connection-failed]');
 }
 

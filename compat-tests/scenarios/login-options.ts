@@ -67,7 +67,7 @@ async function asCommonName(bed: Bed): Promise<void> {
   check(calls(bed).join() === 'alice|open sesame|client1', `calls: ${calls(bed).join('; ')}`);
   await server.waitFor(/authentication succeeded for username 'alice' \[CN SET\]/);
   await server.waitFor(/\[alice\] Peer Connection Initiated with \[AF_INET\]10\.99\.0\.2:/);
-  await server.waitFor(/alice\/10\.99\.0\.2:\d+ .*SENT CONTROL \[alice\]: 'PUSH_REPLY/);
+  await server.waitFor(/alice\/(udp4:)?10\.99\.0\.2:\d+ .*SENT CONTROL \[alice\]: 'PUSH_REPLY/);
   const seen = bed.read('connected');
   check(/^common_name=alice$/m.test(seen) && /^username=alice$/m.test(seen), seen);
   check(!/^password=/m.test(seen), `the password is left behind in\n${seen}`);
