@@ -2,7 +2,7 @@
  * Runs the project's TypeScript tools (compat tests, bench, fuzz, examples) on Node 20, which can't read
  * TypeScript: translates their folders and test-kit/ file by file into node_modules/.cache and starts the
  * asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
- * newer than their translation. The tools load no product code: they start the product as a program. Only
+ * newer than their translation, after the same set-up as npm start's. The tools load no product code: they start the product as a program. Only
  * fuzz/ and examples/ load it, and have src/ translated along.
  *
  *   node scripts/tools.mjs compat-tests/main.ts --filter udp
@@ -11,9 +11,9 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { root, setUp } from './setup.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
 const FOLDERS_WITH_PRODUCT = [...FOLDERS, 'fuzz', 'examples', 'src'];
 /** Checkouts that share one node_modules have a folder each. */
@@ -100,5 +100,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     process.stderr.write('usage: node scripts/tools.mjs FOLDER/main.ts [ARGUMENTS]\n');
     process.exit(2);
   }
+  for (const problem of setUp()) process.stderr.write(`${problem}\n`);
   process.exitCode = await runTool(entry, args);
 }
