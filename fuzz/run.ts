@@ -13,14 +13,8 @@ const DEFAULT_SECONDS = '10';
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seconds: { type: 'string', default: DEFAULT_SECONDS },
-      seed: { type: 'string' },
-      input: { type: 'string' },
-    },
-  });
+  const asked = readArguments();
+  const { values, positionals } = asked ?? { values: {}, positionals: [] };
   const names = listTargets().filter((name) => positionals[0] === 'all' || positionals[0] === name);
   if (names.length === 0 || positionals.length !== 1) {
     process.stderr.write('usage: npm run fuzz -- NAME|all [--seconds N] [--seed N] [--input HEX]\n');
@@ -33,9 +27,27 @@ async function main(): Promise<number> {
     return 0;
   }
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-  const failed = chosen.filter((target) => !runOne(target, seed, Number(values.seconds) * 1000)).length;
+  const milliseconds = Number(values.seconds ?? DEFAULT_SECONDS) * 1000;
+  const failed = chosen.filter((target) => !runOne(target, seed, milliseconds)).length;
   process.stdout.write(`fuzz: ${chosen.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Undefined on an option that isn't there. */
+function readArguments(): ReturnType<typeof parseOptions> | undefined {
+  try {
+    return parseOptions();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  }
+}
+
+function parseOptions() {
+  return parseArgs({
+    allowPositionals: true,
+    options: { seconds: { type: 'string' }, seed: { type: 'string' }, input: { type: 'string' } },
+  });
 }
 
 function runOne(target: FuzzTarget, seed: number, milliseconds: number): boolean {

@@ -1,9 +1,9 @@
 /**
  * Runs the project's TypeScript tools (compat tests, bench, fuzz, examples) on Node 20, which can't read
- * TypeScript: translates their folders and test-kit/ file by file into node_modules/.cache and starts the
- * asked program there. Types are checked elsewhere (tsc in npm test); files are translated only when
- * newer than their translation, after the same set-up as npm start's. The tools load no product code: they start the product as a program. Only
- * fuzz/ and examples/ load it, and have src/ translated along.
+ * TypeScript: translates their folders and test-kit/ file by file into node_modules/.cache and starts the asked
+ * program there. Types are checked elsewhere (tsc in npm test); files are translated only when newer than their
+ * translation, after the same set-up as npm start's. The tools load no product code: they start the product as a
+ * program. Only fuzz/ and examples/ load it, and have src/ translated along.
  *
  *   node scripts/tools.mjs compat-tests/main.ts --filter udp
  */
