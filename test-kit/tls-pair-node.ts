@@ -15,6 +15,7 @@ import {
 } from '../src/ssl/ssl.ts';
 import type { SslBackend, TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
 import { createNodeSsl } from '../src/ssl/ssl-node.ts';
+import { PAIR_SETTINGS } from './tls-pair.ts';
 import type { TestCertificate, TestPki } from './tls-pki.ts';
 
 export const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
@@ -188,30 +189,13 @@ export class Pair {
     };
     return createTlsMulti({
       role,
-      p2mp: true,
       crypto: this.#crypto,
       ssl: engine.createContext(tls),
       wrap: createNoWrap(),
-      verify: { chain: true, clientCert: 'require' },
       localOptions: `V4,dev-type tun,key-method 2,tls-${role}`,
-      remoteOptions: '',
-      occ: true,
       peerInfo: () => (isServer ? '' : 'IV_VER=2.6.14\nIV_PROTO=990\n'),
-      needCredentials: false,
+      ...PAIR_SETTINGS,
       deferAuth: false,
-      deferVerify: false,
-      tlsTimeoutMs: 2000,
-      handWindowMs: 60_000,
-      transitionWindowMs: 3_600_000,
-      renegMs: 0,
-      renegBytes: 0,
-      renegPackets: 0,
-      tlsMtu: 1250,
-      linkOverheadBytes: 28,
-      tcp: false,
-      singleSession: false,
-      replayWindow: 64,
-      replaySec: 15,
       clock: this.clock,
       log: side.log,
       wake: () => this.#woken.add(side),

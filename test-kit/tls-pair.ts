@@ -50,6 +50,28 @@ export interface TlsSide {
   readonly events: TlsEvent[];
 }
 
+/** What both kinds of pairs of sessions use: 2.x's defaults over UDP, without renegotiations by time or amount. */
+export const PAIR_SETTINGS = {
+  p2mp: true,
+  verify: { chain: true, clientCert: 'require' },
+  remoteOptions: '',
+  occ: true,
+  needCredentials: false,
+  deferVerify: false,
+  tlsTimeoutMs: 2000,
+  handWindowMs: 60_000,
+  transitionWindowMs: 3_600_000,
+  renegMs: 0,
+  renegBytes: 0,
+  renegPackets: 0,
+  tlsMtu: 1250,
+  linkOverheadBytes: 28,
+  tcp: false,
+  singleSession: false,
+  replayWindow: 64,
+  replaySec: 15,
+} as const;
+
 export class TlsPair {
   readonly clock = new ManualClock();
   readonly client: TlsSide = { name: 'client', address: CLIENT, multi: undefined, events: [] };
@@ -156,30 +178,13 @@ export class TlsPair {
     return createTlsMulti({
       wake: () => side.multi?.handleTlsOutput(this.nowMs),
       role,
-      p2mp: true,
       crypto,
       ssl: this.ssl.createContext({ role, requestCert: role === 'server' }),
       wrap: this.#wrap(role),
-      verify: { chain: true, clientCert: 'require' },
       localOptions: `V4,dev-type tun,link-mtu 1549,tun-mtu 1500,proto UDPv4,auth SHA1,keysize 256,key-method 2,tls-${role}`,
-      remoteOptions: '',
-      occ: true,
       peerInfo: () => (role === 'client' ? 'IV_VER=2.6.14\nIV_PROTO=990\n' : ''),
-      needCredentials: false,
+      ...PAIR_SETTINGS,
       deferAuth: true,
-      deferVerify: false,
-      tlsTimeoutMs: 2000,
-      handWindowMs: 60_000,
-      transitionWindowMs: 3_600_000,
-      renegMs: 0,
-      renegBytes: 0,
-      renegPackets: 0,
-      tlsMtu: 1250,
-      linkOverheadBytes: 28,
-      tcp: false,
-      singleSession: false,
-      replayWindow: 64,
-      replaySec: 15,
       clock: this.clock,
       log: nullLogger,
       ...this.#options.config,

@@ -9,6 +9,18 @@ import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import { isBefore } from '../peer.ts';
+import {
+  b64,
+  calls,
+  crTextLines,
+  dynamicChallengeLines,
+  loginFile,
+  loginLines,
+  onlyPassword,
+  openUrlLines,
+  temporaryLines,
+  webAuthLines,
+} from './login-scripts.ts';
 import type { Scenario } from './scenario.ts';
 
 const RENEG_SEC = 4;
@@ -60,35 +72,6 @@ export const logins: readonly Scenario[] = [
   { name: 'password-protected private key (askpass)', run: lockedKey },
   { name: 'password of the private key asked for at the terminal', run: askedForKey },
 ];
-
-/** Server lines for a login script: its body sees $user and $pass and appends to the file `calls`. */
-export function loginLines(bed: Bed, body: readonly string[]): string[] {
-  const script = bed.write(
-    'login.sh',
-    [
-      '#!/bin/sh',
-      '{ read -r user; read -r pass; } < "$1"',
-      `echo "$user $pass $session_state $session_id" >> ${bed.dir}/calls`,
-      ...body,
-      '',
-    ].join('\n'),
-    0o700,
-  );
-  return ['script-security 3', `auth-user-pass-verify ${script} via-file`];
-}
-
-/** Accepts alice's password and nothing else. */
-export function onlyPassword(bed: Bed): string[] {
-  return loginLines(bed, ['[ "$user $pass" = "alice secret" ]']);
-}
-
-export function loginFile(bed: Bed): string {
-  return bed.write('login.txt', 'alice\nsecret\n');
-}
-
-export function calls(bed: Bed): string[] {
-  return bed.read('calls').split('\n').slice(0, -1);
-}
 
 async function tokenInRenegotiations(bed: Bed): Promise<void> {
   const reneg = [`reneg-sec ${RENEG_SEC}`, 'hand-window 2'];
@@ -172,14 +155,7 @@ async function staticChallenge(bed: Bed): Promise<void> {
 }
 
 async function dynamicChallenge(bed: Bed): Promise<void> {
-  const challenge = `CRV1:R,E:state17:${b64('alice')}:Say 42`;
-  await bed.startServer(
-    loginLines(bed, [
-      `[ "$user $pass" = "alice CRV1::state17::42" ] && exit 0`,
-      `[ "$user $pass" = "alice secret" ] && echo "${challenge}" > "$auth_failed_reason_file"`,
-      'exit 1',
-    ]),
-  );
+  await bed.startServer(dynamicChallengeLines(bed));
   const client = launchAtTerminal(bed, [`auth-user-pass ${loginFile(bed)}`, 'auth-retry interact']);
   await client.waitFor(/Restart pause/);
   await sleep(1_000 + PROMPT_MS);
@@ -192,14 +168,7 @@ async function dynamicChallenge(bed: Bed): Promise<void> {
 const WEB_LOGIN_SEC = 10;
 
 async function webAuth(bed: Bed): Promise<void> {
-  const server = await bed.startServer([
-    ...loginLines(bed, [
-      `printf '30\\nwebauth\\nWEB_AUTH::https://example.org/login\\n' > "$auth_pending_file"`,
-      `(sleep ${WEB_LOGIN_SEC}; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
-      'exit 2',
-    ]),
-    'hand-window 7',
-  ]);
+  const server = await bed.startServer([...webAuthLines(bed, WEB_LOGIN_SEC), 'hand-window 7']);
   const client = bed.launchClient(
     [`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO webauth,openurl', 'hand-window 7'],
     { env: { IV_SSO: 'webauth,openurl' } },
@@ -212,12 +181,7 @@ async function webAuth(bed: Bed): Promise<void> {
 }
 
 async function webAuthRefused(bed: Bed): Promise<void> {
-  const server = await bed.startServer(
-    loginLines(bed, [
-      `printf '30\\nopenurl\\nOPEN_URL:https://example.org\\n' > "$auth_pending_file"`,
-      'exit 2',
-    ]),
-  );
+  const server = await bed.startServer(openUrlLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
   await client.waitFor(
     /AUTH_FAILED,Authentication failed, required pending auth method 'openurl' not supported/,
@@ -226,16 +190,8 @@ async function webAuthRefused(bed: Bed): Promise<void> {
 }
 
 async function crText(bed: Bed): Promise<void> {
-  const answer = bed.write('answer.sh', `#!/bin/sh\ncp "$1" ${bed.dir}/answer\n`, 0o700);
   const socket = join(bed.dir, 'management');
-  await bed.startServer([
-    ...loginLines(bed, [
-      `printf '30\\ncrtext\\nCR_TEXT:R,E:Your code\\n' > "$auth_pending_file"`,
-      `(while [ ! -s ${bed.dir}/answer ]; do sleep 0.2; done; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
-      'exit 2',
-    ]),
-    `client-crresponse ${answer}`,
-  ]);
+  await bed.startServer(crTextLines(bed));
   const client = bed.launchClient(
     [`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO crtext', `management ${socket} unix`],
     { env: { IV_SSO: 'crtext' } },
@@ -249,14 +205,7 @@ async function crText(bed: Bed): Promise<void> {
 }
 
 async function temporary(bed: Bed): Promise<void> {
-  await bed.startServer(
-    loginLines(bed, [
-      `[ -e ${bed.dir}/second ] && exit 0`,
-      `touch ${bed.dir}/second`,
-      'echo "TEMP[backoff 3,advance no]:come back later" > "$auth_failed_reason_file"',
-      'exit 1',
-    ]),
-  );
+  await bed.startServer(temporaryLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
   await client.waitFor(/AUTH_FAILED,TEMP\[backoff 3,advance no\]:come back later/);
   await client.waitFor(/Restart pause, 3 second\(s\)/);
@@ -295,8 +244,4 @@ async function lockedKey(bed: Bed): Promise<void> {
 /** A client on a terminal of its own, whose keyboard is Program.write(). */
 function launchAtTerminal(bed: Bed, extra: readonly string[]): Program {
   return bed.launchClient(extra, { terminal: true });
-}
-
-export function b64(text: string): string {
-  return Buffer.from(text).toString('base64');
 }

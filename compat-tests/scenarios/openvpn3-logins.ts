@@ -6,7 +6,18 @@
 import { type Program, sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
-import { b64, calls, loginFile, loginLines, onlyPassword } from './logins.ts';
+import {
+  b64,
+  calls,
+  crTextLines,
+  dynamicChallengeLines,
+  loginFile,
+  loginLines,
+  onlyPassword,
+  openUrlLines,
+  temporaryLines,
+  webAuthLines,
+} from './login-scripts.ts';
 import type { Scenario } from './scenario.ts';
 
 /** The least that it takes. */
@@ -77,14 +88,7 @@ async function staticChallenge(bed: Bed): Promise<void> {
 }
 
 async function dynamicChallenge(bed: Bed): Promise<void> {
-  const challenge = `CRV1:R,E:state17:${b64('alice')}:Say 42`;
-  await bed.startServer(
-    loginLines(bed, [
-      `[ "$user $pass" = "alice CRV1::state17::42" ] && exit 0`,
-      `[ "$user $pass" = "alice secret" ] && echo "${challenge}" > "$auth_failed_reason_file"`,
-      'exit 1',
-    ]),
-  );
+  await bed.startServer(dynamicChallengeLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
   await client.waitFor(/^challenge: Say 42/);
   await client.waitFor(/^ENTER RESPONSE/);
@@ -94,15 +98,7 @@ async function dynamicChallenge(bed: Bed): Promise<void> {
 }
 
 async function crText(bed: Bed): Promise<void> {
-  const answer = bed.write('answer.sh', `#!/bin/sh\ncp "$1" ${bed.dir}/answer\n`, 0o700);
-  await bed.startServer([
-    ...loginLines(bed, [
-      `printf '30\\ncrtext\\nCR_TEXT:R,E:Your code\\n' > "$auth_pending_file"`,
-      `(while [ ! -s ${bed.dir}/answer ]; do sleep 0.2; done; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
-      'exit 2',
-    ]),
-    `client-crresponse ${answer}`,
-  ]);
+  await bed.startServer(crTextLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO crtext']);
   await client.waitFor(/EVENT: INFO CR_TEXT:R,E:Your code/);
   client.write('1234\n');
@@ -112,14 +108,7 @@ async function crText(bed: Bed): Promise<void> {
 }
 
 async function webAuth(bed: Bed): Promise<void> {
-  const server = await bed.startServer([
-    ...loginLines(bed, [
-      `printf '30\\nwebauth\\nWEB_AUTH::https://example.org/login\\n' > "$auth_pending_file"`,
-      `(sleep 13; printf 1 > "$auth_control_file") >/dev/null 2>&1 &`,
-      'exit 2',
-    ]),
-    'hand-window 10',
-  ]);
+  const server = await bed.startServer([...webAuthLines(bed, 13), 'hand-window 10']);
   const lines = [`auth-user-pass ${loginFile(bed)}`, 'setenv IV_SSO webauth', 'hand-window 10'];
   const client = bed.launchClient(lines);
   await client.waitFor(/EVENT: AUTH_PENDING timeout 30/);
@@ -130,12 +119,7 @@ async function webAuth(bed: Bed): Promise<void> {
 }
 
 async function webAuthRefused(bed: Bed): Promise<void> {
-  const server = await bed.startServer(
-    loginLines(bed, [
-      `printf '30\\nopenurl\\nOPEN_URL:https://example.org\\n' > "$auth_pending_file"`,
-      'exit 2',
-    ]),
-  );
+  const server = await bed.startServer(openUrlLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
   await client.waitFor(
     /AUTH_FAILED Authentication failed, required pending auth method 'openurl' not supported/,
@@ -144,14 +128,7 @@ async function webAuthRefused(bed: Bed): Promise<void> {
 }
 
 async function temporary(bed: Bed): Promise<void> {
-  await bed.startServer(
-    loginLines(bed, [
-      `[ -e ${bed.dir}/second ] && exit 0`,
-      `touch ${bed.dir}/second`,
-      'echo "TEMP[backoff 3,advance no]:come back later" > "$auth_failed_reason_file"',
-      'exit 1',
-    ]),
-  );
+  await bed.startServer(temporaryLines(bed));
   const client = bed.launchClient([`auth-user-pass ${loginFile(bed)}`]);
   await client.waitFor(/AUTH_FAILED_TEMP:come back later/);
   await client.waitFor(/Client terminated, restarting in 3000 ms/);
