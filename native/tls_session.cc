@@ -70,6 +70,8 @@ struct TlsSession : Wrapped {
   size_t plaintext_bytes = 0;
   bool done = false;
   std::string failure;
+  // OpenSSL had something to write when `output` was full.
+  bool output_full = false;
   // What NoteVerification() saw: the leaf found good, and the first problem.
   bool leaf_good = false;
   int problem = X509_V_OK;
@@ -103,7 +105,10 @@ int BioWrite(BIO* bio, const char* from, int size) {
   TlsSession* session = static_cast<TlsSession*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
   if (size <= 0) return 0;
-  if (session->output.size() + static_cast<size_t>(size) > kMaxOutput) return -1;
+  if (session->output.size() + static_cast<size_t>(size) > kMaxOutput) {
+    session->output_full = true;
+    return -1;
+  }
   session->output.insert(session->output.end(), from, from + size);
   return size;
 }
@@ -138,9 +143,8 @@ void TlsSession::Close() {
 void TlsSession::Fail(int result) {
   const int error = SSL_get_error(ssl, result);
   if (error == SSL_ERROR_WANT_READ || (error == SSL_ERROR_WANT_ASYNC && signing.waiting)) return;
-  if (ERR_peek_error() != 0) failure = TakeTlsError();
-  else if (output.size() + kMaxRecord > kMaxOutput) failure = "the peer takes no TLS output";
-  else failure = kUnexpectedEof;
+  const std::string told = ERR_peek_error() != 0 ? TakeTlsError() : kUnexpectedEof;
+  failure = output_full ? "the peer takes no TLS output" : told;
 }
 
 bool TlsSession::ReadRecord() {

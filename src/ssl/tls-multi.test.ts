@@ -99,6 +99,7 @@ describe('handshake', () => {
 
   it('logs what tools look for', async () => {
     const pair = create({
+      clientTls: { groups: 'X25519' },
       clientConfig: {
         verify: {
           chain: true,
@@ -326,7 +327,7 @@ describe('certificates', () => {
 
   it('keeps its certificate from a server that it refuses', async () => {
     const sent = async (clientTls: PairOptions['clientTls']): Promise<number> => {
-      const pair = create({ clientTls: { minVersion: '1.3', ...clientTls } });
+      const pair = create({ clientTls: { minVersion: '1.3', groups: 'X25519', ...clientTls } });
       await pair.connect();
       return pair.seen.filter(({ packet, to }) => to === pair.server && packet[0]! >> 3 === op.P_CONTROL_V1)
         .length;
