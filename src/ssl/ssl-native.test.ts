@@ -24,11 +24,11 @@ describe('ssl-native alone', () => {
   afterAll(() => pki.close());
 
   it('shakes hands within the calls, and shows both sides the temporary key of TLS 1.3', () => {
-    const [server, client] = pair(context('server'), context('client'));
+    const [server, client] = pair(context('server'), context('client', { groups: 'X25519' }));
     exchange(server, client);
     for (const session of [server, client]) {
       expect(session.handshakeDone).toBe(true);
-      expect(session.describe()).toMatch(/, peer temporary key: (253 bits X25519|768 bits X25519MLKEM768)$/);
+      expect(session.describe()).toMatch(/, peer temporary key: 253 bits X25519$/);
     }
     client.writePlaintext(Uint8Array.of(1, 2));
     exchange(server, client);
