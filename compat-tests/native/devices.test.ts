@@ -15,6 +15,7 @@ import { openUdpNative } from '../../src/socket/udp-native.ts';
 import { ipv4, type TunHarness, tunConformance } from '../../src/tun/tun.conformance.ts';
 import type { TunDevice } from '../../src/tun/tun.ts';
 import { createTunLinux } from '../../src/tun/tun-linux.ts';
+import { openDescriptors } from '../../test-kit/descriptors.ts';
 import { addonForTests } from '../../test-kit/native-addon.ts';
 
 const factory = createTunLinux({ addon: addonForTests() });
@@ -107,8 +108,7 @@ describe('tun-linux', () => {
   });
 
   it('leaks no descriptor over many opens and closes', async () => {
-    const count = () =>
-      execFileSync('ls', [`/proc/${process.pid}/fd`], { encoding: 'utf8' }).split('\n').length;
+    const count = () => openDescriptors(/^(\/dev\/net\/tun|socket:.*)$/);
     const before = count();
     for (let i = 0; i < 50; i++) {
       const device = factory.open({ dev: 'tun', type: 'tun' });
