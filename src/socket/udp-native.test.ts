@@ -385,7 +385,8 @@ describe('udp-native life', () => {
     const code = `
       const addon = require(process.env.ADDON);
       const words = new Int32Array(8); words[0] = 4;
-      for (let i = 0; i < 20; i++) new addon.Udp(words, false, 0, 0, new Int32Array(49), () => {}, true).poll(1 + i % 3);
+      globalThis.sockets = Array.from({ length: 20 }, () => new addon.Udp(words, false, 0, 0, new Int32Array(49), () => {}, true));
+      sockets.forEach((socket, i) => socket.poll(1 + i % 3));
       require('node:worker_threads').parentPort.postMessage('open');
     `;
     const path = new URL('../../build/Release/openvpn_native.node', import.meta.url).pathname;
