@@ -221,7 +221,7 @@ async function peerInfo(bed: Bed): Promise<void> {
   ]);
   const seen = bed.read('connected');
   const wanted = [
-    /^IV_VER=2\.\d+\.\d+$/m,
+    /^IV_VER=2\.[\w.]+$/m,
     /^IV_PLAT=linux$/m,
     /^IV_HWADDR=([0-9a-f]{2}:){5}[0-9a-f]{2}$/m,
     /^IV_SSL=OpenSSL_3\.\S+$/m,
