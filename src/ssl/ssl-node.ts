@@ -256,7 +256,8 @@ class NodeSslSession implements SslSession {
 function verifyVerdict(socket: tls.TLSSocket): string | undefined {
   const { ssl } = socket as unknown as { ssl?: { verifyError?: () => Error | null | undefined } };
   if (typeof ssl?.verifyError !== 'function') return 'application verification failure';
-  const reason = ssl.verifyError()?.message;
+  // Node 24 adds advice of its own to OpenSSL's words.
+  const reason = ssl.verifyError()?.message.replace(/; if the root CA .*$/, '');
   // node:tls lets OpenSSL go on after the first problem, 2.x stops there.
   return reason === 'unable to verify the first certificate'
     ? 'unable to get local issuer certificate'
