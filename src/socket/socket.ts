@@ -33,7 +33,10 @@ export interface Link {
    * rest again after onWritable. May overwrite up to 2 bytes before a packet (TCP length).
    */
   sendBatch(batch: PacketBatch, first: number, end: number): number;
-  /** Sends one control packet; false = dropped because the socket is full or unreachable. */
+  /**
+   * Sends one control packet; false = dropped because the socket is full or unreachable. TCP takes some more
+   * when sendBatch() takes none.
+   */
   send(packet: Uint8Array, to: LinkAddress): boolean;
   /** --passtos: type of service of the IPv4 packets sent from here on; missing where it can't be set. */
   setTos?(tos: number): void;

@@ -29,6 +29,11 @@ const QUEUE_PACKETS = 64;
 /** How long a closing socket waits for the peer to take what was written. */
 const CLOSE_GRACE_MS = 2000;
 const BATCH_SIZE = 64;
+/**
+ * Packets beyond the queue's limit up to which control packets still fit in: a renegotiation must not wait for data
+ * to become less. The last batch may have gone beyond the limit itself.
+ */
+const CONTROL_ROOM = BATCH_SIZE + 32;
 
 /** What a connection brings along. */
 export interface TcpParts {
@@ -114,7 +119,7 @@ export class TcpNodeLink implements Link {
   }
 
   send(packet: Uint8Array): boolean {
-    if (this.#closed || !this.#socket.writable || !this.#hasRoom()) return false;
+    if (this.#closed || !this.#socket.writable || !this.#hasRoom(CONTROL_ROOM)) return false;
     if (packet.length === 0 || packet.length > MAX_FRAME_BYTES) return false;
     this.#write(writeFrame(packet), 1);
     return true;
@@ -139,8 +144,8 @@ export class TcpNodeLink implements Link {
     closeGently(this.#socket);
   }
 
-  #hasRoom(): boolean {
-    return this.#unsent.count(this.#socket.writableLength) < this.#queuePackets;
+  #hasRoom(more = 0): boolean {
+    return this.#unsent.count(this.#socket.writableLength) < this.#queuePackets + more;
   }
 
   #write(frames: Buffer, packets: number): void {

@@ -97,6 +97,19 @@ describe('tcp-node', () => {
     expect(link.sendBatch(batch, 0, 64)).toBe(64);
   });
 
+  it('takes control packets behind a full queue, but not without end', async () => {
+    const { raw, link } = await rawPeer();
+    raw.pause();
+    const batch = new PacketBatch(64);
+    for (let i = 0; i < 64; i++) batch.push(new Uint8Array(1500));
+    while (link.sendBatch(batch, 0, 64) === 64);
+    let taken = 0;
+    while (taken < 1000 && link.send(new Uint8Array(100), link.remote!)) taken++;
+    expect(taken).toBeGreaterThanOrEqual(32);
+    expect(taken).toBeLessThan(200);
+    expect(link.sendBatch(batch, 0, 64)).toBe(0);
+  });
+
   it('sends what it took before close()', async () => {
     const { raw, link } = await rawPeer();
     const chunks: Buffer[] = [];
