@@ -22,12 +22,10 @@ import {
   tunnelFiles,
 } from './config.ts';
 import { toLogLine, toOpenvpn2, toOpenvpn3 } from './openvpn3.ts';
+import type { Pairing } from './pairing.ts';
 import { isBefore, type Peer } from './peer.ts';
 import { spellFor } from './peer-spelling.ts';
 
-/** Who plays which role; "ours-both" proves that we also talk to ourselves. */
-export const PAIRINGS = ['ours-client', 'ours-server', 'ours-both'] as const;
-export type Pairing = (typeof PAIRINGS)[number];
 export type Role = 'client' | 'server';
 
 /** Paths of the two programs, and what the peer is. */

@@ -3,8 +3,9 @@
  * per pairing (each with its own seed, so three designs look at more triples than one), or everything.
  */
 import { coveringCases, type Dimensions, fullProduct } from '../test-kit/covering.ts';
-import type { Bed, Pairing } from './bed.ts';
+import type { Bed } from './bed.ts';
 import { limitsOf, type TunnelOptions } from './config.ts';
+import type { Pairing } from './pairing.ts';
 import { ALL_KINDS, fits, type Peer, type PeerLimits } from './peer.ts';
 import type { CompatTest } from './runner.ts';
 

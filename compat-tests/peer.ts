@@ -3,7 +3,7 @@
  * Tests and values of the matrix that a peer cannot do carry limits; they are left out of a run against it.
  */
 import { spawnSync } from 'node:child_process';
-import type { Pairing } from './bed.ts';
+import type { Pairing } from './pairing.ts';
 
 /** An `openvpn` of 2.x plays both roles; the client of OpenVPN 3 only its own. */
 export type PeerKind = 'openvpn' | 'openvpn3-client';

@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { replaceMarked } from '../test-kit/marked-text.ts';
-import { PAIRINGS, type Pairing } from './bed.ts';
 import {
   type DocsTable,
   formatTable,
@@ -14,6 +13,7 @@ import {
   parseTable,
 } from './docs-table.ts';
 import { DIMENSIONS, MATRIX_FEATURE } from './matrix.ts';
+import { PAIRINGS, type Pairing } from './pairing.ts';
 import type { Peer } from './peer.ts';
 import type { CompatTest, TestResult } from './runner.ts';
 import { scenarioFeatures } from './scenarios/list.ts';

@@ -6,8 +6,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pkiFor } from '../test-kit/pki.ts';
 import { patient } from '../test-kit/process.ts';
-import { Bed, type Pairing, type Programs } from './bed.ts';
+import { Bed, type Programs } from './bed.ts';
 import type { TunnelOptions } from './config.ts';
+import type { Pairing } from './pairing.ts';
 import type { PeerLimits } from './peer.ts';
 
 export interface CompatTest {

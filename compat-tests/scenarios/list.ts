@@ -1,5 +1,5 @@
 /** All scenarios, grouped by the feature that they test. */
-import { PAIRINGS, type Pairing } from '../bed.ts';
+import { PAIRINGS, type Pairing } from '../pairing.ts';
 import { ALL_KINDS } from '../peer.ts';
 import type { CompatTest } from '../runner.ts';
 import { certificateOptions } from './certificate-options.ts';

@@ -1,6 +1,7 @@
 /** What a scenario is: a name, the tunnel it needs, the peers it is for, and a run in a bed. */
-import type { Bed, Pairing } from '../bed.ts';
+import type { Bed } from '../bed.ts';
 import { limitsOf, PLAIN_TUNNEL, type TunnelOptions } from '../config.ts';
+import type { Pairing } from '../pairing.ts';
 import type { PeerLimits } from '../peer.ts';
 import type { CompatTest } from '../runner.ts';
 
