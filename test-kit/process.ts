@@ -105,7 +105,10 @@ export class Program {
     return this.recent.some((line) => pattern.test(line));
   }
 
-  /** Resolves with the first line since the mark that matches. Rejects at the time limit or when the program ends. */
+  /**
+   * Resolves with the first line since the mark that matches; what other programs said before it can be looked at
+   * then. Rejects at the time limit or when the program ends.
+   */
   async waitFor(pattern: RegExp, timeoutMs = 15_000): Promise<string> {
     let found: string | undefined;
     const look = () => {
@@ -113,6 +116,7 @@ export class Program {
       return found !== undefined || this.#ended !== undefined;
     };
     await this.#until(look, timeoutMs);
+    await readOthers();
     if (found !== undefined) return found;
     const why = this.#ended
       ? `ended (${describeExit(this.#ended)})`
@@ -123,6 +127,7 @@ export class Program {
   /** Resolves with the exit status. Rejects at the time limit. */
   async waitForExit(timeoutMs = 10_000): Promise<ExitStatus> {
     await this.#until(() => this.#ended !== undefined, timeoutMs);
+    await readOthers();
     if (this.#ended) return this.#ended;
     throw new Error(`${this.name}: still runs after ${timeoutMs / 1000} s\n${this.tail()}`);
   }
@@ -241,6 +246,14 @@ export function sleep(ms: number): Promise<void> {
 /** Exit status in words, for error texts. */
 export function describeExit(status: ExitStatus): string {
   return status.signal ? `signal ${status.signal}` : `exit code ${status.code}`;
+}
+
+/**
+ * Reads what waits in the pipes of other programs: they are read in no order, and what came first may be read last.
+ * The second turn is for pipes that became readable while the first one was under way.
+ */
+async function readOthers(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 async function collectLines(
