@@ -267,6 +267,13 @@ export class Bed {
     }
   }
 
+  /** Waits until each of these programs has finished so many TLS handshakes. */
+  async waitHandshakes(programs: readonly Program[], least: number, timeoutMs = 15_000): Promise<void> {
+    const count = ({ lines }: Program) => lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
+    const enough = () => programs.every((program) => count(program) >= least);
+    await this.waitUntil(enough, `fewer than ${least} finished handshakes`, timeoutMs);
+  }
+
   async checkTransfer(host: string, bytes: number, index = 0): Promise<number> {
     await this.serverAgent();
     try {

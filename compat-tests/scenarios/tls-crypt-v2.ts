@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -159,12 +158,8 @@ async function renegotiating(bed: Bed, initiator: 'client' | 'server'): Promise<
   const lines = (role: string) => [`reneg-sec ${role === initiator ? RENEG_SEC : 0}`];
   const server = await bed.startServer(lines('server'));
   const client = await bed.startClient(lines('client'));
-  await sleep(2_500 * RENEG_SEC);
+  await bed.waitHandshakes([server, client], 3, 4_000 * RENEG_SEC);
   await bed.checkPing(INNER_SERVER4);
-  for (const end of [server, client]) {
-    const handshakes = end.lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
-    check(handshakes >= 3, `${end.name}: ${handshakes} finished handshakes${bed.tails()}`);
-  }
 }
 
 interface Keys {

@@ -3,7 +3,6 @@
  * what lists of ciphers and groups lead to, by the line that either end logs.
  */
 
-import { type Program, sleep } from '../../test-kit/process.ts';
 import { FFDHE2048 } from '../../test-kit/tls-pki.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
@@ -14,7 +13,6 @@ type Engine = (typeof ENGINES)[number];
 
 const RENEG_SEC = 3;
 const RENEG_LIMIT_MS = 8_000;
-const PAUSE_MS = 100;
 const EXPIRED = /VERIFY ERROR: depth=0, error=certificate has expired: .*CN=expired/;
 
 interface Choice {
@@ -121,10 +119,7 @@ async function renegotiates(bed: Bed, engine: Engine): Promise<void> {
   bed.env = { OPENVPN_TS_SSL: engine };
   const server = await bed.startServer(['reneg-sec 0']);
   const client = await bed.startClient([`reneg-sec ${RENEG_SEC}`]);
-  const deadline = Date.now() + RENEG_LIMIT_MS;
-  while (Math.min(handshakes(server), handshakes(client)) < 2 && Date.now() < deadline) await sleep(PAUSE_MS);
-  for (const end of [server, client])
-    check(handshakes(end) >= 2, `${end.name}: no renegotiation${bed.tails()}`);
+  await bed.waitHandshakes([server, client], 2, RENEG_LIMIT_MS);
   await bed.checkPing(INNER_SERVER4);
   await bed.stop(client);
   await bed.stop(server);
@@ -144,8 +139,4 @@ async function refuses(bed: Bed, engine: Engine): Promise<void> {
   const server = await bed.startServer();
   const client = bed.launchClient([], { identity: 'expired' });
   await bed.checkNoTunnel(client, server, { server: EXPIRED });
-}
-
-function handshakes(program: Program): number {
-  return program.lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
 }
