@@ -269,8 +269,7 @@ export class Bed {
 
   /** Waits until each of these programs has finished so many TLS handshakes. */
   async waitHandshakes(programs: readonly Program[], least: number, timeoutMs = 15_000): Promise<void> {
-    const count = ({ lines }: Program) => lines.filter((line) => /Control Channel: TLSv/.test(line)).length;
-    const enough = () => programs.every((program) => count(program) >= least);
+    const enough = () => programs.every((program) => program.count(/Control Channel: TLSv/) >= least);
     await this.waitUntil(enough, `fewer than ${least} finished handshakes`, timeoutMs);
   }
 

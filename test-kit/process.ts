@@ -105,6 +105,11 @@ export class Program {
     return this.recent.some((line) => pattern.test(line));
   }
 
+  /** How many lines match, of all so far. */
+  count(pattern: RegExp): number {
+    return this.lines.filter((line) => pattern.test(line)).length;
+  }
+
   /**
    * Resolves with the first line since the mark that matches; what other programs said before it can be looked at
    * then. Rejects at the time limit or when the program ends.

@@ -3,7 +3,7 @@
  * refusals for good and for a while. It takes passwords and static answers as arguments and further answers from its
  * standard input.
  */
-import { type Program, sleep } from '../../test-kit/process.ts';
+import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import {
@@ -53,9 +53,9 @@ async function tokenInRenegotiations(bed: Bed): Promise<void> {
   await sleep(2_300 * RENEG_SEC);
   await bed.checkPing(INNER_SERVER4);
   check(calls(bed).length === 1, `the script was called for ${calls(bed).join('; ')}`);
-  const accepted = occurrences(server, /Username\/auth-token authentication succeeded for username 'alice'/);
+  const accepted = server.count(/Username\/auth-token authentication succeeded for username 'alice'/);
   check(accepted >= 2, `${accepted} logins by token${bed.tails()}`);
-  const tokens = occurrences(client, /Session token: /);
+  const tokens = client.count(/Session token: /);
   check(tokens >= 2, `${tokens} tokens${bed.tails()}`);
 }
 
@@ -145,8 +145,4 @@ async function withoutCertificate(bed: Bed): Promise<void> {
   await bed.startClient([`auth-user-pass ${loginFile(bed)}`, 'setenv CLIENT_CERT 0']);
   check(server.has(/\[alice\] Peer Connection Initiated/), server.tail());
   await bed.checkPing(INNER_SERVER4);
-}
-
-function occurrences(program: Program, pattern: RegExp): number {
-  return program.lines.filter((line) => pattern.test(line)).length;
 }

@@ -4,7 +4,7 @@
  * stand with the others.
  */
 import { execFileSync } from 'node:child_process';
-import { type Program, sleep } from '../../test-kit/process.ts';
+import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4, INNER_SERVER6 } from '../config.ts';
 import { startRelay } from './links.ts';
@@ -92,7 +92,7 @@ async function renegotiates(bed: Bed, initiator: Role): Promise<void> {
   await bed.checkPing(INNER_SERVER4, { count, intervalSec: PING_INTERVAL_SEC });
   if (initiator === 'server') check(server.has(/TLS: soft reset sec=10/), `no soft reset${bed.tails()}`);
   for (const end of [server, client]) {
-    const handshakes = occurrences(end, /Control Channel: TLSv/);
+    const handshakes = end.count(/Control Channel: TLSv/);
     check(handshakes > 2, `${end.name}: ${handshakes} handshakes in ${WATCH_SEC} s${bed.tails()}`);
   }
   check(server.has(/protocol-flags [^,']*dyn-tls-crypt/), server.tail());
@@ -107,7 +107,7 @@ async function epochs(bed: Bed, renewed = false): Promise<void> {
   await bed.checkTraffic(4);
   if (!renewed) return;
   await sleep(2_200 * RENEG_SEC);
-  check(occurrences(client, /Control Channel: TLSv/) > 2, client.tail());
+  check(client.count(/Control Channel: TLSv/) > 2, client.tail());
   await bed.checkTraffic(1);
 }
 
@@ -212,7 +212,7 @@ async function floats(bed: Bed): Promise<void> {
   const client = await bed.startClient(['reneg-sec 10'], { remote: [RELAY_REMOTE] });
   await relay.ask({ do: 'rebind' });
   await sleep(RENEG_SEC * 1_000);
-  await bed.waitUntil(() => occurrences(client, /Control Channel: TLSv/) > 1, 'no renegotiation');
+  await bed.waitUntil(() => client.count(/Control Channel: TLSv/) > 1, 'no renegotiation');
   await bed.checkPing(INNER_SERVER4);
   await bed.checkTransfer(INNER_SERVER4, 1_048_576);
   check(server.has(/[Pp]eer 0 \(client1\) floated from/), `the server did not notice${bed.tails()}`);
@@ -302,8 +302,4 @@ async function pointToPoint(bed: Bed): Promise<void> {
   await bed.startServer();
   const client = bed.launchClient();
   await client.waitFor(/only topology 'subnet' and 'net30' supported/);
-}
-
-function occurrences(program: Program, pattern: RegExp): number {
-  return program.lines.filter((line) => pattern.test(line)).length;
 }

@@ -191,7 +191,7 @@ async function renegotiates(bed: Bed): Promise<void> {
   const [left, right] = launch(bed, withTls(bed, { both: ['reneg-sec 6'] }));
   await bothUp(bed, left, right);
   await bed.checkPing(LEFT, { count: 400, intervalSec: 0.04 });
-  const handshakes = left.lines.filter((line) => line.includes('Control Channel: ')).length;
+  const handshakes = left.count(/Control Channel: /);
   check(handshakes >= 3, `only ${handshakes} handshakes${bed.tails()}`);
 }
 

@@ -252,7 +252,7 @@ async function hear(
   const program = new Program({ name: side, argv, ns, cwd: bed.dir });
   const wanted = talk.restarts ?? 2;
   await bed.waitUntil(
-    () => restarts(program) >= wanted || program.ended !== undefined,
+    () => program.count(RESTART) >= wanted || program.ended !== undefined,
     program.tail(),
     20_000,
   );
@@ -274,10 +274,6 @@ const TELLING =
 /** What the peer prints of its settings, and logins, which ours doesn't log. */
 const PASSED_OVER =
   /^ {2}|^Note:|^(BEGIN|END) http_proxy|^Send to HTTP proxy: 'Proxy-Authorization|^auth string:/;
-
-function restarts(program: Program): number {
-  return program.lines.filter((line) => RESTART.test(line)).length;
-}
 
 /** The lines that tell the way up to the last restart wanted, without errno and what is random. */
 function toldLines(lines: readonly string[], wanted: number): string[] {

@@ -157,10 +157,7 @@ async function startServer(bed: Bed, extra: readonly string[] = []): Promise<Upd
 
 /** The client has been set up `times` times. */
 async function setUp(bed: Bed, client: Program, times: number): Promise<void> {
-  await bed.waitUntil(
-    () => client.lines.filter((line) => UP.test(line)).length >= times,
-    `not set up ${times} times`,
-  );
+  await bed.waitUntil(() => client.count(UP) >= times, `not set up ${times} times`);
 }
 
 /** The answer of the management interface to one command. */

@@ -1,5 +1,5 @@
 /** Renegotiation every 10 s under traffic: no ping may be lost and no transferred byte damaged. */
-import { type Program, sleep } from '../../test-kit/process.ts';
+import { sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -49,10 +49,10 @@ async function underTraffic(bed: Bed, initiator: Role): Promise<void> {
   };
   await Promise.all([pings, transfers()]);
   const program = initiator === 'client' ? client : server;
-  const resets = count(program, /TLS: soft reset/);
+  const resets = program.count(/TLS: soft reset/);
   check(resets >= 2, `${program.name}: ${resets} renegotiations in ${WATCH_SEC} s${bed.tails()}`);
   for (const end of [server, client]) {
-    const handshakes = count(end, /Control Channel: TLSv/);
+    const handshakes = end.count(/Control Channel: TLSv/);
     check(handshakes > 2, `${end.name}: ${handshakes} finished handshakes in ${WATCH_SEC} s${bed.tails()}`);
   }
 }
@@ -62,15 +62,11 @@ async function overFullTcp(bed: Bed): Promise<void> {
   const client = await bed.startClient([`reneg-sec ${FULL_RENEG_SEC}`]);
   const endMs = Date.now() + FULL_WATCH_SEC * 1_000;
   while (Date.now() < endMs) await bed.checkTransfer(INNER_SERVER4, FULL_BLOCK_BYTES);
-  const resets = count(client, /TLS: soft reset/);
+  const resets = client.count(/TLS: soft reset/);
   check(resets >= 3, `${resets} renegotiations in ${FULL_WATCH_SEC} s${bed.tails()}`);
   // The last one may be under way, the first handshake wasn't a reset's.
   for (const end of [server, client]) {
-    const handshakes = count(end, /Control Channel: TLSv/);
+    const handshakes = end.count(/Control Channel: TLSv/);
     check(handshakes >= resets, `${end.name}: ${handshakes} handshakes for ${resets} resets${bed.tails()}`);
   }
-}
-
-function count(program: Program, pattern: RegExp): number {
-  return program.lines.filter((line) => pattern.test(line)).length;
 }

@@ -2,7 +2,6 @@
  * Both TLS engines (OPENVPN_TS_SSL), whichever is the default: a tunnel, a renegotiation, a refusal, and
  * what lists of ciphers and groups lead to, by the line that either end logs.
  */
-
 import { FFDHE2048 } from '../../test-kit/tls-pki.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
