@@ -8,46 +8,40 @@ import { type FuzzTarget, fuzz, readCorpus } from './engine.ts';
 import { listTargets, loadTarget } from './targets.ts';
 
 const VECTORS = 'test-kit/vectors.json';
-const DEFAULT_SECONDS = '10';
+const USAGE = 'usage: npm run fuzz -- NAME|all [--seconds N] [--seed N] [--input HEX]\n';
+const OPTIONS = {
+  seconds: { type: 'string', default: '10' },
+  seed: { type: 'string' },
+  input: { type: 'string' },
+} as const;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   const asked = readArguments();
-  const { values, positionals } = asked ?? { values: {}, positionals: [] };
-  const names = listTargets().filter((name) => positionals[0] === 'all' || positionals[0] === name);
-  if (names.length === 0 || positionals.length !== 1) {
-    process.stderr.write('usage: npm run fuzz -- NAME|all [--seconds N] [--seed N] [--input HEX]\n');
-    process.stderr.write(`names: ${listTargets().join(' ')}\n`);
-    return 2;
-  }
-  const chosen = await Promise.all(names.map(loadTarget));
-  if (values.input !== undefined) {
-    for (const target of chosen) target.run(Uint8Array.from(Buffer.from(values.input, 'hex')));
+  if (asked === undefined) return 2;
+  const chosen = await Promise.all(asked.names.map(loadTarget));
+  if (asked.input !== undefined) {
+    for (const target of chosen) target.run(Uint8Array.from(Buffer.from(asked.input, 'hex')));
     return 0;
   }
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-  const milliseconds = Number(values.seconds ?? DEFAULT_SECONDS) * 1000;
-  const failed = chosen.filter((target) => !runOne(target, seed, milliseconds)).length;
+  const seed = Number(asked.seed ?? Math.floor(Math.random() * 2 ** 32));
+  const failed = chosen.filter((target) => !runOne(target, seed, Number(asked.seconds) * 1000)).length;
   process.stdout.write(`fuzz: ${chosen.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
 
-/** Undefined on an option that isn't there. */
-function readArguments(): ReturnType<typeof parseOptions> | undefined {
+/** The entries asked for, and the options. Undefined after wrong use, which is told. */
+function readArguments() {
   try {
-    return parseOptions();
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
+    const names = listTargets().filter((name) => positionals[0] === 'all' || positionals[0] === name);
+    if (names.length === 0 || positionals.length !== 1) throw new Error('');
+    return { ...values, names };
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.stderr.write(`${(error as Error).message}\n${USAGE}names: ${listTargets().join(' ')}\n`);
     return undefined;
   }
-}
-
-function parseOptions() {
-  return parseArgs({
-    allowPositionals: true,
-    options: { seconds: { type: 'string' }, seed: { type: 'string' }, input: { type: 'string' } },
-  });
 }
 
 function runOne(target: FuzzTarget, seed: number, milliseconds: number): boolean {
