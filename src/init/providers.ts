@@ -81,6 +81,6 @@ function withNullDevice(factory: TunFactory, log: Logger): TunFactory {
   const none = createTunNull(log);
   return {
     name: factory.name,
-    open: (options) => (options.dev.startsWith('null') ? none.open(options) : factory.open(options)),
+    open: (options) => (options.dev === 'null' ? none.open(options) : factory.open(options)),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
 import { D_CLOSE, M_INFO } from '../base/errlevel.ts';
-import { type ConnectionEntry, devTypeOf, type Options } from '../options/options.ts';
+import { type ConnectionEntry, devTypeOf, isNullDevice, type Options } from '../options/options.ts';
 import {
   type ConfiguredTun,
   configureTun,
@@ -70,7 +70,7 @@ export class TunnelInterface {
     this.#options = options;
     const type = devTypeOf(options);
     const device = this.#parts.tun.open({
-      dev: options.devType === 'null' ? 'null' : (options.dev ?? 'tun'),
+      dev: isNullDevice(options) ? 'null' : (options.dev ?? 'tun'),
       type: type === 'tap' ? 'tap' : 'tun',
       ...(options.devNode !== undefined && { node: options.devNode }),
       ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),

@@ -58,9 +58,10 @@ export { optionsString, optionsWarnings } from './options-string.ts';
 export { type LogLine, type ParseEnvironment, type ParseResult, parseArgv, parseConfig } from './parse.ts';
 /** useConnection(options, entry): makes a profile of connectionList the one in use, `options.ce`. */
 export { useConnection } from './postprocess.ts';
-/** devTypeOf(options), isUdp(proto), isTcp(proto), protoFamily(proto): 0 | 4 | 6, portNumber(text). */
+/** devTypeOf(options), isNullDevice(options), isUdp(proto), isTcp(proto), protoFamily(proto): 0 | 4 | 6, portNumber(text). */
 export {
   devTypeOf,
+  isNullDevice,
   isTcp,
   isUdp,
   type ProtoKind,

@@ -68,9 +68,16 @@ export function portNumber(text: string | undefined): number | undefined {
  * device counts as tun, as in 2.7: it throws everything away, whatever it is.
  */
 export function devTypeOf(options: Pick<Options, 'dev' | 'devType'>): DevType | undefined {
-  const { dev, devType } = options;
-  if (dev === undefined) return undefined;
-  const is = (type: string): boolean => (devType === undefined ? dev.startsWith(type) : devType === type);
-  if (is('tun') || is('null')) return 'tun';
-  return is('tap') ? 'tap' : undefined;
+  if (isDevType(options, 'tun') || isNullDevice(options)) return 'tun';
+  return isDevType(options, 'tap') ? 'tap' : undefined;
+}
+
+/** Whether --dev-type or --dev ask for the device that throws everything away. */
+export function isNullDevice(options: Pick<Options, 'dev' | 'devType'>): boolean {
+  return isDevType(options, 'null');
+}
+
+function isDevType({ dev, devType }: Pick<Options, 'dev' | 'devType'>, type: string): boolean {
+  if (dev === undefined) return false;
+  return devType === undefined ? dev.startsWith(type) : devType === type;
 }

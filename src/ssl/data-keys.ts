@@ -107,8 +107,10 @@ function isZeroKey(half: KeyHalf, bytes: number): boolean {
   return bytes > 0 && half.cipher.subarray(0, bytes).every((byte) => byte === 0);
 }
 
-/** 2.x's lines about both directions of a new key; `name` is `Data Channel`, `Epoch Data key 1` or
- * `Static Key Encryption`. */
+/**
+ * 2.x's lines about both directions of a new key; `name` is `Data Channel`, `Epoch Data key 1` or
+ * `Static Key Encryption`.
+ */
 export function logKeys(
   { cipher, digest }: Pick<DataChannelParams, 'cipher' | 'digest'>,
   name: string,

@@ -6,7 +6,7 @@
 import type { PacketBatch } from '../base/base.ts';
 
 export interface TunOpen {
-  /** `tun`, `tap` (kernel picks the unit) or a full name such as `tun0` or `vpn-office`. */
+  /** `tun`, `tap` (kernel picks the unit), a full name such as `tun0` or `vpn-office`, or `null` for no device. */
   readonly dev: string;
   readonly type: 'tun' | 'tap';
   /** Device node, default /dev/net/tun. */
