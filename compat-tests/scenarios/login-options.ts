@@ -135,7 +135,9 @@ async function retryInteract(bed: Bed): Promise<void> {
 /** The server renews the token by itself; with its key in a file, and the new one still opens the door. */
 async function renewedToken(bed: Bed): Promise<void> {
   const secret = join(bed.dir, 'token.key');
-  execFileSync(bed.programs.peer, ['--genkey', 'auth-token', secret]);
+  // The peer's key, where there is a peer that can make one.
+  const maker = bed.pairing === 'ours-both' ? bed.programs.ours : bed.programs.peer;
+  execFileSync(maker, ['--genkey', 'auth-token', secret]);
   const server = await bed.startServer([
     ...envScript(bed, ['[ "$username|$password" = "alice|secret" ]']),
     `auth-gen-token 3600 ${RENEWAL_SEC}`,
