@@ -51,6 +51,9 @@ export class RoutingBed {
       log: this.log,
       staleRoutesCheck: undefined,
       local: undefined,
+      onFault: (error) => {
+        throw error;
+      },
       nowMs: () => this.nowMs,
       ...config,
     });

@@ -29,6 +29,7 @@ export {
   TlsError,
   TunError,
 } from './errors.ts';
+export { type FaultEntry, Faults } from './faults.ts';
 export { type Logger, MemoryLogger, nullLogger } from './log.ts';
 export { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from './packet-batch.ts';
 export { timeText } from './time-text.ts';

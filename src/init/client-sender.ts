@@ -10,6 +10,7 @@ import {
   ADDRESS_WORDS,
   addressToWords,
   type Clock,
+  type FaultEntry,
   type LinkAddress,
   type Logger,
   PacketBatch,
@@ -39,6 +40,8 @@ export interface ClientSenderConfig {
   readonly inner: InnerOptions;
   readonly maxPacketBytes: number;
   readonly log: Logger;
+  /** Something has thrown: the connection can't go on. */
+  readonly onFault: (entry: FaultEntry, error: unknown) => void;
 }
 
 export class ClientSender {
@@ -131,6 +134,15 @@ export class ClientSender {
   }
 
   #handleTun(): void {
+    try {
+      this.#readTun();
+    } catch (error) {
+      this.#tun?.pause();
+      this.#config.onFault('device', error);
+    }
+  }
+
+  #readTun(): void {
     const tun = this.#tun;
     if (!tun || this.#pending) return;
     for (let turn = 0; turn < BATCHES_PER_TURN && !this.#closed; turn++) {
@@ -217,8 +229,12 @@ export class ClientSender {
     const pending = this.#pending;
     if (!pending || this.#closed) return;
     this.#pending = undefined;
-    this.#send(pending.batch, pending.next, pending.end, pending.rest);
-    if (!this.#pending && pending.rest < this.#tx.count) this.#forward(pending.rest, this.#tx.count);
+    try {
+      this.#send(pending.batch, pending.next, pending.end, pending.rest);
+      if (!this.#pending && pending.rest < this.#tx.count) this.#forward(pending.rest, this.#tx.count);
+    } catch (error) {
+      this.#config.onFault('link', error);
+    }
     if (!this.#pending) this.#tun?.resume();
   }
 

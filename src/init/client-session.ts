@@ -11,6 +11,8 @@ import {
   ADDRESS_WORDS,
   addressFromWords,
   addressKey,
+  type FaultEntry,
+  Faults,
   formatAddress,
   type LinkAddress,
   PacketBatch,
@@ -39,7 +41,7 @@ import type { TunDevice } from '../tun/tun.ts';
 import { BATCHES_PER_TURN, ClientSender, type ClientSenderConfig, SOURCE_WORDS } from './client-sender.ts';
 import type { SignalState } from './sig.ts';
 
-export interface ClientSessionConfig extends ClientSenderConfig {
+export interface ClientSessionConfig extends Omit<ClientSenderConfig, 'onFault'> {
   /** Undefined: whoever proves to be the peer. */
   readonly remote: LinkAddress | undefined;
   /** Makes the control channel, or what stands in for it without TLS. */
@@ -89,6 +91,7 @@ export class ClientSession {
   #proven: LinkAddress | undefined;
   /** Without TLS: a packet has authenticated. */
   #established = false;
+  readonly #faults: Faults;
   #notifier: ExitNotifier | undefined;
   #heard = false;
   #pollDeadlineMs: number;
@@ -103,6 +106,7 @@ export class ClientSession {
     this.#config = config;
     this.#host = host;
     const { link, log, handWindowMs, renegMs } = config;
+    this.#faults = new Faults(log);
     const nowMs = this.#nowMs;
     this.#rx = new PacketBatch(link.batchSize, config.maxPacketBytes);
     this.#pollDeadlineMs = config.serverPollMs > 0 ? nowMs + config.serverPollMs : Number.POSITIVE_INFINITY;
@@ -132,12 +136,19 @@ export class ClientSession {
       nowMs,
     );
     this.data.handleRemote(nowMs);
-    this.#sender = new ClientSender(config, this.data);
+    const onFault = (entry: FaultEntry, error: unknown): void => this.handleFault(entry, error);
+    this.#sender = new ClientSender({ ...config, onFault }, this.data);
     if (config.remote) this.#sender.setRemote(config.remote);
     this.setShaper(config.shaperBytes);
     link.onReadable = () => this.#handleLink();
     link.onError = (error) => this.#handleLinkError(error);
     link.onClose = (error) => this.#handleLinkClosed(error);
+  }
+
+  /** An entry has thrown: this connection ends, and the next one is tried. */
+  handleFault(entry: FaultEntry, error: unknown): void {
+    this.#faults.note(entry, error);
+    this.#config.signals.raise('SIGUSR1', 'soft', 'internal-error');
   }
 
   /** Where packets go; undefined until the peer has shown up. */
@@ -235,13 +246,28 @@ export class ClientSession {
     this.#wakeQueued = true;
     queueMicrotask(() => {
       this.#wakeQueued = false;
-      if (this.#closed) return;
-      this.tls.handleTlsOutput(this.#nowMs);
-      this.drive();
+      if (!this.#closed) this.#handleTlsOutput();
     });
   }
 
+  #handleTlsOutput(): void {
+    try {
+      this.tls.handleTlsOutput(this.#nowMs);
+      this.drive();
+    } catch (error) {
+      this.handleFault('TLS output', error);
+    }
+  }
+
   #handleLink(): void {
+    try {
+      this.#readLink();
+    } catch (error) {
+      this.handleFault('link', error);
+    }
+  }
+
+  #readLink(): void {
     for (let turn = 0; turn < BATCHES_PER_TURN && !this.#closed; turn++) {
       const count = this.#config.link.recvBatch(this.#rx);
       if (count === 0) return;
@@ -430,6 +456,14 @@ export class ClientSession {
   #handleTimer(): void {
     this.#timer = undefined;
     this.#timerMs = Number.POSITIVE_INFINITY;
+    try {
+      this.#runTimers();
+    } catch (error) {
+      this.handleFault('timer', error);
+    }
+  }
+
+  #runTimers(): void {
     const nowMs = this.#nowMs;
     if (nowMs >= this.#pollDeadlineMs) {
       this.#pollDeadlineMs = Number.POSITIVE_INFINITY;

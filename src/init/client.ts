@@ -295,11 +295,14 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     } else if (event.type === 'verify') {
       const { certificate, id } = event;
       setCertificate(env, certificate, this.#options.x509Track);
-      void hooks.tlsVerify(env, certificate).then((ok) => {
-        if (this.#session !== session) return;
-        session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
-        session.drive();
-      });
+      hooks
+        .tlsVerify(env, certificate)
+        .then((ok) => {
+          if (this.#session !== session) return;
+          session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
+          session.drive();
+        })
+        .catch((error: unknown) => session.handleFault('hook', error));
     } else if (event.type === 'active') {
       for (const certificate of event.identity.chain)
         setCertificate(env, certificate, this.#options.x509Track);
@@ -321,7 +324,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const { hooks, env } = this.#run;
     env.set(from.family === 4 ? 'trusted_ip' : 'trusted_ip6', from.address);
     env.set('trusted_port', from.port);
-    void hooks.ipchange(env, from);
+    hooks.ipchange(env, from).catch((error: unknown) => this.#session?.handleFault('hook', error));
   }
 
   handleMessage(message: ControlMessage, text: string): void {

@@ -113,10 +113,10 @@ describe('time limits', () => {
 describe('a client that reconnects from the same port', () => {
   const bound = (n: number): string => `local 198.51.100.${n}\nlport 5000\nconnect-retry 1`;
 
-  it('while client-connect still runs does not get past it', async () => {
-    const answer = later<number>();
+  it('while client-connect still runs is set up anew, and the answer for its earlier session counts for nothing', async () => {
+    const answers = [later<number>(), later<number>()];
     const scripts = new RecordedScripts();
-    scripts.answer = () => answer.promise;
+    scripts.answer = () => answers[scripts.calls.length - 1]!.promise;
     const server = await world.serving('client-connect /bin/cc', { scripts });
     const alice = world.client('alice', bound(10));
     await world.until(() => scripts.calls.length === 1);
@@ -124,10 +124,13 @@ describe('a client that reconnects from the same port', () => {
     await world.run(8000);
     expect(alice.ups).toBe(0);
     expect(server.tunnel.status()?.routes).toEqual([]);
-    answer.resolve(0);
+    answers[0]!.resolve(0);
+    await world.run(2000);
+    expect(alice.ups).toBe(0);
+    answers[1]!.resolve(0);
     await world.until(() => alice.ups === 1, 60_000);
     expect(await world.ping(alice, '10.8.0.1')).toBe(true);
-    expect(scripts.ofType('client-connect')).toHaveLength(1);
+    expect(scripts.ofType('client-connect')).toHaveLength(2);
   });
 
   it('while its login is deferred is asked again', async () => {

@@ -24,9 +24,19 @@ export class TcpAcceptor {
     this.#server = server;
     this.#profile = profile;
     this.#maxPacketBytes = maxPacketBytes;
-    listener.onConnection = (link) => this.#handleConnection(link);
+    listener.onConnection = (link) => this.#takeConnection(link);
     listener.onError = (error) =>
       server.config.log.log(D_STREAM_ERRORS, `MULTI: TCP accept failed: ${error.message}`);
+  }
+
+  #takeConnection(link: Link): void {
+    try {
+      this.#handleConnection(link);
+    } catch (error) {
+      this.#server.handleFault('link', error);
+      this.#server.removeLink(link);
+      link.close();
+    }
   }
 
   #handleConnection(link: Link): void {
@@ -53,6 +63,14 @@ export class TcpAcceptor {
   }
 
   #handleReadable(instance: MultiInstance): void {
+    try {
+      this.#read(instance);
+    } catch (error) {
+      this.#server.handleFault('link', error, instance);
+    }
+  }
+
+  #read(instance: MultiInstance): void {
     const { link } = instance.bound;
     this.#batch ??= new PacketBatch(link.batchSize, this.#maxPacketBytes);
     for (let turn = 0; turn < BATCHES_PER_TURN && instance.state !== 'closed'; turn++) {

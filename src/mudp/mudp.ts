@@ -56,10 +56,14 @@ export class UdpReceiver {
   }
 
   #handleReadable(): void {
-    for (let turn = 0; turn < BATCHES_PER_TURN; turn++) {
-      const count = this.#bound.link.recvBatch(this.#batch);
-      if (count === 0) return;
-      this.#handleBatch(count);
+    try {
+      for (let turn = 0; turn < BATCHES_PER_TURN; turn++) {
+        const count = this.#bound.link.recvBatch(this.#batch);
+        if (count === 0) return;
+        this.#handleBatch(count);
+      }
+    } catch (error) {
+      this.#server.handleFault('link', error);
     }
   }
 
@@ -116,12 +120,16 @@ export class UdpReceiver {
   #handleFloat(instance: MultiInstance, slot: number): void {
     const { io } = this.#server;
     const remote = addressFromWords(this.#batch.addresses, slot);
-    if (
-      io.openRun(instance, this.#batch, slot, slot + 1) > 0 &&
-      this.#server.float(instance, this.#bound, remote)
-    ) {
-      io.deliverRun(instance, this.#batch, slot, slot + 1);
-      return;
+    try {
+      if (
+        io.openRun(instance, this.#batch, slot, slot + 1) > 0 &&
+        this.#server.float(instance, this.#bound, remote)
+      ) {
+        io.deliverRun(instance, this.#batch, slot, slot + 1);
+        return;
+      }
+    } catch (error) {
+      this.#server.handleFault('data', error, instance);
     }
     this.drops.disallowedFloat++;
     this.#batch.lengths[slot] = 0;
@@ -137,7 +145,7 @@ export class UdpReceiver {
     }
     const packet = this.#batch.packet(slot);
     const instance = this.#server.byWords(this.#bound.link, this.#batch.addresses, slot);
-    if (!instance) this.#handleStranger(packet, addressFromWords(this.#batch.addresses, slot));
+    if (!instance) this.#takeStranger(packet, addressFromWords(this.#batch.addresses, slot));
     else if (this.#server.handleControl(instance, packet)) this.#followVia(instance, slot);
   }
 
@@ -146,6 +154,15 @@ export class UdpReceiver {
     const via = this.#batch.addresses[slot * ADDRESS_WORDS + VIA_WORD]!;
     if (via !== (instance.remote.via ?? 0)) {
       instance.moveTo(this.#bound, addressFromWords(this.#batch.addresses, slot));
+    }
+  }
+
+  #takeStranger(packet: Uint8Array, from: LinkAddress): void {
+    try {
+      this.#handleStranger(packet, from);
+    } catch (error) {
+      this.drops.control++;
+      this.#server.handleFault('stranger', error);
     }
   }
 
@@ -171,12 +188,16 @@ export class UdpReceiver {
     } else {
       const instance = this.#server.createInstance(this.#bound, from);
       if (!instance) return;
-      if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
-      else {
-        const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
-        instance.tls.startFromCookie(ids, packet, from, nowMs);
+      try {
+        if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
+        else {
+          const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
+          instance.tls.startFromCookie(ids, packet, from, nowMs);
+        }
+        instance.data.noteControlReceived(packet.length, nowMs);
+      } catch (error) {
+        this.#server.handleFault('control packet', error, instance);
       }
-      instance.data.noteControlReceived(packet.length, nowMs);
       this.#server.drive(instance, nowMs);
     }
   }

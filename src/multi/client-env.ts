@@ -7,6 +7,9 @@ import { type EnvSet, setCertificate, type TrackedAttribute } from '../script/sc
 import { type PeerIdentity, shownPeerInfo } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
+/** Names of variables that come from the client's peer info. */
+const PEER_INFO_PREFIXES = ['IV_', 'UV_'] as const;
+
 /** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
 export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', address: LinkAddress): void {
   env.set(address.family === 4 ? `${prefix}_ip` : `${prefix}_ip6`, address.address);
@@ -21,6 +24,8 @@ export function setIdentity(
   tracked: readonly TrackedAttribute[] | undefined,
 ): void {
   for (const certificate of identity.chain) setCertificate(env, certificate, tracked);
+  // What the client said at an earlier renegotiation doesn't pile up.
+  for (const prefix of PEER_INFO_PREFIXES) env.deletePrefix(prefix);
   for (const [name, value] of shownPeerInfo(identity.peerInfo).lines) env.set(name, value);
   env.set('common_name', identity.commonName);
   setPeerAddress(env, 'untrusted', remote);

@@ -17,6 +17,7 @@ import {
   type TlsEvent,
 } from '../ssl/ssl.ts';
 import { setIdentity } from './client-env.ts';
+import type { InstanceSession } from './instance-session.ts';
 import type { MultiConfig } from './multi.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
@@ -27,14 +28,13 @@ export interface LoginHost {
   readonly config: MultiConfig;
   drive(instance: MultiInstance, nowMs: number): void;
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
+  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
 }
 
-/** Tokens of one client: the one it has, and the first of its login, whose session all later ones continue. */
-export interface ClientTokens {
-  current: string | undefined;
-  initial: string | undefined;
-  /** The name that tokens are made for. */
-  username: string;
+/** A login in question: whose, and in which of its sessions. */
+interface Asked {
+  readonly instance: MultiInstance;
+  readonly session: InstanceSession;
 }
 
 type AuthenticateEvent = Extract<TlsEvent, { readonly type: 'authenticate' }>;
@@ -50,37 +50,45 @@ export class ClientLogin {
   }
 
   /** Settles when the login is decided. */
-  async judge(instance: MultiInstance, event: AuthenticateEvent): Promise<LoginAnswer> {
+  async judge(
+    instance: MultiInstance,
+    session: InstanceSession,
+    event: AuthenticateEvent,
+  ): Promise<LoginAnswer> {
     const { x509Track } = this.#host.config.options;
-    setIdentity(instance.env, event.identity, instance.remote, x509Track);
+    setIdentity(session.env, event.identity, instance.remote, x509Track);
+    const asked = { instance, session };
     const given = event.credentials ?? { username: '', password: '' };
-    const token = this.#judgeToken(instance, given);
+    const token = this.#judgeToken(asked, given);
     const username = token?.emptyUser ? '' : given.username;
     const login = { username, password: given.password };
-    const answer = await this.#decide(instance, login, token, parsePeerInfo(event.identity.peerInfo));
+    const answer = await this.#decide(asked, login, token, parsePeerInfo(event.identity.peerInfo));
+    session.setChallenge(false);
+    if (session.over) return { ok: false };
     if (!answer.ok) {
       instance.log.log(D_TLS_ERRORS, 'TLS Auth Error: Auth Username/Password verification failed for peer');
       return answer;
     }
-    this.#renew(instance, token?.emptyUser ? '' : username);
+    this.#renew(session, token?.emptyUser ? '' : username);
     return username === given.username ? answer : { ...answer, username };
   }
 
   /** A new token for a client that has one, sent at once: after a renegotiation, and from time to time. */
   renewToken(instance: MultiInstance, nowMs: number, anew: boolean): void {
-    const { tokens } = instance;
+    const { tokens } = instance.session;
     if (!this.#host.config.authTokens || tokens.initial === undefined) return;
-    if (anew) this.#renew(instance, tokens.username);
+    if (anew) this.#renew(instance.session, tokens.username);
     this.#host.sendMessage(instance, `PUSH_REPLY,auth-token ${tokens.current}`, nowMs);
   }
 
   async #decide(
-    instance: MultiInstance,
+    asked: Asked,
     login: Credentials,
     token: AuthTokenVerdict | undefined,
     peerInfo: PeerInfo,
   ): Promise<AuthScriptAnswer> {
     const { options } = this.#host.config;
+    const { instance, session } = asked;
     if (token && !options.authGenToken?.externalAuth) {
       const good = token.genuine && !token.expired && !token.emptyUser;
       const outcome = good ? 'succeeded' : 'failed';
@@ -89,8 +97,8 @@ export class ClientLogin {
         `TLS: Username/auth-token authentication ${outcome} for username '${login.username}'`,
       );
       if (!good) {
-        instance.tokens.current = undefined;
-        instance.tokens.initial = undefined;
+        session.tokens.current = undefined;
+        session.tokens.initial = undefined;
         return { ok: false, ...expiry(token) };
       }
       return this.#checkName(instance, login.username) ? { ok: true } : { ok: false };
@@ -99,10 +107,10 @@ export class ClientLogin {
       instance.log.log(D_TLS_ERRORS, 'TLS Auth Error: peer provided a blank username');
       return { ok: false, ...expiry(token) };
     }
-    this.#exportSession(instance, login, token);
-    const answer = await this.#ask(instance, login, peerInfo);
+    this.#exportSession(session, login, token);
+    const answer = await this.#ask(asked, login, peerInfo);
     if (!answer.ok) return { ...expiry(token), ...answer };
-    if (instance.state === 'closed' || !this.#checkName(instance, login.username)) return { ok: false };
+    if (session.over || !this.#checkName(instance, login.username)) return { ok: false };
     const asName = options.usernameAsCommonName ? '[CN SET]' : '';
     instance.log.log(
       D_HANDSHAKE,
@@ -111,10 +119,12 @@ export class ClientLogin {
     return answer;
   }
 
-  #judgeToken(instance: MultiInstance, { username, password }: Credentials): AuthTokenVerdict | undefined {
+  #judgeToken(
+    { instance: { log }, session: { tokens } }: Asked,
+    { username, password }: Credentials,
+  ): AuthTokenVerdict | undefined {
     const { authTokens, clock } = this.#host.config;
     if (!authTokens || !isAuthToken(password)) return undefined;
-    const { tokens, log } = instance;
     const nowSec = Math.floor(clock.wallMs() / 1000);
     const verdict = authTokens.verify(password, username, nowSec, tokens.initial);
     for (const text of verdict.warnings) log.log(M_WARN, text);
@@ -124,10 +134,13 @@ export class ClientLogin {
   }
 
   /** session_id and session_state for scripts that judge tokens themselves. */
-  #exportSession(instance: MultiInstance, login: Credentials, token: AuthTokenVerdict | undefined): void {
+  #exportSession(
+    { tokens, env }: InstanceSession,
+    login: Credentials,
+    token: AuthTokenVerdict | undefined,
+  ): void {
     const { authTokens, clock } = this.#host.config;
     if (!authTokens) return;
-    const { tokens, env } = instance;
     env.set('session_state', sessionState(token));
     let source = login.password;
     if (!token?.genuine || token.expired) {
@@ -137,24 +150,32 @@ export class ClientLogin {
     env.set('session_id', authTokenSession(source));
   }
 
-  #ask(instance: MultiInstance, login: Credentials, peerInfo: PeerInfo): Promise<AuthScriptAnswer> {
+  #ask(asked: Asked, login: Credentials, peerInfo: PeerInfo): Promise<AuthScriptAnswer> {
     const { hooks } = this.#host.config;
+    const { instance, session } = asked;
     const startedMs = this.#nowMs;
     const defer: AuthDeferOptions = {
       deadlineMs: instance.bound.profile.tls.handWindowMs,
-      signal: instance.abort.signal,
+      signal: session.signal,
       onDeferred: () =>
         instance.log.log(
           D_HANDSHAKE,
           `TLS: Username/Password authentication deferred for username '${login.username}' `,
         ),
-      onPending: (pending) => this.#sendPending(instance, pending, peerInfo, startedMs),
+      onPending: (pending) => this.#sendPending(asked, pending, peerInfo, startedMs),
     };
-    return hooks.authUserPassVerify(instance.env, login, defer);
+    return hooks.authUserPassVerify(session.env, login, defer);
   }
 
   /** The script sends the user elsewhere: tells the client how long that may take. 0 = the client can't do it. */
-  #sendPending(instance: MultiInstance, pending: PendingAuth, peerInfo: PeerInfo, startedMs: number): number {
+  #sendPending(
+    { instance, session }: Asked,
+    pending: PendingAuth,
+    peerInfo: PeerInfo,
+    startedMs: number,
+  ): number {
+    // Only the session that holds the place can be told; that of a newcomer does by the time its key is there.
+    if (session !== instance.session) return 0;
     if (!peerInfo.values.get('IV_SSO')?.split(',').includes(pending.method)) return 0;
     const { handWindowMs, renegMs } = instance.bound.profile.tls;
     const nowMs = this.#nowMs;
@@ -167,7 +188,8 @@ export class ClientLogin {
       return 0;
     }
     instance.handshakeUntilMs = Math.max(instance.handshakeUntilMs, nowMs + timeoutMs);
-    for (const text of messages) this.#host.sendMessage(instance, text, nowMs);
+    for (const text of messages) this.#host.sendLoginMessage(instance, text, nowMs);
+    session.setChallenge(true);
     this.#host.drive(instance, nowMs);
     return timeoutMs;
   }
@@ -183,10 +205,9 @@ export class ClientLogin {
     return false;
   }
 
-  #renew(instance: MultiInstance, username: string): void {
+  #renew({ tokens }: InstanceSession, username: string): void {
     const { authTokens, clock } = this.#host.config;
     if (!authTokens) return;
-    const { tokens } = instance;
     tokens.username = username;
     tokens.current = authTokens.create(username, Math.floor(clock.wallMs() / 1000), tokens.initial);
     tokens.initial ??= tokens.current;

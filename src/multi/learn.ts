@@ -45,6 +45,8 @@ export interface LearnerConfig<C extends RoutedClient> {
   /** The server's own tunnel address, which nobody learns. */
   readonly local: RouteKey | undefined;
   readonly nowMs: () => number;
+  /** A script's run or its answer has thrown; the learner goes on as if the script had refused. */
+  readonly onFault: (error: unknown, instance: C | undefined) => void;
 }
 
 /** An address whose script runs, or has refused lately. */
@@ -86,15 +88,18 @@ export class AddressLearner<C extends RoutedClient> {
     }
   }
 
-  /** Learns an address of a client that is being set up. Resolves whether the client owns it afterwards. */
-  async learn(instance: C, key: RouteKey): Promise<boolean> {
+  /**
+   * Learns an address of a client that is being set up, unless `wanted` says after the script that it isn't any
+   * more. Resolves whether the client owns it afterwards.
+   */
+  async learn(instance: C, key: RouteKey, wanted = (): boolean => instance.open): Promise<boolean> {
     const { routes } = this.#config;
     routes.nowMs = this.#config.nowMs();
     if (routes.ownerOf(key) === instance) return true;
     if (!this.#isLearnable(key)) return false;
     if (!this.#hasQuota(instance, key)) return false;
     const agreed = !this.#hasScript || (await this.#ask(instance, key));
-    if (!instance.open) return false;
+    if (!wanted()) return false;
     routes.nowMs = this.#config.nowMs();
     if (agreed) this.#take(instance, key, false);
     else this.#logFailed(instance, key);
@@ -217,7 +222,7 @@ export class AddressLearner<C extends RoutedClient> {
     this.#deletes = this.#inTurn(text, async () => {
       await before;
       return hooks.learnAddress(env.child(), 'delete', text);
-    });
+    }).catch((error: unknown) => this.#config.onFault(error, undefined));
     return this.#deletes;
   }
 
@@ -226,7 +231,9 @@ export class AddressLearner<C extends RoutedClient> {
     const question: Question<C> = { instance, held: [], refusedMs: undefined };
     this.#questions.set(text, question);
     this.#client(instance).questions++;
-    void this.#ask(instance, key).then((ok) => this.#answer(question, key, cached, ok));
+    this.#ask(instance, key)
+      .then((ok) => this.#answer(question, key, cached, ok))
+      .catch((error: unknown) => this.#config.onFault(error, instance));
   }
 
   #answer(question: Question<C>, key: RouteKey, cached: boolean, ok: boolean): void {
@@ -259,14 +266,19 @@ export class AddressLearner<C extends RoutedClient> {
     const { hooks, routes } = this.#config;
     const state = this.#client(instance);
     const text = routeText(key);
-    const answer = state.chain.then(() =>
-      this.#inTurn(text, () => {
-        const operation = routes.has(key) ? 'update' : 'add';
-        return instance.open
-          ? hooks.learnAddress(instance.env, operation, text, instance.commonName)
-          : Promise.resolve(false);
-      }),
-    );
+    const answer = state.chain
+      .then(() =>
+        this.#inTurn(text, () => {
+          const operation = routes.has(key) ? 'update' : 'add';
+          return instance.open
+            ? hooks.learnAddress(instance.env, operation, text, instance.commonName)
+            : Promise.resolve(false);
+        }),
+      )
+      .catch((error: unknown) => {
+        this.#config.onFault(error, instance);
+        return false;
+      });
     state.chain = answer;
     return answer;
   }

@@ -92,7 +92,8 @@ export class AddressPlan {
   #fromPool(pool: IfconfigPool, instance: MultiInstance): ClientAddresses {
     const { options } = this.#config;
     const { log } = instance;
-    const lease = pool.acquire(instance.commonName);
+    // What has no name is bound to nothing.
+    const lease = pool.acquire(instance.commonName || undefined);
     if (!lease) {
       log.log(D_MULTI_ERRORS, 'MULTI: no free --ifconfig-pool addresses are available');
       return {};

@@ -6,8 +6,10 @@
  *   active -> duplicates closed -> CCD -> client-connect -> addresses -> routes learned
  *          -> cipher negotiated, data keys made -> PUSH_REPLY when asked for
  *
- * Steps that wait for a script give up when the instance was closed meanwhile.
+ * Steps that wait for a script give up when the instance was closed meanwhile, or when another TLS session
+ * took the place of the one that they were for: that one starts over.
  */
+import type { FaultEntry } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
@@ -44,6 +46,7 @@ import {
 } from '../ssl/ssl.ts';
 import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
 import { ClientLogin } from './client-login.ts';
+import type { InstanceSession } from './instance-session.ts';
 import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
 import { type AddressPlan, changedAddresses, constraintViolation, logPrimary } from './multi-addresses.ts';
@@ -60,8 +63,10 @@ export interface SetupHost {
   instances(): Iterable<MultiInstance>;
   drive(instance: MultiInstance, nowMs: number): void;
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
+  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
   failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void;
   closeInstance(instance: MultiInstance): void;
+  handleFault(entry: FaultEntry, error: unknown, instance: MultiInstance): void;
 }
 
 type EventOf<T extends TlsEvent['type']> = Extract<TlsEvent, { readonly type: T }>;
@@ -83,7 +88,7 @@ export class ClientSetup {
     this.#run(instance, async () => {
       const data = Uint8Array.from(value);
       if (type === undefined) instance.log.log(M_WARN, 'ERROR: no metadata type');
-      const { signal } = instance.abort;
+      const { signal } = instance.session;
       const ok =
         type !== undefined && (await this.#hooks.tlsCryptV2Verify(new EnvSet(), { type, data }, signal));
       if (instance.state === 'closed') return;
@@ -94,10 +99,11 @@ export class ClientSetup {
 
   verify(instance: MultiInstance, event: EventOf<'verify'>): void {
     const { certificate } = event;
-    setPeerAddress(instance.env, 'untrusted', instance.remote);
-    setCertificate(instance.env, certificate, this.#host.config.options.x509Track);
+    const session = instance.sessionOf(event.session);
+    setPeerAddress(session.env, 'untrusted', instance.remote);
+    setCertificate(session.env, certificate, this.#host.config.options.x509Track);
     this.#run(instance, async () => {
-      const ok = await this.#hooks.tlsVerify(instance.env, certificate, instance.abort.signal);
+      const ok = await this.#hooks.tlsVerify(session.env, certificate, session.signal);
       if (instance.state === 'closed') return;
       instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
@@ -105,18 +111,40 @@ export class ClientSetup {
   }
 
   authenticate(instance: MultiInstance, event: EventOf<'authenticate'>): void {
+    const session = instance.sessionOf(event.session);
     this.#run(instance, async () => {
-      const answer = await this.login.judge(instance, event);
+      const answer = await this.login.judge(instance, session, event);
       if (instance.state === 'closed') return;
       instance.tls.handleAuthResult(event.id, answer, this.#nowMs);
       this.#host.drive(instance, this.#nowMs);
     });
   }
 
+  /** A session took the client's place: what was begun for the earlier one is dropped, what that one has got stays. */
+  handlePromoted(instance: MultiInstance, event: EventOf<'promoted'>, nowMs: number): void {
+    const earlier = instance.promote(event.session);
+    if (!earlier || instance.state !== 'setup') return;
+    instance.log.log(
+      D_MULTI_LOW,
+      'MULTI: the client started over, its earlier session is not set up any more',
+    );
+    instance.state = 'handshake';
+    instance.handshakeUntilMs = nowMs + instance.bound.profile.tls.handWindowMs + 1_000;
+    const { plan, learner, config } = this.#host;
+    plan.release(instance, nowMs);
+    learner.handleClosed(instance);
+    instance.undoing = this.#runClientDisconnect(instance);
+    instance.clientConnectRan = false;
+    instance.addresses = {};
+    instance.options = config.options;
+    instance.commonName = '';
+  }
+
   handleActive(instance: MultiInstance, event: EventOf<'active'>): void {
+    const { session } = instance;
     if (instance.state === 'handshake') {
       instance.state = 'setup';
-      this.#run(instance, () => this.#establish(instance));
+      this.#run(instance, () => this.#establish(instance, session));
       return;
     }
     if (!event.first || !instance.open) return;
@@ -129,23 +157,30 @@ export class ClientSetup {
       this.#host.closeInstance(instance);
       return;
     }
-    instance.responder.reset();
-    // Not set up yet: the new keys go on where the scripts of the old ones let them.
-    if (instance.state === 'connected') this.#finish(instance);
+    this.#enterEnv(instance, session);
+    setConnection(session.env, instance, this.#hasNetmask);
+    this.#finish(instance);
   }
 
   /** The client's answer to a question that the script had asked: another script hears it. */
   handleCrResponse(instance: MultiInstance, response: string): void {
+    const { session } = instance;
+    instance.log.log(D_PUSH, `CR response was sent by client ('${response}')`);
+    if (!session.takeResponse()) {
+      instance.log.log(D_PUSH, 'CR response ignored: no challenge is open, or an answer to it came before');
+      return;
+    }
     this.#run(instance, async () => {
-      const ok = await this.#hooks.clientCrresponse(instance.env, response);
-      if (instance.state === 'closed') return;
-      instance.log.log(D_PUSH, `CR response was sent by client ('${response}')`);
-      if (!ok) this.#reject(instance, undefined);
+      const ok = await this.#hooks.clientCrresponse(session.env, response).finally(() => {
+        session.handleResponseHeard();
+      });
+      if (!ok && !session.over) this.#reject(instance, undefined);
     });
   }
 
   handlePushRequest(instance: MultiInstance, nowMs: number): void {
-    if (instance.open && instance.responder.handleRequest(nowMs)) this.#sendPushReply(instance, nowMs);
+    const { responder } = instance.session;
+    if (instance.open && responder.handleRequest(nowMs)) this.#sendPushReply(instance, nowMs);
   }
 
   /** PUSH_UPDATE told the client of other tunnel addresses: from here on it owns those. */
@@ -155,12 +190,10 @@ export class ClientSetup {
 
   /** The instance is gone: frees what it had and runs the scripts of the end. */
   handleClosed(instance: MultiInstance): void {
-    const { plan, learner, config } = this.#host;
+    const { plan, learner } = this.#host;
     plan.release(instance, this.#nowMs);
     learner.handleClosed(instance);
-    if (!instance.clientConnectRan) return;
-    setTotals(instance.env, instance, config.clock.wallMs());
-    this.#track(this.#hooks.clientDisconnect(instance.env).then(() => undefined));
+    void this.#runClientDisconnect(instance);
   }
 
   /** Resolves when no script of any instance runs any more. */
@@ -176,24 +209,26 @@ export class ClientSetup {
     return this.#host.config.clock.nowMs();
   }
 
-  async #establish(instance: MultiInstance): Promise<void> {
+  async #establish(instance: MultiInstance, session: InstanceSession): Promise<void> {
     const { config } = this.#host;
+    const goesOn = (): boolean => isCurrent(instance, session);
     instance.commonName = this.#nameOf(instance);
     instance.connectedWallMs = config.clock.wallMs();
-    if (instance.identity)
-      setIdentity(instance.env, instance.identity, instance.remote, config.options.x509Track);
-    instance.env.set('common_name', instance.commonName);
-    await this.#closeDuplicates(instance);
-    if (!instance.open) return;
+    this.#enterEnv(instance, session);
+    await instance.undoing;
+    if (goesOn()) await this.#closeDuplicates(instance);
+    if (!goesOn()) return;
 
     instance.options = cloneOptions(config.options);
     this.#migrateCompression(instance);
     this.#assign(instance);
-    if (!(await this.#readClientConfig(instance)) || !(await this.#runClientConnect(instance))) {
+    const read = await this.#readClientConfig(instance, session);
+    const agreed = read && (await this.#runClientConnect(instance, session));
+    if (!goesOn()) return;
+    if (!agreed) {
       this.#reject(instance, undefined);
       return;
     }
-    if (!instance.open) return;
     if (instance.options.disable) {
       instance.log.log(M_INFO, "MULTI: client has been rejected due to 'disable' directive");
       this.#reject(instance, undefined);
@@ -203,8 +238,16 @@ export class ClientSetup {
       const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
       instance.log.log(D_MULTI_ERRORS, text);
     }
-    await this.#learnRoutes(instance);
-    if (instance.open) this.#finish(instance);
+    await this.#learnRoutes(instance, session);
+    if (goesOn()) this.#finish(instance);
+  }
+
+  /** Scripts of the client get the environment of this session from here on. */
+  #enterEnv(instance: MultiInstance, { env }: InstanceSession): void {
+    const { identity, remote } = instance;
+    instance.env = env;
+    if (identity) setIdentity(env, identity, remote, this.#host.config.options.x509Track);
+    env.set('common_name', instance.commonName);
   }
 
   /** Keys and push: everything that is known by now goes to the client. */
@@ -217,8 +260,9 @@ export class ClientSetup {
     this.#setFraming(instance);
     instance.data.handleKeys();
     instance.data.setTimers(timerOptions(instance.options), nowMs);
-    if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) instance.responder.setRequestPush();
-    if (instance.responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
+    const { responder } = instance.session;
+    if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) responder.setRequestPush();
+    if (responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
     this.#host.drive(instance, nowMs);
   }
 
@@ -293,6 +337,7 @@ export class ClientSetup {
 
   #sendPushReply(instance: MultiInstance, nowMs: number): void {
     const { options, addresses } = instance;
+    const { tokens } = instance.session;
     const list = new PushList(options.push);
     if (options.pushIfconfigBlocked) list.remove('ifconfig');
     if (options.pushIfconfigIpv6Blocked) list.remove('ifconfig-ipv6');
@@ -314,7 +359,7 @@ export class ClientSetup {
         params: instance.tls.params!,
         peerInfo: instance.identity?.peerInfo ?? '',
         tunMtu: instance.bound.profile.frame.tunMtu,
-        ...(instance.tokens.current !== undefined && { authToken: instance.tokens.current }),
+        ...(tokens.current !== undefined && { authToken: tokens.current }),
       },
     );
     const messages = buildPushReplies(items);
@@ -326,7 +371,8 @@ export class ClientSetup {
   }
 
   async #closeDuplicates(instance: MultiInstance): Promise<void> {
-    if (this.#host.config.options.duplicateCn) return;
+    // Clients without a name are not each other.
+    if (this.#host.config.options.duplicateCn || instance.commonName === '') return;
     const others = [...this.#host.instances()].filter(
       (other) => other !== instance && other.commonName === instance.commonName,
     );
@@ -342,10 +388,11 @@ export class ClientSetup {
   }
 
   /** False when --ccd-exclusive misses its file. */
-  async #readClientConfig(instance: MultiInstance): Promise<boolean> {
+  async #readClientConfig(instance: MultiInstance, session: InstanceSession): Promise<boolean> {
     const { clientFiles, options } = this.#host.config;
     if (!clientFiles) return true;
     const file = await clientFiles.read(instance.commonName);
+    if (session.over) return false;
     if (!file) {
       if (!options.ccdExclusive) return true;
       instance.log.log(
@@ -359,13 +406,13 @@ export class ClientSetup {
     return true;
   }
 
-  async #runClientConnect(instance: MultiInstance): Promise<boolean> {
+  async #runClientConnect(instance: MultiInstance, session: InstanceSession): Promise<boolean> {
     if (this.#hooks.commands.clientConnect === undefined) return true;
-    const answer = await this.#hooks.clientConnect(instance.env, {
+    const answer = await this.#hooks.clientConnect(session.env, {
       deadlineMs: instance.bound.profile.tls.handWindowMs,
-      signal: instance.abort.signal,
+      signal: session.signal,
     });
-    if (!answer.ok) return false;
+    if (!answer.ok || session.over) return false;
     instance.clientConnectRan = true;
     if (answer.config !== '') this.#apply(instance, answer.config, '[CLIENT-CONNECT]');
     return true;
@@ -374,7 +421,19 @@ export class ClientSetup {
   /** Scripts see the addresses that hold so far. */
   #assign(instance: MultiInstance): void {
     this.#host.plan.assign(instance);
-    setConnection(instance.env, instance, this.#isTap || this.#host.config.options.topology === 'subnet');
+    setConnection(instance.env, instance, this.#hasNetmask);
+  }
+
+  /** Tells scripts of the end, where they were told of the beginning. Resolves when they are done. */
+  #runClientDisconnect(instance: MultiInstance): Promise<void> | undefined {
+    if (!instance.clientConnectRan) return undefined;
+    setTotals(instance.env, instance, this.#host.config.clock.wallMs());
+    const done = this.#hooks.clientDisconnect(instance.env).then(
+      () => undefined,
+      (error: unknown) => this.#host.handleFault('hook', error, instance),
+    );
+    this.#track(done);
+    return done;
   }
 
   #apply(instance: MultiInstance, text: string, label: string): void {
@@ -385,7 +444,7 @@ export class ClientSetup {
   }
 
   /** In tun mode the client's addresses and networks; a tap server learns from traffic. */
-  async #learnRoutes(instance: MultiInstance): Promise<void> {
+  async #learnRoutes(instance: MultiInstance, session: InstanceSession): Promise<void> {
     const { plan, learner } = this.#host;
     const { iroutes, iroutesIpv6 } = instance.options;
     const violation = constraintViolation(instance);
@@ -397,8 +456,8 @@ export class ClientSetup {
     for (const route of plan.routesOf(instance)) {
       if (!route.primary)
         instance.log.log(D_MULTI_LOW, `MULTI: internal route ${route.text} -> ${instance.prefix}`);
-      await learner.learn(instance, route);
-      if (!instance.open) return;
+      await learner.learn(instance, route, () => isCurrent(instance, session));
+      if (!isCurrent(instance, session)) return;
       if (route.primary) logPrimary(instance, route);
     }
     if (iroutes.length > 0 || iroutesIpv6.length > 0) learner.dropCache();
@@ -419,6 +478,11 @@ export class ClientSetup {
     for (const route of after) if (instance.open) await learner.learn(instance, route);
   }
 
+  /** The address option has a netmask rather than the server's end. */
+  get #hasNetmask(): boolean {
+    return this.#isTap || this.#host.config.options.topology === 'subnet';
+  }
+
   get #isTap(): boolean {
     return devTypeOf(this.#host.config.options) === 'tap';
   }
@@ -435,19 +499,18 @@ export class ClientSetup {
 
   /** A failing step ends its instance, not the server. */
   #run(instance: MultiInstance, work: () => Promise<void>): void {
-    this.#track(
-      work().catch((error: unknown) => {
-        const text = error instanceof Error ? error.message : String(error);
-        instance.log.log(D_MULTI_ERRORS, `MULTI: setting up the client failed: ${text}`);
-        this.#host.closeInstance(instance);
-      }),
-    );
+    this.#track(work().catch((error: unknown) => this.#host.handleFault('answer', error, instance)));
   }
 
   #track(task: Promise<void>): void {
     this.#tasks.add(task);
     void task.finally(() => this.#tasks.delete(task));
   }
+}
+
+/** Whether setting up the client for this session still makes sense. */
+function isCurrent(instance: MultiInstance, session: InstanceSession): boolean {
+  return instance.open && !session.over;
 }
 
 /** The client's own networks, as `route` options that need not be pushed to it. */

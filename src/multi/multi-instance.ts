@@ -3,6 +3,9 @@
  * options. State moves one way:
  *
  *   handshake -> (key active) setup -> connected -> closing -> closed
+ *
+ * A TLS session that takes the place of one whose set-up wasn't done goes back to handshake; one that takes
+ * the place of a connected client's keeps its addresses, and logs in and negotiates anew.
  */
 import { ADDRESS_WORDS, addressToWords, type LinkAddress, type Logger } from '../base/base.ts';
 import {
@@ -14,10 +17,9 @@ import {
   timerOptions,
 } from '../forward/forward.ts';
 import type { Options } from '../options/options.ts';
-import { PushResponder } from '../push/push.ts';
 import type { EnvSet } from '../script/script.ts';
 import { createTlsMulti, type PeerIdentity, type TlsMulti } from '../ssl/ssl.ts';
-import type { ClientTokens } from './client-login.ts';
+import { InstanceSession } from './instance-session.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import type { PoolLease } from './pool.ts';
 import { realAddressText } from './real-address.ts';
@@ -55,8 +57,8 @@ export class MultiInstance implements Scheduled {
   readonly tls: TlsMulti;
   readonly data: DataChannel;
   readonly counters: LinkCounters = newLinkCounters();
-  readonly env: EnvSet;
-  responder: PushResponder;
+  /** Of the session that the client was set up with. */
+  env: EnvSet;
   state: InstanceState = 'handshake';
   readonly createdMs: number;
   /** Unix ms of the completed connection (status files). */
@@ -66,19 +68,20 @@ export class MultiInstance implements Scheduled {
   options: Options;
   lease: PoolLease | undefined;
   addresses: ClientAddresses = {};
-  /** Items of the push list that belong to this client alone. */
-  pushItems: readonly string[] = [];
-  readonly tokens: ClientTokens = { current: undefined, initial: undefined, username: '' };
   /** When the next token is due by itself; Infinity = only with renegotiations. */
   renewTokenAtMs = Number.POSITIVE_INFINITY;
   clientConnectRan = false;
+  /** Scripts of a set-up that another session's took the place of; that one begins when they are done. */
+  undoing: Promise<void> | undefined;
   /** A connection that isn't authenticated by then ends; a login that takes place elsewhere may need longer. */
   handshakeUntilMs: number;
   /** When the instance closes by itself (AUTH_FAILED, EXIT); Infinity = not planned. */
   closeAtMs = Number.POSITIVE_INFINITY;
   closeReason = '';
-  /** Stops scripts that still wait for an answer. */
-  readonly abort = new AbortController();
+  readonly #baseEnv: EnvSet;
+  #session: InstanceSession;
+  /** A newcomer that isn't the peer's session yet. */
+  #candidate: InstanceSession | undefined;
 
   deadlineMs = Number.POSITIVE_INFINITY;
   heapIndex = -1;
@@ -103,9 +106,10 @@ export class MultiInstance implements Scheduled {
     this.renewTokenAtMs = nowMs + tokenRenewalMs(config);
     this.connectedWallMs = config.clock.wallMs();
     this.options = config.options;
-    this.env = config.env.child();
+    this.#baseEnv = config.env;
+    this.#session = new InstanceSession(1, config.env.child());
+    this.env = this.#session.env;
     this.log = config.log.child(() => this.prefix);
-    this.responder = new PushResponder();
     this.tls = createTlsMulti({
       ...bound.profile.tls,
       renegMs: spreadReneg(config),
@@ -143,6 +147,37 @@ export class MultiInstance implements Scheduled {
 
   get identity(): PeerIdentity | undefined {
     return this.tls.identity;
+  }
+
+  /** The TLS session that holds the client's place, or will be the first to. */
+  get session(): InstanceSession {
+    return this.#session;
+  }
+
+  /** The session that an event belongs to; a newcomer replaces an earlier newcomer. */
+  sessionOf(id: number): InstanceSession {
+    if (this.#session.id === id) return this.#session;
+    if (this.#candidate?.id !== id) {
+      this.#candidate?.end();
+      this.#candidate = new InstanceSession(id, this.#baseEnv.child());
+    }
+    return this.#candidate;
+  }
+
+  /** Another session takes the place. Returns the one that it had until then, which ends; undefined for the first. */
+  promote(id: number): InstanceSession | undefined {
+    const next = this.sessionOf(id);
+    if (next === this.#session) return undefined;
+    const earlier = this.#session;
+    this.#session = next;
+    this.#candidate = undefined;
+    earlier.end();
+    return earlier;
+  }
+
+  endSessions(): void {
+    this.#session.end();
+    this.#candidate?.end();
   }
 
   get open(): boolean {

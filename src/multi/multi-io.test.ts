@@ -337,6 +337,7 @@ function createBench({ clientToClient = false } = {}): Bench {
     staleRoutesCheck: undefined,
     local: undefined,
     nowMs: () => 0,
+    onFault: rethrow,
   });
   const io = new MultiIo({
     tun: device,
@@ -349,6 +350,7 @@ function createBench({ clientToClient = false } = {}): Bench {
     maxPacketBytes: 1600,
     nowMs: () => 0,
     log,
+    onFault: (_entry, error) => rethrow(error),
   });
   device.onReadable = () => io.handleTun();
   const add = (name: string): FakeClient => {
@@ -424,4 +426,8 @@ function createLink(transport: 'udp' | 'tcp', nameOf: (port: number) => string):
     return end - first;
   };
   return Object.assign(fake, { link: { transport, sendBatch } as unknown as Link });
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -10,7 +10,7 @@
  * can stall the others. Nothing is sealed while a socket is full: packets leave in the order of their ids.
  */
 
-import { ADDRESS_WORDS, type Logger, PacketBatch } from '../base/base.ts';
+import { ADDRESS_WORDS, type FaultEntry, type Logger, PacketBatch } from '../base/base.ts';
 import { D_MULTI_DROPPED } from '../base/errlevel.ts';
 import { MAX_FRAGS } from '../forward/forward.ts';
 import { type Link, sendByTos } from '../socket/socket.ts';
@@ -33,6 +33,8 @@ export interface MultiIoConfig {
   readonly maxPacketBytes: number;
   readonly nowMs: () => number;
   readonly log: Logger;
+  /** Something has thrown, with a client's packets or with nobody's: the rest of the batch goes on. */
+  readonly onFault: (entry: FaultEntry, error: unknown, instance?: MultiInstance) => void;
 }
 
 /** Packets on their way to clients, in order. */
@@ -66,6 +68,14 @@ export class MultiIo {
 
   /** Packets wait in tun. */
   handleTun(): void {
+    try {
+      this.#readTun();
+    } catch (error) {
+      this.#handleFault('device', error);
+    }
+  }
+
+  #readTun(): void {
     const { tun } = this.#config;
     for (let turn = 0; turn < TUN_BATCHES_PER_TURN; turn++) {
       if (this.#blocked) {
@@ -85,14 +95,22 @@ export class MultiIo {
     if (blocked?.link !== link) return;
     this.#blocked = undefined;
     const { lane, batch, next, end } = blocked;
-    if (this.#sendRange(lane, link, batch, next, end, lane.rest)) this.#sendLanes();
+    try {
+      if (this.#sendRange(lane, link, batch, next, end, lane.rest)) this.#sendLanes();
+    } catch (error) {
+      this.#handleFault('link', error);
+    }
   }
 
   /** A link closed: nothing waits for it any more. */
   handleLinkClosed(link: Link): void {
     if (this.#blocked?.link !== link) return;
     this.#blocked = undefined;
-    this.#sendLanes();
+    try {
+      this.#sendLanes();
+    } catch (error) {
+      this.#handleFault('link', error);
+    }
   }
 
   /**
@@ -109,15 +127,24 @@ export class MultiIo {
       for (let slot = first; slot < end; slot++) batch.lengths[slot] = 0;
       return 0;
     }
-    instance.data.open(batch, first, end, this.#config.nowMs());
-    return instance.data.authenticated;
+    try {
+      instance.data.open(batch, first, end, this.#config.nowMs());
+      return instance.data.authenticated;
+    } catch (error) {
+      this.#dropRun(instance, error, batch, first, end);
+      return 0;
+    }
   }
 
   /** Second half of handleRun(), for slots that openRun() opened. */
   deliverRun(instance: MultiInstance, batch: PacketBatch, first: number, end: number): void {
     this.#router.begin(this.#config.nowMs());
-    for (let slot = first; slot < end; slot++) {
-      if (batch.lengths[slot]! > 0) this.#routeClientPacket(instance, batch, slot);
+    try {
+      for (let slot = first; slot < end; slot++) {
+        if (batch.lengths[slot]! > 0) this.#routeClientPacket(instance, batch, slot);
+      }
+    } catch (error) {
+      this.#dropRun(instance, error, batch, first, end);
     }
   }
 
@@ -135,7 +162,30 @@ export class MultiIo {
 
   /** Sends what handleRun() copied for other clients. */
   flush(): void {
-    if (this.#copies.batch.count > 0) this.#sendLane(this.#copies);
+    try {
+      if (this.#copies.batch.count > 0) this.#sendLane(this.#copies);
+    } catch (error) {
+      this.#handleFault('link', error);
+    }
+  }
+
+  /** Nothing of a client's run goes anywhere; the client ends. */
+  #dropRun(instance: MultiInstance, error: unknown, batch: PacketBatch, first: number, end: number): void {
+    batch.lengths.fill(0, first, end);
+    this.#config.onFault('data', error, instance);
+  }
+
+  /** What went wrong belongs to no client: both lanes start over empty. */
+  #handleFault(entry: FaultEntry, error: unknown): void {
+    this.#blocked = undefined;
+    for (const lane of [this.#fromTun, this.#copies]) {
+      lane.batch.clear();
+      lane.rest = 0;
+    }
+    this.#config.onFault(entry, error);
+    if (!this.#tunPaused) return;
+    this.#tunPaused = false;
+    this.#config.tun.resume();
   }
 
   #routeTunBatch(count: number): void {
@@ -222,12 +272,18 @@ export class MultiIo {
       }
       if (!link) {
         if (!this.#sendPieces(lane, owner, first, end)) return false;
-      } else if (owner.data.seal(batch, first, end, nowMs) > 0) {
-        addressRun(batch, first, end, owner.remoteWords);
-      }
+      } else this.#sealRun(owner, batch, first, end, nowMs);
       this.#answer(owner);
     }
     return !link || this.#sendRange(lane, link, batch, linkFirst, batch.count, batch.count);
+  }
+
+  #sealRun(owner: MultiInstance, batch: PacketBatch, first: number, end: number, nowMs: number): void {
+    try {
+      if (owner.data.seal(batch, first, end, nowMs) > 0) addressRun(batch, first, end, owner.remoteWords);
+    } catch (error) {
+      this.#dropRun(owner, error, batch, first, end);
+    }
   }
 
   /** Seals a run of one owner in pieces and sends them. False when the link is full. */

@@ -3,11 +3,14 @@
  * timers and events. mudp/ and mtcp/ hand it control packets and new connections; MultiIo moves data.
  *
  * After every input an instance is "driven": control packets go out, events are handled, the next
- * deadline is noted. One timer serves all instances.
+ * deadline is noted. One timer serves all instances. Whatever comes in, an exception ends the instance that
+ * it happened with and no other: handleFault().
  */
 import {
   ADDRESS_WORDS,
   addressToWords,
+  type FaultEntry,
+  Faults,
   formatAddress,
   type LinkAddress,
   PacketBatch,
@@ -71,8 +74,7 @@ export class MultiServer implements InstanceHost {
   /** Of all sockets together: --connect-freq-initial and --connect-freq. */
   readonly initialRate: InitialRateLimit;
   readonly connectRate: ConnectRateLimit;
-  /** Called when nothing but an external signal can go on, e.g. a script that must not fail. */
-  onFatal: (error: Error) => void = () => undefined;
+  readonly faults: Faults;
   readonly #byPeerId: (MultiInstance | undefined)[] = [];
   /** Per link: instances by source address. TCP links have one. */
   readonly #byAddress = new Map<Link, Map<number | string, MultiInstance>>();
@@ -91,6 +93,7 @@ export class MultiServer implements InstanceHost {
 
   constructor(config: MultiConfig, maxPacketBytes: number) {
     this.config = config;
+    this.faults = new Faults(config.log);
     this.plan = new AddressPlan(config);
     const { connectFreqInitial, connectFreq } = config.options;
     this.initialRate = new InitialRateLimit(connectFreqInitial.max, connectFreqInitial.perSec, config.log);
@@ -110,19 +113,22 @@ export class MultiServer implements InstanceHost {
       maxPacketBytes,
       nowMs: () => config.clock.nowMs(),
       log: config.log,
+      onFault: (entry, error, instance) => this.handleFault(entry, error, instance),
     });
     this.learner.onReleased = (instance, frame) => this.io.replay(instance, frame);
     config.tun.onReadable = () => this.io.handleTun();
-    this.#ticker = setInterval(() => this.learner.handleTick(config.clock.nowMs()), TICK_MS);
+    this.#ticker = setInterval(() => this.#handleTick(), TICK_MS);
     this.#ticker.unref();
+  }
+
+  /** An entry has thrown: the client that it happened with ends, and nobody else. */
+  handleFault(entry: FaultEntry, error: unknown, instance?: MultiInstance): void {
+    this.faults.note(entry, error, instance?.log);
+    if (instance) this.closeInstance(instance);
   }
 
   *instances(): Iterable<MultiInstance> {
     for (const instance of this.#byPeerId) if (instance) yield instance;
-  }
-
-  get clientCount(): number {
-    return this.#count;
   }
 
   /** Clients were told to reconnect: no new one is taken, since it would come back too early. */
@@ -174,10 +180,15 @@ export class MultiServer implements InstanceHost {
   /** A control packet from the instance's own address. Returns whether it was taken. */
   handleControl(instance: MultiInstance, packet: Uint8Array): boolean {
     const nowMs = this.config.clock.nowMs();
-    const drops = dropCount(instance);
-    instance.tls.handlePacket(packet, instance.remote, nowMs);
-    const taken = dropCount(instance) === drops;
-    if (taken) instance.data.noteControlReceived(packet.length, nowMs);
+    let taken = false;
+    try {
+      const drops = dropCount(instance);
+      instance.tls.handlePacket(packet, instance.remote, nowMs);
+      taken = dropCount(instance) === drops;
+      if (taken) instance.data.noteControlReceived(packet.length, nowMs);
+    } catch (error) {
+      this.handleFault('control packet', error, instance);
+    }
     this.drive(instance, nowMs);
     return taken && instance.open;
   }
@@ -213,6 +224,14 @@ export class MultiServer implements InstanceHost {
   /** Sends what the instance has to send, handles its events, notes its deadline. */
   drive(instance: MultiInstance, nowMs: number): void {
     if (instance.state === 'closed') return;
+    try {
+      this.#drive(instance, nowMs);
+    } catch (error) {
+      this.handleFault('control packet', error, instance);
+    }
+  }
+
+  #drive(instance: MultiInstance, nowMs: number): void {
     this.#transmit(instance, nowMs);
     for (let event = instance.tls.pollEvent(); event; event = instance.tls.pollEvent()) {
       this.#handleTlsEvent(instance, event, nowMs);
@@ -231,7 +250,7 @@ export class MultiServer implements InstanceHost {
   failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void {
     if (!instance.open) return;
     instance.state = 'closing';
-    this.sendMessage(instance, authFailedMessage(reason), nowMs);
+    this.sendLoginMessage(instance, authFailedMessage(reason), nowMs);
     this.scheduleClose(instance, nowMs + AUTH_FAILED_DELAY_MS, 'delayed-exit');
   }
 
@@ -246,28 +265,38 @@ export class MultiServer implements InstanceHost {
 
   /** Sends a control message with 2.x's log line. */
   sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
-    const sent = instance.tls.sendMessage(text, nowMs);
-    const name = instance.commonName || 'UNDEF';
-    const shown = sanitizeControlMessage(text);
-    instance.log.log(D_MULTI_LOW, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
-    return sent;
+    return logSent(instance, text, instance.tls.sendMessage(text, nowMs));
+  }
+
+  /** The same for what a client may hear while its login is undecided or refused. */
+  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
+    return logSent(instance, text, instance.tls.sendLoginMessage(text, nowMs));
   }
 
   /** Ends an instance at once: routes forgotten, address and pool entry freed, keys zeroed. */
   closeInstance(instance: MultiInstance): void {
     if (instance.state === 'closed') return;
     instance.state = 'closed';
-    instance.abort.abort();
+    instance.endSessions();
     this.#schedule.remove(instance);
     this.#woken.delete(instance);
     this.#byPeerId[instance.peerId] = undefined;
     this.#forgetAddress(instance);
     this.#count--;
-    this.#setup.handleClosed(instance);
-    instance.tls.close();
-    if (instance.bound.link.transport === 'tcp') {
-      this.removeLink(instance.bound.link);
-      instance.bound.link.close();
+    this.#endStep(instance, () => this.#setup.handleClosed(instance));
+    this.#endStep(instance, () => instance.tls.close());
+    const { link } = instance.bound;
+    if (link.transport !== 'tcp') return;
+    this.#endStep(instance, () => this.removeLink(link));
+    this.#endStep(instance, () => link.close());
+  }
+
+  /** Keys are zeroed and sockets closed even where something else of the end fails. */
+  #endStep(instance: MultiInstance, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.faults.note('end', error, instance.log);
     }
   }
 
@@ -325,6 +354,7 @@ export class MultiServer implements InstanceHost {
       staleRoutesCheck: options.staleRoutesCheck,
       local: localKey(options.ifconfig?.local),
       nowMs: () => clock.nowMs(),
+      onFault: (error, instance) => this.handleFault('hook', error, instance),
     });
   }
 
@@ -349,6 +379,7 @@ export class MultiServer implements InstanceHost {
   }
 
   #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {
+    if (isStale(instance, event)) return;
     switch (event.type) {
       case 'client-key':
         this.#setup.verifyClientKey(instance, event);
@@ -358,6 +389,9 @@ export class MultiServer implements InstanceHost {
         break;
       case 'authenticate':
         this.#setup.authenticate(instance, event);
+        break;
+      case 'promoted':
+        this.#setup.handlePromoted(instance, event, nowMs);
         break;
       case 'active':
         this.#setup.handleActive(instance, event);
@@ -430,7 +464,11 @@ export class MultiServer implements InstanceHost {
     this.#woken.clear();
     for (const instance of woken) {
       if (instance.state === 'closed') continue;
-      instance.tls.handleTlsOutput(nowMs);
+      try {
+        instance.tls.handleTlsOutput(nowMs);
+      } catch (error) {
+        this.handleFault('TLS output', error, instance);
+      }
       this.drive(instance, nowMs);
     }
   }
@@ -465,7 +503,11 @@ export class MultiServer implements InstanceHost {
     this.#timerMs = Number.POSITIVE_INFINITY;
     const nowMs = this.config.clock.nowMs();
     for (let due = this.#schedule.takeDue(nowMs); due; due = this.#schedule.takeDue(nowMs)) {
-      this.#handleDue(due, nowMs);
+      try {
+        this.#handleDue(due, nowMs);
+      } catch (error) {
+        this.handleFault('timer', error, due);
+      }
     }
     this.#armTimer();
   }
@@ -479,11 +521,21 @@ export class MultiServer implements InstanceHost {
     instance.data.handleTimeout(nowMs);
     if (nowMs >= instance.renewTokenAtMs) {
       instance.renewTokenAtMs = nowMs + tokenRenewalMs(this.config);
-      if (instance.state === 'connected') this.#setup.login.renewToken(instance, nowMs, true);
+      if (instance.state === 'connected' && instance.tls.authenticated) {
+        this.#setup.login.renewToken(instance, nowMs, true);
+      }
     }
     this.drive(instance, nowMs);
     if (instance.state === 'handshake' && nowMs >= instance.handshakeUntilMs) {
       this.#endInstance(instance, 'SIGUSR1', 'tls-error');
+    }
+  }
+
+  #handleTick(): void {
+    try {
+      this.learner.handleTick(this.config.clock.nowMs());
+    } catch (error) {
+      this.handleFault('timer', error);
     }
   }
 
@@ -497,6 +549,26 @@ export class MultiServer implements InstanceHost {
     const key = this.#key(instance.remote);
     if (map?.get(key) === instance) map.delete(key);
   }
+}
+
+/** What a session has still said when another one had taken its place. */
+function isStale(instance: MultiInstance, event: TlsEvent): boolean {
+  switch (event.type) {
+    case 'active':
+    case 'keys':
+    case 'auth-failed':
+    case 'message':
+      return event.session !== instance.session.id;
+    default:
+      return false;
+  }
+}
+
+function logSent(instance: MultiInstance, text: string, sent: boolean): boolean {
+  const name = instance.commonName || 'UNDEF';
+  const shown = sanitizeControlMessage(text);
+  instance.log.log(D_MULTI_LOW, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
+  return sent;
 }
 
 function dropCount(instance: MultiInstance): number {

@@ -73,7 +73,7 @@ export interface KeyHost {
   /** Whether name and certificates are those that this peer is bound to. */
   isSamePeer(identity: PeerIdentity): boolean;
   handleActive(key: KeyState, nowMs: number): void;
-  handleMessage(text: string): void;
+  handleMessage(key: KeyState, text: string): void;
 }
 
 export interface KeyStateOptions {
@@ -114,6 +114,7 @@ export class KeyState {
   /** The peer's key message as far as it came. */
   #partial: Uint8Array = NO_PAYLOAD;
   #pendingMessages: string[] = [];
+  #pendingLogin: string[] = [];
   readonly #output = new TlsOutput();
   #unreadBytes = 0;
   /** The server asked for the wrapped client key once more. */
@@ -148,8 +149,8 @@ export class KeyState {
 
   /** Whether everything given to TLS has arrived at the peer. */
   get allAcked(): boolean {
-    const idle = this.#ssl.idle && this.#output.pendingBytes === 0 && this.#pendingMessages.length === 0;
-    return idle && this.send.empty;
+    const waiting = this.#pendingMessages.length + this.#pendingLogin.length;
+    return this.#ssl.idle && this.#output.pendingBytes === 0 && waiting === 0 && this.send.empty;
   }
 
   /** Runs as far as it gets. Afterwards state is S_ERROR when it failed; that was logged. */
@@ -162,15 +163,23 @@ export class KeyState {
     this.#check?.answer(ok);
   }
 
-  /** Queues a control message; it leaves once the key is active. False when too many wait. */
+  /** The verdict on the login. */
+  answerLogin({ ok, reason, username }: { ok: boolean; reason?: string; username?: string }): void {
+    this.auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
+    this.authReason = reason;
+    if (username !== undefined && this.identity) this.identity = { ...this.identity, username };
+    this.#writePending();
+  }
+
+  /** Queues a control message; it leaves once the key is active and its login accepted. False when it can't. */
   sendMessage(text: string): boolean {
-    if (this.state >= S_ACTIVE) {
-      this.#writeMessage(text);
-      return true;
-    }
-    if (this.#pendingMessages.length >= PENDING_MESSAGES_MAX) return false;
-    this.#pendingMessages.push(text);
-    return true;
+    if (this.state >= S_ACTIVE && this.auth === 'KS_AUTH_FALSE') return false;
+    return this.#queueMessage(this.#pendingMessages, text);
+  }
+
+  /** The same for what the peer may hear before: it leaves once the key is active. */
+  sendLoginMessage(text: string): boolean {
+    return this.#queueMessage(this.#pendingLogin, text);
   }
 
   /** Both key sources, once; the caller zeroes them. */
@@ -247,6 +256,7 @@ export class KeyState {
     this.#partial = NO_PAYLOAD;
     this.#output.clear();
     this.#pendingMessages = [];
+    this.#pendingLogin = [];
   }
 
   #step(nowMs: number): boolean {
@@ -297,7 +307,7 @@ export class KeyState {
     this.establishedMs = nowMs;
     this.#enter(S_ACTIVE);
     this.#host.handleActive(this, nowMs);
-    for (const text of this.#pendingMessages.splice(0)) this.#writeMessage(text);
+    this.#writePending();
   }
 
   #enter(state: KeyStateValue): void {
@@ -468,7 +478,7 @@ export class KeyState {
       const hex = Array.from(bytes.subarray(0, 256), (byte) => byte.toString(16).padStart(2, '0')).join('');
       this.#log(D_PUSH_ERRORS, `WARNING: Received control with invalid characters: ${hex}`);
     }
-    for (const text of messages) this.#host.handleMessage(text);
+    for (const text of messages) this.#host.handleMessage(this, text);
   }
 
   #sendKey(): boolean {
@@ -492,6 +502,21 @@ export class KeyState {
     bytes.fill(0);
     this.#enter(S_SENT_KEY);
     return true;
+  }
+
+  #queueMessage(queue: string[], text: string): boolean {
+    if (queue.length >= PENDING_MESSAGES_MAX) return false;
+    queue.push(text);
+    this.#writePending();
+    return true;
+  }
+
+  /** What waits and may go: words about the login first, which came before its verdict. */
+  #writePending(): void {
+    if (this.state < S_ACTIVE) return;
+    for (const text of this.#pendingLogin.splice(0)) this.#writeMessage(text);
+    if (this.auth !== 'KS_AUTH_TRUE') return;
+    for (const text of this.#pendingMessages.splice(0)) this.#writeMessage(text);
   }
 
   #writeMessage(text: string): void {

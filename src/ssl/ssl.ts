@@ -169,34 +169,49 @@ export interface PeerIdentity {
   readonly chain: readonly PeerCertificate[];
 }
 
+/** What a server does with an answer or a message depends on whose session it belongs to: see TlsEvent. */
+interface OfSession {
+  /** Number of the TLS session, counted from 1; only the one in the last 'promoted' is the peer's. */
+  readonly session: number;
+}
+
 export type TlsEvent =
   /** First packet of a new session. */
   | { readonly type: 'session'; readonly from: LinkAddress; readonly sessionId: Uint8Array }
   /** Server: metadata of a tls-crypt-v2 key waits for handleClientKeyResult(id, ok). Type byte first; may be empty. */
   | { readonly type: 'client-key'; readonly id: number; readonly metadata: Uint8Array }
   /** A certificate waits for a tls-verify answer: handleVerifyResult(id, ok). Depth goes from CA to leaf. */
-  | { readonly type: 'verify'; readonly id: number; readonly certificate: PeerCertificate }
+  | ({ readonly type: 'verify'; readonly id: number; readonly certificate: PeerCertificate } & OfSession)
   /** Server: a login waits for handleAuthResult(id, ...). Password is the caller's to forget. */
-  | {
+  | ({
       readonly type: 'authenticate';
       readonly id: number;
       readonly keyId: number;
       readonly credentials: Credentials | undefined;
       readonly identity: PeerIdentity;
-    }
+    } & OfSession)
+  /**
+   * The session took ACTIVE's place: its peer has proven its certificate, where one is asked for, and sent its
+   * login, which may still be undecided. What was begun for an earlier session is void.
+   */
+  | ({ readonly type: 'promoted' } & OfSession)
   /** Key method 2 done both ways, everything acknowledged, peer authenticated. `first` on key_id 0 of a session. */
-  | {
+  | ({
       readonly type: 'active';
       readonly keyId: number;
       readonly first: boolean;
       readonly identity: PeerIdentity;
-    }
+    } & OfSession)
   /** Server: the login failed; 2.x answers AUTH_FAILED and closes after 5 s. */
-  | { readonly type: 'auth-failed'; readonly keyId: number; readonly reason: string | undefined }
+  | ({
+      readonly type: 'auth-failed';
+      readonly keyId: number;
+      readonly reason: string | undefined;
+    } & OfSession)
   /** Data keys of this key id can be used. */
-  | { readonly type: 'keys'; readonly keyId: number }
+  | ({ readonly type: 'keys'; readonly keyId: number } & OfSession)
   /** One control message, without its NUL: `PUSH_REQUEST`, `PUSH_REPLY,...`, `AUTH_FAILED`, ... */
-  | { readonly type: 'message'; readonly text: string }
+  | ({ readonly type: 'message'; readonly text: string } & OfSession)
   /** The session can't go on (handshake failed or timed out): a client restarts, a server drops the instance. */
   | { readonly type: 'error'; readonly reason: 'tls-error'; readonly text: string };
 
@@ -233,8 +248,13 @@ export interface TlsMulti {
   pollTransmit(): { readonly packet: Uint8Array; readonly to: LinkAddress } | undefined;
   pollEvent(): TlsEvent | undefined;
 
-  /** Queues one control message (NUL is added). False before a key is active. */
+  /**
+   * Queues one control message (NUL is added). While a renegotiation runs it waits for the new key and for
+   * the verdict on its login. False when there is no key or its login is undecided or refused.
+   */
   sendMessage(text: string, nowMs: number): boolean;
+  /** The same for what a peer may hear before its login is decided: AUTH_PENDING, its INFO_PRE, and AUTH_FAILED. */
+  sendLoginMessage(text: string, nowMs: number): boolean;
   /** Makes the data keys of the newest active key state; later keys follow by themselves with the same parameters. */
   generateDataKeys(params: DataChannelParams, nowMs: number): void;
   /** Starts a renegotiation now. */
@@ -246,6 +266,8 @@ export interface TlsMulti {
   /** Where control packets go; set by the newest session, or by floating. */
   remote: LinkAddress | undefined;
   readonly identity: PeerIdentity | undefined;
+  /** Whether the newest key of the peer's session has data keys and its login was accepted. */
+  readonly authenticated: boolean;
   readonly params: DataChannelParams | undefined;
   /** Whether all reliable messages sent so far were acknowledged (exit notification waits for it). */
   readonly allAcked: boolean;

@@ -70,6 +70,7 @@ export function createPlainControl(none: CipherInfo): TlsMulti {
 class StaticControl implements TlsMulti {
   remote: LinkAddress | undefined;
   readonly identity = undefined;
+  readonly authenticated = true;
   readonly params: DataChannelParams;
   readonly allAcked = true;
   readonly drops: ReadonlyMap<string, number> = new Map();
@@ -121,6 +122,10 @@ class StaticControl implements TlsMulti {
   }
 
   sendMessage(): boolean {
+    return false;
+  }
+
+  sendLoginMessage(): boolean {
     return false;
   }
 

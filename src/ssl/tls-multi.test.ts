@@ -82,8 +82,8 @@ describe('handshake', () => {
         it(`makes a working tunnel: ${name}, TLS ${maxVersion}, ${tlsEkm ? 'exported keys' : 'PRF'}`, async () => {
           const pair = create({ ...wrapped(name), clientTls: { maxVersion }, params: { tlsEkm } });
           await pair.connect();
-          expect(types(pair.client)).toEqual(['session', 'active', 'keys']);
-          expect(types(pair.server)).toEqual(['session', 'active', 'keys']);
+          expect(types(pair.client)).toEqual(['session', 'promoted', 'active', 'keys']);
+          expect(types(pair.server)).toEqual(['session', 'promoted', 'active', 'keys']);
           expect(pair.tunnelWorks).toBe(true);
           expect(pair.client.multi.identity?.commonName).toBe('server');
           expect(pair.server.multi.identity).toMatchObject({
@@ -218,7 +218,7 @@ describe('renegotiation', () => {
         await pair.connect();
         pair[side].multi.softReset(pair.nowMs);
         await pair.pump();
-        expect(types(pair.client)).toEqual(['session', 'active', 'keys', 'active', 'keys']);
+        expect(types(pair.client)).toEqual(['session', 'promoted', 'active', 'keys', 'active', 'keys']);
         expect(pair.client.multi.sealKeys(pair.nowMs)?.keyId).toBe(1);
         expect(pair.tunnelWorks).toBe(true);
         pair.client.multi.sendMessage('EXIT', pair.nowMs);
@@ -402,7 +402,7 @@ describe('logins', () => {
   it('waits for the answer before the key is active', async () => {
     const pair = create(login('hans\u0007', 'secret'));
     await pair.connect();
-    expect(types(pair.server)).toEqual(['session', 'authenticate']);
+    expect(types(pair.server)).toEqual(['session', 'authenticate', 'promoted']);
     const event = pair.server.events[1]!;
     if (event.type !== 'authenticate') throw new Error('no login');
     expect(event.credentials).toEqual({ username: 'hans_', password: 'secret' });
@@ -418,11 +418,11 @@ describe('logins', () => {
       if (event.type === 'authenticate') {
         pair.server.multi.handleAuthResult(event.id, { ok: false, reason: 'no' }, pair.nowMs);
       } else if (event.type === 'auth-failed') {
-        pair.server.multi.sendMessage(`AUTH_FAILED,${event.reason}`, pair.nowMs);
+        pair.server.multi.sendLoginMessage(`AUTH_FAILED,${event.reason}`, pair.nowMs);
       }
     };
     await pair.connect();
-    expect(types(pair.server)).toEqual(['session', 'authenticate', 'auth-failed']);
+    expect(types(pair.server)).toEqual(['session', 'authenticate', 'promoted', 'auth-failed']);
     expect(messages(pair.client)).toEqual(['AUTH_FAILED,no']);
     pair.server.multi.generateDataKeys(pair.params, pair.nowMs);
     expect(pair.server.multi.sealKeys(pair.nowMs)).toBeUndefined();
@@ -459,13 +459,78 @@ describe('logins', () => {
   });
 });
 
+describe('what a peer hears before its login is decided', () => {
+  const asking = { username: 'hans', password: 'x' };
+  const asked = (): ReturnType<typeof create> =>
+    create({ clientConfig: { credentials: () => asking }, serverConfig: { needCredentials: true } });
+  const pending = (side: Side): number => {
+    const event = side.events.findLast((one) => one.type === 'authenticate');
+    if (event?.type !== 'authenticate') throw new Error('no login');
+    return event.id;
+  };
+
+  it('is about the login only', async () => {
+    const pair = asked();
+    await pair.connect();
+    const { multi } = pair.server;
+    expect(multi.authenticated).toBe(false);
+    expect(multi.sendMessage('PUSH_REPLY,auth-token secret', pair.nowMs)).toBe(false);
+    expect(multi.sendLoginMessage('AUTH_PENDING', pair.nowMs)).toBe(true);
+    await pair.pump();
+    expect(messages(pair.client)).toEqual(['AUTH_PENDING']);
+    multi.handleAuthResult(pending(pair.server), { ok: true }, pair.nowMs);
+    expect(multi.sendMessage('PUSH_REPLY', pair.nowMs)).toBe(true);
+    await pair.pump();
+    expect(messages(pair.client)).toEqual(['AUTH_PENDING', 'PUSH_REPLY']);
+  });
+
+  for (const ok of [true, false]) {
+    it(`in a renegotiation too: what was to be said waits for the verdict (${ok ? 'yes' : 'no'})`, async () => {
+      const pair = asked();
+      await pair.connect();
+      const { multi } = pair.server;
+      multi.handleAuthResult(pending(pair.server), { ok: true }, pair.nowMs);
+      await pair.pump();
+      multi.softReset(pair.nowMs);
+      multi.sendMessage('PUSH_REPLY,auth-token early', pair.nowMs);
+      await pair.pump();
+      multi.sendMessage('PUSH_REPLY,auth-token late', pair.nowMs);
+      await pair.pump();
+      expect(messages(pair.client)).toEqual([]);
+      expect(multi.authenticated).toBe(false);
+      multi.handleAuthResult(pending(pair.server), { ok }, pair.nowMs);
+      await pair.pump();
+      const said = ['PUSH_REPLY,auth-token early', 'PUSH_REPLY,auth-token late'];
+      expect(messages(pair.client)).toEqual(ok ? said : []);
+    });
+  }
+
+  it('forgets the identity of the session whose place it took', async () => {
+    const pair = asked();
+    await pair.connect();
+    pair.server.multi.handleAuthResult(pending(pair.server), { ok: true }, pair.nowMs);
+    await pair.pump();
+    expect(pair.server.multi.identity?.username).toBe('hans');
+    pair.restart(pair.client);
+    await pair.connect();
+    expect(pair.server.multi.identity).toBeUndefined();
+    expect(pair.server.multi.authenticated).toBe(false);
+    const promoted = pair.server.events.flatMap((event) =>
+      event.type === 'promoted' ? [event.session] : [],
+    );
+    expect(promoted).toHaveLength(2);
+    expect(promoted[1]).toBeGreaterThan(promoted[0]!);
+  });
+});
+
 describe('a returning peer', () => {
   it('takes over on the same address once it has proven itself', async () => {
     const pair = create();
     await pair.connect();
     pair.restart(pair.client);
     await pair.connect();
-    expect(types(pair.server)).toEqual(['session', 'active', 'keys', 'session', 'active', 'keys']);
+    const once = ['session', 'promoted', 'active', 'keys'];
+    expect(types(pair.server)).toEqual([...once, ...once]);
     expect(pair.tunnelWorks).toBe(true);
   });
 

@@ -71,6 +71,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   readonly #verifications = new Map<number, KeyState>();
   readonly #logins = new Map<number, Login>();
   #nextId = 1;
+  #sessionCount = 0;
   #remote: LinkAddress | undefined;
   #identity: PeerIdentity | undefined;
   #params: DataChannelParams | undefined;
@@ -97,6 +98,10 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   get identity(): PeerIdentity | undefined {
     return this.#identity;
+  }
+
+  get authenticated(): boolean {
+    return this.sessions.active?.primary.usable ?? false;
   }
 
   get params(): DataChannelParams | undefined {
@@ -184,11 +189,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     if (!login || isDead(login.key)) return;
     const { key, credentials } = login;
     const ok = result.ok && (!credentials || this.#lock.lockUsername(credentials.username, result.username));
-    key.auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
-    key.authReason = result.reason;
-    if (result.username !== undefined && key.identity) {
-      key.identity = { ...key.identity, username: result.username };
-    }
+    key.answerLogin({ ...result, ok });
     this.#settleLogin(key, nowMs);
     this.#process(nowMs);
   }
@@ -213,11 +214,21 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   sendMessage(text: string, nowMs: number): boolean {
     const { active } = this.sessions;
+    // Without an older key the peer has not got in yet: there is nothing that it may hear.
+    if (!active || (active.primary.auth !== 'KS_AUTH_TRUE' && !active.lameDuck)) return false;
+    if (active.primary.state < S_ACTIVE && !active.lameDuck) return false;
+    const sent = active.primary.sendMessage(text);
+    this.#process(nowMs);
+    return sent;
+  }
+
+  sendLoginMessage(text: string, nowMs: number): boolean {
+    const { active } = this.sessions;
     const key = active?.primary;
     // A login may take its time and tell the client about it: that waits for the key to become active.
     const early = key?.auth === 'KS_AUTH_DEFERRED' || active?.lameDuck !== undefined;
     if (!key || (key.state < S_ACTIVE && !early)) return false;
-    const sent = key.sendMessage(text);
+    const sent = key.sendLoginMessage(text);
     this.#process(nowMs);
     return sent;
   }
@@ -292,14 +303,23 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     for (const [id, other] of this.#verifications) if (isDead(other)) this.#verifications.delete(id);
     const id = this.#nextId++;
     this.#verifications.set(id, key);
-    this.#events.push({ type: 'verify', id, certificate });
+    this.#events.push({ type: 'verify', session: this.#serialOf(key), id, certificate });
   }
 
   askLogin(key: KeyState, credentials: Credentials | undefined): void {
     for (const [id, login] of this.#logins) if (isDead(login.key)) this.#logins.delete(id);
     const id = this.#nextId++;
     this.#logins.set(id, { key, credentials });
-    this.#events.push({ type: 'authenticate', id, keyId: key.keyId, credentials, identity: key.identity! });
+    const { keyId } = key;
+    const identity = key.identity!;
+    this.#events.push({
+      type: 'authenticate',
+      session: this.#serialOf(key),
+      id,
+      keyId,
+      credentials,
+      identity,
+    });
   }
 
   isSamePeer(identity: PeerIdentity): boolean {
@@ -320,8 +340,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#settleLogin(key, nowMs);
   }
 
-  handleMessage(text: string): void {
-    this.#events.push({ type: 'message', text });
+  handleMessage(key: KeyState, text: string): void {
+    this.#events.push({ type: 'message', session: this.#serialOf(key), text });
   }
 
   createInitial(remote: LinkAddress | undefined, nowMs: number, clientWrap?: ControlWrap): TlsSession {
@@ -335,7 +355,9 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.sessions.initial?.destroy();
     const hold = server && tcp;
     const skipResets = false;
-    const session = new TlsSession(this, { ownId, opcode, clientWrap, remote, hold, skipResets, nowMs });
+    const serial = ++this.#sessionCount;
+    const options = { serial, ownId, opcode, clientWrap, remote, hold, skipResets, nowMs };
+    const session = new TlsSession(this, options);
     this.sessions.initial = session;
     return session;
   }
@@ -362,6 +384,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     nowMs: number,
   ): TlsSession {
     const session = new TlsSession(this, {
+      serial: ++this.#sessionCount,
       ownId: Uint8Array.from(ids.own),
       opcode: op.P_CONTROL_HARD_RESET_SERVER_V2,
       clientWrap,
@@ -431,8 +454,10 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     sessions.active?.destroy();
     sessions.active = session;
     sessions.initial = undefined;
-    // A new session negotiates anew.
+    // A new session logs in and negotiates anew.
+    this.#identity = undefined;
     this.#params = undefined;
+    this.#events.push({ type: 'promoted', session: session.serial });
     if (session.remote) this.#remote = session.remote;
     const semi = session.primary.auth === 'KS_AUTH_TRUE' ? '' : 'semi-';
     this.#log(
@@ -453,14 +478,14 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     if (!session || key.state < S_ACTIVE || !key.identity || key.auth === 'KS_AUTH_DEFERRED') return;
     const { keyId, identity } = key;
     if (key.auth === 'KS_AUTH_FALSE') {
-      this.#events.push({ type: 'auth-failed', keyId, reason: key.authReason });
+      this.#events.push({ type: 'auth-failed', session: session.serial, keyId, reason: key.authReason });
       return;
     }
     this.#identity = identity;
     if (this.config.role === 'server' && this.config.p2mp) this.#lock.lock(identity);
     const first = !session.wasActive;
     session.wasActive = true;
-    this.#events.push({ type: 'active', keyId, first, identity });
+    this.#events.push({ type: 'active', session: session.serial, keyId, first, identity });
     this.#generate(session);
     if (key.state === S_ERROR) this.#process(nowMs);
   }
@@ -503,7 +528,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       return;
     }
     key.state = S_GENERATED_KEYS;
-    this.#events.push({ type: 'keys', keyId: key.keyId });
+    this.#events.push({ type: 'keys', session: session.serial, keyId: key.keyId });
   }
 
   /** A key failed: keeps old data keys alive where there are some, else the session is over. */
@@ -521,6 +546,11 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     else sessions.initial = undefined;
     if (this.config.tcp || !isAnyKeyActive(sessions))
       this.#events.push({ type: 'error', reason: 'tls-error', text });
+  }
+
+  /** 0, which is nobody's, for a key whose session is gone. */
+  #serialOf(key: KeyState): number {
+    return this.#sessionOf(key)?.serial ?? 0;
   }
 
   #sessionOf(key: KeyState): TlsSession | undefined {

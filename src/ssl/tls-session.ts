@@ -23,6 +23,8 @@ import { type KeyHost, KeyState } from './key-state.ts';
 const NO_PAYLOAD = new Uint8Array(0);
 
 export interface TlsSessionOptions {
+  /** Number among the sessions of its TlsMulti, from 1. */
+  readonly serial: number;
   readonly ownId: Uint8Array;
   readonly opcode: number;
   /** The wrap of a client's own key (tls-crypt-v2), which the session then destroys; the configuration's otherwise. */
@@ -35,6 +37,7 @@ export interface TlsSessionOptions {
 }
 
 export class TlsSession {
+  readonly serial: number;
   readonly ownId: Uint8Array;
   /** The peer's session id; undefined until its first packet. */
   peerId: Uint8Array | undefined;
@@ -54,6 +57,7 @@ export class TlsSession {
   constructor(host: KeyHost, options: TlsSessionOptions) {
     const { opcode, hold, skipResets, nowMs } = options;
     this.#host = host;
+    this.serial = options.serial;
     this.ownId = options.ownId;
     this.remote = options.remote;
     this.#clientWrap = options.clientWrap;
