@@ -12,6 +12,7 @@ import type { Pki } from '../test-kit/pki.ts';
 import { describeExit, type ExitStatus, Program, patient, sleep } from '../test-kit/process.ts';
 import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
 import { Agent, type PingOptions, ping } from '../test-kit/transfer.ts';
+import { waitForText } from '../test-kit/written-file.ts';
 import {
   clientLines,
   INNER_SERVER4,
@@ -353,8 +354,14 @@ export class Bed {
     return path;
   }
 
+  /** For files whose writer has ended; waitForText() is for the others. */
   read(name: string): string {
     return readFileSync(join(this.dir, name), 'utf8');
+  }
+
+  /** The text of a file that a program writes, once it is `whole`: until then it may be missing, empty or half there. */
+  waitForText(name: string, whole: RegExp, timeoutMs = 10_000): Promise<string> {
+    return waitForText(join(this.dir, name), whole, timeoutMs);
   }
 
   /** Last log lines of everything started, for error texts. */

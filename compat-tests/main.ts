@@ -3,7 +3,7 @@
  * Exit code 0 when nothing failed, 1 otherwise, 2 on wrong use. Without root or a peer every test counts
  * as skipped, and the first and last line say so.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, appendFileSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
@@ -14,7 +14,7 @@ import { KeptResults, writeResults } from './kept-results.ts';
 import { matrixTests } from './matrix.ts';
 import { PAIRINGS } from './pairing.ts';
 import { fits, type Peer, playsIn, readPeer } from './peer.ts';
-import { countResults, keyOf, resultLine, resultTables, writeDocs } from './report.ts';
+import { closingLines, journalLine, keyOf, resultLine, resultTables, writeDocs } from './report.ts';
 import { type CompatTest, runTests, type TestResult } from './runner.ts';
 import { scenarioTests } from './scenarios/list.ts';
 
@@ -26,7 +26,8 @@ const USAGE = `usage: npm run compat -- [options]
   --jobs N        tests at a time (default 3)
   --full          the full product instead of the pairwise design
   --list          names only
-  --quiet         only failures and the closing line
+  --quiet         only failures and the closing lines
+  --journal FILE  adds a line to FILE for each result as it comes
   --add           keeps the results of earlier runs against this peer: a run in pieces
   --unpassed      the same, and only tests that have not passed before
   --patience N    multiplies the time limits, for a busy machine (default 1)
@@ -42,6 +43,7 @@ const OPTIONS = {
   full: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
+  journal: { type: 'string' },
   add: { type: 'boolean', default: false },
   unpassed: { type: 'boolean', default: false },
   patience: { type: 'string', default: '1' },
@@ -71,7 +73,10 @@ async function main(): Promise<number> {
   const obstacle =
     namespacesUnavailable() ?? missing(programs.peer, 'peer') ?? missing(programs.ours, 'our program');
   const adds = options.add || options.unpassed;
-  const note = (result: TestResult) => (adds ? kept.add(result, facts) : undefined);
+  const note = (result: TestResult) => {
+    if (adds) kept.add(result, facts);
+    if (options.journal !== undefined) appendFileSync(options.journal, journalLine(result));
+  };
   const results =
     obstacle === undefined ? await run(tests, programs, options, note) : skipAll(tests, obstacle);
   print(`results: ${save(results, facts)}`);
@@ -124,9 +129,9 @@ function run(
   sweepTemporaryFolders();
   const stale = sweepStaleNamespaces();
   if (stale.length > 0) print(`removed stale namespaces: ${stale.join(' ')}`);
-  const onResult = (result: TestResult) => {
+  const onResult = (result: TestResult, again: boolean) => {
     note(result);
-    if (!options.quiet || result.outcome !== 'passed') print(resultLine(result));
+    if (!options.quiet || result.outcome !== 'passed') print(resultLine(result, again));
   };
   return runTests(tests, { jobs: options.jobs, programs, resultsDir: RESULTS_DIR, onResult });
 }
@@ -139,13 +144,11 @@ function skipAll(tests: readonly CompatTest[], why: string): TestResult[] {
 }
 
 function report(results: readonly TestResult[], notForPeer: number, options: Options): number {
-  const { passed, failed, skipped } = countResults(results);
   if (!options.quiet) print(`\n${resultTables(results)}\n`);
   if (notForPeer > 0) print(`${notForPeer} cases are not for this peer`);
-  if (skipped > 0)
-    print(`SKIPPED: ${skipped} compat tests: ${results.find((r) => r.outcome === 'skipped')?.detail}`);
-  print(`compat: ${passed} passed, ${failed} failed, ${skipped} skipped`);
-  return failed > 0 ? 1 : 0;
+  const { lines, good } = closingLines(results);
+  for (const line of lines) print(line);
+  return good ? 0 : 1;
 }
 
 /** Results of another user may be in the way; that is no reason to fail. */

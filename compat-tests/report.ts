@@ -22,7 +22,12 @@ export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** Those of the passed ones that failed beside others. */
+  readonly unsteady: number;
 }
+
+/** More unsteady tests than these are a failure of their own. */
+const MOST_UNSTEADY = 5;
 
 const COLUMNS: Readonly<Record<Pairing, string>> = {
   'ours-client': 'our client, peer server',
@@ -32,12 +37,37 @@ const COLUMNS: Readonly<Record<Pairing, string>> = {
 
 export function countResults(results: readonly TestResult[]): Counts {
   const count = (outcome: TestResult['outcome']) => results.filter((r) => r.outcome === outcome).length;
-  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
+  const unsteady = results.filter((r) => r.unsteady !== undefined).length;
+  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped'), unsteady };
+}
+
+/** The last lines of a run, and whether they mean success. */
+export function closingLines(results: readonly TestResult[]): { lines: string[]; good: boolean } {
+  const { passed, failed, skipped, unsteady } = countResults(results);
+  const lines: string[] = [];
+  if (skipped > 0) {
+    const why = results.find((r) => r.outcome === 'skipped')?.detail;
+    lines.push(`SKIPPED: ${skipped} compat tests: ${why}`);
+  }
+  if (unsteady > 0) lines.push(`unsteady: ${unsteady} failed beside others and passed alone`);
+  for (const { pairing, name, unsteady: reason } of results) {
+    if (reason !== undefined) lines.push(`  ${pairing}  ${name}: ${reason.split('\n', 1)[0]}`);
+  }
+  const tooMany = unsteady > MOST_UNSTEADY;
+  if (tooMany) lines.push(`FAIL more than ${MOST_UNSTEADY} unsteady tests, which counts as one failure`);
+  const failures = failed + (tooMany ? 1 : 0);
+  lines.push(`compat: ${passed} passed, ${failures} failed, ${skipped} skipped`);
+  return { lines, good: failures === 0 };
+}
+
+/** A result for scripts/stages.mjs, which counts those of a run that doesn't come to its closing lines. */
+export function journalLine(result: TestResult): string {
+  return `${JSON.stringify([keyOf(result), result.outcome])}\n`;
 }
 
 /** One line for a finished test, with the reason below when it did not pass. */
-export function resultLine(result: TestResult): string {
-  const mark = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' }[result.outcome];
+export function resultLine(result: TestResult, again = false): string {
+  const mark = again ? 'again' : { passed: 'ok   ', failed: 'FAIL ', skipped: 'skip ' }[result.outcome];
   const line = `${mark} ${result.seconds.toFixed(1).padStart(5)} s  ${result.pairing.padEnd(11)}  ${result.name}`;
   return result.detail === undefined ? line : `${line}\n  ${result.detail.split('\n').join('\n  ')}`;
 }

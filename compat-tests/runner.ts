@@ -1,5 +1,5 @@
 /**
- * Runs compat tests: some at a time, each in its own bed with a time limit, and gathers the results.
+ * Runs compat tests, each in its own bed with a time limit, and gathers the results.
  * A test fails by throwing; it is skipped by throwing Skipped. Logs of failed tests go to the results folder.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { Bed, type Programs } from './bed.ts';
 import type { TunnelOptions } from './config.ts';
 import type { Pairing } from './pairing.ts';
 import type { PeerLimits } from './peer.ts';
+import { playAll } from './schedule.ts';
 
 export interface CompatTest {
   readonly name: string;
@@ -21,9 +22,9 @@ export interface CompatTest {
   readonly limits: PeerLimits;
   readonly tunnel: TunnelOptions;
   readonly timeoutMs: number;
-  /** Client namespaces; 1 when left out. */
   /** Runs only with --full. */
   readonly full?: boolean;
+  /** Client namespaces; 1 when left out. */
   readonly clients?: number | undefined;
   /** Whether most of its time goes by without work for the processor. */
   readonly waits: boolean;
@@ -40,7 +41,12 @@ export interface TestResult {
   readonly seconds: number;
   /** Why it failed or was skipped. */
   readonly detail?: string;
+  /** Why it failed beside others, when it passed alone afterwards. */
+  readonly unsteady?: string;
 }
+
+/** Limit of what is done around a test: its certificates, its bed and the bed's end. */
+const AROUND_MS = 60_000;
 
 /** Thrown by a test that can't run on this machine. */
 export class Skipped extends Error {}
@@ -50,70 +56,55 @@ export interface RunOptions {
   readonly programs: Programs;
   /** Folder for logs of failed tests. */
   readonly resultsDir: string;
-  /** Called as each test ends. */
-  onResult(result: TestResult): void;
+  /** Called as each test ends; `again` says that it failed and will be tried once more. */
+  onResult(result: TestResult, again: boolean): void;
 }
 
-/**
- * Runs all tests, `jobs` at a time, long ones first. Beside every two of them runs one more that mostly waits.
- * Results come in the order of `tests`.
- */
-export async function runTests(tests: readonly CompatTest[], options: RunOptions): Promise<TestResult[]> {
-  const results = new Map<CompatTest, TestResult>();
-  const queue = [...tests].sort((a, b) => b.timeoutMs - a.timeoutMs);
-  const waiting = queue.filter((test) => test.waits);
-  const busy = queue.filter((test) => !test.waits);
-  const work = async (next: () => CompatTest | undefined) => {
-    for (let test = next(); test; test = next()) {
-      const result = await runTest(test, options);
-      results.set(test, result);
-      options.onResult(result);
-    }
-  };
-  const lanes = Array.from({ length: options.jobs }, () => work(() => busy.shift() ?? waiting.shift()));
-  const calmLanes = Array.from({ length: Math.floor(options.jobs / 2) }, () => work(() => waiting.shift()));
-  await Promise.all([...lanes, ...calmLanes]);
-  return tests.map((test) => results.get(test)!);
+/** Runs all tests as schedule.ts says. Results come in the order of `tests`. */
+export function runTests(tests: readonly CompatTest[], options: RunOptions): Promise<TestResult[]> {
+  const { jobs, onResult } = options;
+  return playAll(tests, { jobs, onResult, play: (test) => runTest(test, options) });
 }
 
 async function runTest(test: CompatTest, options: RunOptions): Promise<TestResult> {
   const { name, group, feature, pairing, tunnel } = test;
-  const pki = await pkiFor(tunnel.key);
   const startedMs = Date.now();
-  let outcome: TestResult['outcome'] = 'passed';
-  let detail: string | undefined;
-  let bed: Bed | undefined;
-  try {
-    bed = Bed.create(pairing, options.programs, tunnel, pki, { clients: test.clients ?? 1 });
-    await withLimit(test.run(bed), patient(test.timeoutMs));
-  } catch (error) {
-    outcome = error instanceof Skipped ? 'skipped' : 'failed';
-    detail = (error as Error).message;
-    if (bed && outcome === 'failed') saveLogs(options.resultsDir, test, `${detail}\n\n${bed.logs()}`);
-  } finally {
-    await bed?.close();
-  }
-  const seconds = (Date.now() - startedMs) / 1_000;
-  return {
-    name,
-    group,
-    feature,
-    pairing,
-    tunnel,
-    outcome,
-    seconds,
-    ...(detail === undefined ? {} : { detail }),
-  };
+  const end = await runInBed(test, options);
+  return { name, group, feature, pairing, tunnel, ...end, seconds: (Date.now() - startedMs) / 1_000 };
 }
 
-async function withLimit(work: Promise<void>, timeoutMs: number): Promise<void> {
+async function runInBed(
+  test: CompatTest,
+  options: RunOptions,
+): Promise<Pick<TestResult, 'outcome' | 'detail'>> {
+  let end: Pick<TestResult, 'outcome' | 'detail'> = { outcome: 'passed' };
+  let bed: Bed | undefined;
+  try {
+    const pki = await withLimit(pkiFor(test.tunnel.key), patient(AROUND_MS));
+    bed = Bed.create(test.pairing, options.programs, test.tunnel, pki, { clients: test.clients ?? 1 });
+    await withLimit(test.run(bed), patient(test.timeoutMs));
+  } catch (error) {
+    const { message: detail } = error as Error;
+    end = { outcome: error instanceof Skipped ? 'skipped' : 'failed', detail };
+    if (bed && end.outcome === 'failed') saveLogs(options.resultsDir, test, `${detail}\n\n${bed.logs()}`);
+  }
+  try {
+    if (bed) await withLimit(bed.close(), patient(AROUND_MS));
+  } catch (error) {
+    const details = [end.detail, `removing the bed: ${(error as Error).message}`];
+    end = { outcome: 'failed', detail: details.filter((text) => text !== undefined).join('\n') };
+  }
+  return end;
+}
+
+async function withLimit<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`took longer than ${timeoutMs / 1_000} s`)), timeoutMs);
   });
   // After the limit the bed is closed under the test; what it says then is of no interest.
   work.catch(() => undefined);
-  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
+  return Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }
 
 function saveLogs(dir: string, test: CompatTest, text: string): void {

@@ -1,22 +1,13 @@
 /**
- * Starts a program with a time limit and collects what it prints. At the limit, or when this process is
- * interrupted, it gets SIGTERM so that it can clean up, and its whole process group SIGKILL ten seconds
- * later.
+ * Starts a program, with a time limit if it has none of its own, and collects what it prints. At the limit, or when
+ * this process is interrupted, it gets SIGTERM so that it can clean up, and its whole process group SIGKILL ten
+ * seconds later.
  */
 import { spawn } from 'node:child_process';
 import { root } from './setup.mjs';
 
 const GRACE_MS = 10_000;
 const running = new Set();
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    for (const child of running) end(child);
-    process.exitCode = 1;
-    if (running.size === 0) process.exit(1);
-    setTimeout(() => process.exit(1), GRACE_MS + 1_000).unref();
-  });
-}
 
 /** Resolves with exit code (1 when killed), output, and whether the limit was hit. `echo` also prints it. */
 export function runLimited(file, args, { limitMs, echo = false, env = {} }) {
@@ -26,6 +17,7 @@ export function runLimited(file, args, { limitMs, echo = false, env = {} }) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  passSignalsOn();
   running.add(child);
   let output = '';
   const collect = (chunk) => {
@@ -35,10 +27,11 @@ export function runLimited(file, args, { limitMs, echo = false, env = {} }) {
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   let timedOut = false;
-  const timer = setTimeout(() => {
+  const atLimit = () => {
     timedOut = true;
     end(child);
-  }, limitMs);
+  };
+  const timer = limitMs === undefined ? undefined : setTimeout(atLimit, limitMs);
   return new Promise((resolve) => {
     const finish = (code) => {
       clearTimeout(timer);
@@ -51,6 +44,21 @@ export function runLimited(file, args, { limitMs, echo = false, env = {} }) {
     });
     child.on('close', finish);
   });
+}
+
+let passesSignals = false;
+
+function passSignalsOn() {
+  if (passesSignals) return;
+  passesSignals = true;
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      for (const child of running) end(child);
+      process.exitCode = 1;
+      if (running.size === 0) process.exit(1);
+      setTimeout(() => process.exit(1), GRACE_MS + 1_000).unref();
+    });
+  }
 }
 
 function end(child) {

@@ -111,10 +111,9 @@ async function staleRoutes(bed: Bed): Promise<void> {
   );
   bed.ip(ns, 'link', 'set', 'guest', 'up');
   bed.ip(ns, 'addr', 'add', '10.8.0.77/24', 'dev', 'guest');
-  const known = () => /^02:00:00:00:00:77(@0)?,client1,/m.test(bed.read('status.txt'));
-  await bed.waitUntil(known, 'the guest is not learned');
+  await bed.waitForText('status.txt', /\n02:00:00:00:00:77(@0)?,client1,.*\nEND\n$/s);
   bed.ip(ns, 'link', 'del', 'guest');
-  await bed.waitUntil(() => !known(), 'the guest is not forgotten', 15_000);
+  await bed.waitForText('status.txt', /^(?!.*02:00:00:00:00:77).*\nEND\n$/s, 15_000);
   await server.waitFor(/Initializing stale route check timer to run every 1 seconds/);
   await bed.checkPing(INNER_SERVER4);
 }

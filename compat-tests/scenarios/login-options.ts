@@ -277,7 +277,7 @@ async function endlessScripts(bed: Bed): Promise<void> {
   const endless = bed.write('endless.sh', `#!/bin/sh\necho $$ >> ${bed.dir}/pids\nexec sleep 1000\n`, 0o700);
   const server = await bed.startServer(['script-security 2', `client-connect ${endless}`]);
   bed.launchClient();
-  await bed.waitUntil(() => exists(bed, 'pids'), 'client-connect was not called');
+  await bed.waitForText('pids', /^\d+\n$/);
   const startMs = Date.now();
   await bed.stop(server);
   check(Date.now() - startMs < 8_000, `it took ${Date.now() - startMs} ms to end`);
@@ -290,20 +290,12 @@ async function endlessUp(bed: Bed): Promise<void> {
   const endless = bed.write('endless.sh', `#!/bin/sh\necho $$ >> ${bed.dir}/pids\nexec sleep 1000\n`, 0o700);
   await bed.startServer();
   const client = bed.launchClient(['script-security 2', `up ${endless}`]);
-  await bed.waitUntil(() => exists(bed, 'pids'), 'up was not called');
+  await bed.waitForText('pids', /^\d+\n$/);
   client.signal('SIGTERM');
   const { code } = await client.waitForExit(8_000);
   check(code === 1 || code === 0, `exit code ${code}\n${client.tail()}`);
   check(!isRunning(bed), 'the script runs on');
   bed.checkClean(bed.client().ns, before);
-}
-
-function exists(bed: Bed, name: string): boolean {
-  try {
-    return bed.read(name) !== '';
-  } catch {
-    return false;
-  }
 }
 
 function isRunning(bed: Bed): boolean {

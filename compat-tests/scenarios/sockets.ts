@@ -3,7 +3,7 @@
  * where the peer's server shows what ours must do.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isListening } from '../../test-kit/netns.ts';
 import { Program, runProgram, sleep } from '../../test-kit/process.ts';
@@ -185,11 +185,10 @@ async function portShare(bed: Bed): Promise<void> {
       argv: ['curl', '-sSk', '--limit-rate', '100k', '-o', '/dev/null', `${url}/large`],
       ns,
     });
-    for (let i = 0; i < 50 && readdirSync(journal).length === 0; i++) await sleep(50);
+    await bed.waitUntil(() => readdirSync(journal).length > 0, 'no journal file');
     const [file = ''] = readdirSync(journal);
     check(/^\[AF_INET\]127\.0\.0\.1:\d+$/.test(file), `journal file ${file}${bed.tails()}`);
-    const from = readFileSync(join(journal, file), 'latin1');
-    check(/^\[AF_INET\]10\.99\.0\.2:\d+$/.test(from), `journal says ${JSON.stringify(from)}`);
+    await bed.waitForText(join('journal', file), /^\[AF_INET\]10\.99\.0\.2:\d+$/);
     await bed.checkTransfer(INNER_SERVER4, 1_048_576);
     check(held.ended === undefined, `the other client's connection did not last${bed.tails()}`);
     await held.stop('SIGKILL');
@@ -207,8 +206,7 @@ async function portShare(bed: Bed): Promise<void> {
       ns,
     });
     check(got.lines.includes(`200 ${BODY_BYTES}`), `curl: ${got.lines.join(' ')}${bed.tails()}`);
-    for (let i = 0; i < 40 && readdirSync(journal).length > 0; i++) await sleep(50);
-    check(readdirSync(journal).length === 0, 'a journal file is left');
+    await bed.waitUntil(() => readdirSync(journal).length === 0, 'a journal file is left');
     check(server.has(/Non-OpenVPN client protocol detected/), `no word of the other protocol${bed.tails()}`);
     check(server.has(/SIGTERM\[soft,port-share-redirect\]/), `no redirect in the log${bed.tails()}`);
     await bed.checkTraffic(1);

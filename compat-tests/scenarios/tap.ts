@@ -120,7 +120,7 @@ async function dhcpGateway(bed: Bed): Promise<void> {
   await bed.waitUp(client);
   const routes = bed.ip(bed.client().ns, 'route');
   check(routes.includes('0.0.0.0/1 via 10.8.0.254 dev tap0'), `no route to the router:\n${routes}`);
-  await bed.waitUntil(() => bed.read('gateway') === '10.8.0.254\n', 'route-up does not know the gateway');
+  await bed.waitForText('gateway', /^10\.8\.0\.254\n$/);
 }
 
 async function clientToClient(bed: Bed): Promise<void> {
@@ -171,8 +171,7 @@ async function refusedAddress(bed: Bed): Promise<void> {
   await server.waitFor(/MULTI: bad source address from client \[02:00:00:00:00:bb@0\], packet dropped/);
   bed.ip(bed.client().ns, 'link', 'set', 'dev', 'tap0', 'address', '02:00:00:00:00:aa');
   await bed.checkPing(INNER_SERVER4);
-  const learned = bed.read('learned');
-  check(/^add 02:00:00:00:00:aa@0 client1$/m.test(learned), `learn-address: ${learned}`);
+  await bed.waitForText('learned', /^add 02:00:00:00:00:aa@0 client1$/m);
   await bed.stop(client);
 }
 
@@ -180,8 +179,7 @@ async function statusFile(bed: Bed): Promise<void> {
   const server = await bed.startServer(['status status.txt 1', 'status-version 2']);
   await bed.startClient(['lladdr 02:00:00:00:00:aa']);
   await bed.checkPing(INNER_SERVER4);
-  const wanted = /^ROUTING_TABLE,02:00:00:00:00:aa@0,client1,10\.99\.0\.2:\d+,/m;
-  await bed.waitUntil(() => wanted.test(bed.read('status.txt')), `no line ${wanted} in the status file`);
+  await bed.waitForText('status.txt', /\nROUTING_TABLE,02:00:00:00:00:aa@0,client1,10\.99\.0\.2:\d+,/);
   await bed.stop(server);
 }
 
@@ -226,10 +224,9 @@ async function staleAddress(bed: Bed): Promise<void> {
   await bed.startServer(['status status.txt 1', 'status-version 2', 'stale-routes-check 3 1']);
   await bed.startClient(['lladdr 02:00:00:00:00:aa']);
   await bed.checkPing(INNER_SERVER4);
-  const known = (): boolean => bed.read('status.txt').includes('02:00:00:00:00:aa@0');
-  await bed.waitUntil(known, 'the MAC address is not learned');
+  await bed.waitForText('status.txt', /02:00:00:00:00:aa@0.*\nEND\n$/s);
   bed.ip(bed.client().ns, 'link', 'set', 'dev', 'tap0', 'down');
-  await bed.waitUntil(() => !known(), 'the MAC address is not forgotten', 15_000);
+  await bed.waitForText('status.txt', /^(?!.*02:00:00:00:00:aa@0).*\nEND\n$/s, 15_000);
   bed.ip(bed.client().ns, 'link', 'set', 'dev', 'tap0', 'up');
   await bed.checkPing(INNER_SERVER4);
 }
