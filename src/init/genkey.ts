@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { CryptoError, OptionsError } from '../base/base.ts';
+import { CryptoError, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import {
   AUTH_TOKEN_KEY,
   KEY2_BYTES,
@@ -15,33 +16,71 @@ import {
   writeStaticKey,
 } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import type { GenkeyOptions, Options } from '../options/options.ts';
+import type { FileOrInline, GenkeyOptions, Options } from '../options/options.ts';
 import {
   MAX_METADATA_BYTES,
   METADATA_TIMESTAMP,
   METADATA_USER,
   TlsCryptV2ServerKey,
 } from '../reliable/reliable.ts';
+import { errnoLine } from '../socket/socket.ts';
 import { readText } from './file-text.ts';
 import { readServerKey } from './tls-setup.ts';
 
+/** 2.x's D_GENKEY: from this verbosity on it is told where a static key went. */
+const TELLING_VERB = 3;
+
+/** What 2.x says when a key can't be written, for each kind of key. */
+const WRITE_FAILED: Readonly<Record<GenkeyOptions['type'], (reason: string) => string>> = {
+  secret: () => 'Failed to write key file',
+  'tls-crypt-v2-server': (reason) => `ERROR: could not write key file: ${reason}`,
+  'auth-token': (reason) => `ERROR: could not write key file: ${reason}`,
+  'tls-crypt-v2-client': () => 'ERROR: could not write client key file',
+};
+
+/** What a tool mode speaks by. */
+export interface ToolOutput {
+  /** Plain text on standard output. */
+  readonly print: (text: string) => void;
+  readonly log: Pick<Logger, 'log'>;
+}
+
 /** Makes the key; the exit status. Throws CryptoError or OptionsError where 2.x ends fatally. */
-export function generateKey(options: Options, genkey: GenkeyOptions, print: (text: string) => void): number {
+export function generateKey(options: Options, genkey: GenkeyOptions, { print, log }: ToolOutput): number {
+  const old = oldFile(options, genkey);
+  if (old !== undefined) {
+    const form = 'Using --genkey --secret filename is DEPRECATED.  Use --genkey secret filename instead.';
+    log.log(M_WARN, `WARNING: ${form}`);
+  }
+  const file = old ?? genkey.file;
   const text = keyText(options, genkey);
-  if (genkey.file === undefined || genkey.file === '') {
-    // 2.x ends a client key on standard output with an empty line.
-    print(genkey.type === 'tls-crypt-v2-client' ? `${text}\n` : text);
-    return 0;
-  }
-  try {
-    writeFileSync(genkey.file, text, { mode: 0o600 });
-  } catch (cause) {
-    const { code, errno } = cause as NodeJS.ErrnoException;
-    throw new CryptoError(`Cannot open file '${genkey.file}' for write: ${code} (errno=${-(errno ?? 0)})`, {
-      cause,
-    });
-  }
+  if (file) writeKey(file, text, genkey.type);
+  // 2.x ends what it prints itself with an empty line, and leaves that to the text of a PEM file.
+  else print(genkey.type === 'secret' || genkey.type === 'tls-crypt-v2-client' ? `${text}\n` : text);
+  if (genkey.type === 'secret' && options.verb >= TELLING_VERB)
+    print(`Randomly generated 2048 bit key written to ${old ?? '(null)'}`);
   return 0;
+}
+
+/** The file of `--genkey --secret FILE`, the form of 2.4 that installers use. Throws OptionsError where 2.x refuses it. */
+function oldFile({ secret }: Options, { type, file }: GenkeyOptions): string | undefined {
+  if (secret === undefined) return undefined;
+  if (type !== 'secret') {
+    const form = 'Using --genkey type with --secret filename is not supported.';
+    throw new OptionsError(`${form}  Use --genkey type filename instead.`);
+  }
+  if (file) throw new OptionsError('You must provide a filename to either --genkey or --secret, not both');
+  return secret.kind === 'file' ? secret.path : '';
+}
+
+function writeKey(file: string, text: string, type: GenkeyOptions['type']): void {
+  try {
+    writeFileSync(file, text, { mode: 0o600 });
+  } catch (error) {
+    const reason = errnoLine('', error as NodeJS.ErrnoException).slice(2);
+    const cause = new CryptoError(`Cannot open file '${file}' for write: ${reason}`, { cause: error });
+    throw new CryptoError(WRITE_FAILED[type](reason), { cause });
+  }
 }
 
 function keyText(options: Options, { type, extra }: GenkeyOptions): string {
@@ -65,7 +104,7 @@ function clientKeyText(options: Options, base64Metadata: string | undefined): st
     );
   }
   const metadata = base64Metadata === undefined ? timestamp() : userMetadata(base64Metadata);
-  const key = readServerKey(readText(file, 'tls-crypt-v2'));
+  const key = serverKey(file);
   const server = new TlsCryptV2ServerKey({ key, crypto: createNodeCrypto() });
   try {
     return withRandom(KEY2_BYTES, (key2) => {
@@ -77,6 +116,22 @@ function clientKeyText(options: Options, base64Metadata: string | undefined): st
   } finally {
     key.fill(0);
     server.destroy();
+  }
+}
+
+/** Throws CryptoError with 2.x's words for a file that can't be read and for one that holds no such key. */
+function serverKey(file: FileOrInline): Uint8Array {
+  try {
+    return readServerKey(readText(file, 'tls-crypt-v2'));
+  } catch (error) {
+    if (!(error instanceof OpenVpnError)) throw error;
+    const name = file.kind === 'file' ? file.path : '[[INLINE]]';
+    const why =
+      error instanceof OptionsError
+        ? `ERROR: failed to read ${TLS_CRYPT_V2_SERVER_KEY} file (${name})`
+        : `ERROR: ${TLS_CRYPT_V2_SERVER_KEY} pem decode failed`;
+    const cause = new CryptoError(why, { cause: error });
+    throw new CryptoError('ERROR: invalid tls-crypt-v2 server key format', { cause });
   }
 }
 

@@ -107,7 +107,20 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
       print(formatVersion(version));
       return 0;
     default:
-      return runTool(result, print);
+      return runToolMode(program, log, result);
+  }
+}
+
+/** 2.x opens no log file before these. */
+function runToolMode(program: Program, log: RealLogger, result: ParseResult): number {
+  setUpLog(log, { ...result.options, log: undefined });
+  for (const line of result.messages) writeEarly(program, log, line);
+  try {
+    return runTool(result, { print: program.print, log });
+  } catch (error) {
+    if (!(error instanceof OptionsError)) throw error;
+    printOptionsError(program, log, error);
+    return 1;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Small parts around the process: port names, tool modes, PID files, dropped privileges. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -33,16 +33,92 @@ describe('portOf', () => {
 });
 
 describe('runTool', () => {
-  it('prints a fresh static key, or writes it for its owner alone', () => {
+  const OLD = 'Using --genkey --secret filename is DEPRECATED.  Use --genkey secret filename instead.';
+
+  function run(genkey: { type: string; file?: string }, options: Partial<Options> = {}) {
     const printed: string[] = [];
-    const print = (text: string): void => void printed.push(text);
-    expect(runTool(tool({ type: 'secret', file: undefined }), print)).toBe(0);
+    const log = new MemoryLogger(3);
+    const tool = { genkey: { extra: undefined, ...genkey } as NonNullable<Options['genkey']>, ...options };
+    const result: ParseResult = { options: withOptions(tool), messages: [], tool: 'genkey' };
+    expect(runTool(result, { print: (text) => void printed.push(text), log })).toBe(0);
+    return { printed, lines: log.lines };
+  }
+
+  it('prints a fresh static key with an empty line behind it, or writes it for its owner alone', () => {
+    const { printed } = run({ type: 'secret' });
     expect(readStaticKey(printed[0]!)).toHaveLength(256);
+    expect(printed[0]).toMatch(/-----END OpenVPN Static key V1-----\n\n$/);
     const path = join(dir, 'ta.key');
-    expect(runTool(tool({ type: 'secret', file: path }), print)).toBe(0);
-    expect(printed).toHaveLength(1);
+    expect(run({ type: 'secret', file: path }).printed).toEqual([]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(path).size).toBe(636);
     expect(readFileSync(path, 'utf8')).not.toBe(printed[0]);
+  });
+
+  it('writes the file of --secret, as installers of 2.4 ask for it', () => {
+    const path = join(dir, 'old.key');
+    const secret = { kind: 'file', path } as const;
+    expect(run({ type: 'secret' }, { secret })).toEqual({ printed: [], lines: [`WARNING: ${OLD}`] });
+    expect(readStaticKey(readFileSync(path, 'utf8'))).toHaveLength(256);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('refuses --secret beside a file, and beside other types', () => {
+    const secret = { kind: 'file', path: join(dir, 'refused.key') } as const;
+    expect(() => run({ type: 'secret', file: join(dir, 'other.key') }, { secret })).toThrow(
+      'You must provide a filename to either --genkey or --secret, not both',
+    );
+    for (const type of ['tls-crypt-v2-server', 'tls-crypt-v2-client', 'auth-token']) {
+      expect(() => run({ type }, { secret })).toThrow(
+        'Using --genkey type with --secret filename is not supported.  Use --genkey type filename instead.',
+      );
+    }
+    expect(existsSync(secret.path)).toBe(false);
+  });
+
+  it('tells at verb 3 where a static key went, by the name of --secret alone', () => {
+    const path = join(dir, 'told.key');
+    const told = (file: string) => [`Randomly generated 2048 bit key written to ${file}`];
+    expect(run({ type: 'secret', file: path }, { verb: 3 }).printed).toEqual(told('(null)'));
+    const secret = { kind: 'file', path } as const;
+    expect(run({ type: 'secret' }, { verb: 3, secret }).printed).toEqual(told(path));
+    expect(run({ type: 'auth-token', file: path }, { verb: 3 }).printed).toEqual([]);
+  });
+
+  it.each([
+    ['secret', 'Failed to write key file'],
+    ['tls-crypt-v2-server', 'ERROR: could not write key file: No such file or directory (errno=2)'],
+    ['auth-token', 'ERROR: could not write key file: No such file or directory (errno=2)'],
+  ])('says why a key of type %s can not be written', (type, message) => {
+    let thrown: unknown;
+    try {
+      run({ type, file: join(dir, 'nowhere', 'x') });
+    } catch (error) {
+      thrown = error;
+    }
+    const why = `Cannot open file '${join(dir, 'nowhere', 'x')}' for write: No such file or directory (errno=2)`;
+    expect(thrown).toMatchObject({ message, cause: { message: why } });
+  });
+
+  it('names what is wrong with the server key of a client key', () => {
+    const junk = join(dir, 'junk.key');
+    writeFileSync(junk, 'junk');
+    for (const [path, why] of [
+      [junk, 'ERROR: OpenVPN tls-crypt-v2 server key pem decode failed'],
+      [
+        join(dir, 'none'),
+        `ERROR: failed to read OpenVPN tls-crypt-v2 server key file (${join(dir, 'none')})`,
+      ],
+    ] as const) {
+      let thrown: unknown;
+      try {
+        run({ type: 'tls-crypt-v2-client' }, { tlsCryptV2: { kind: 'file', path } });
+      } catch (error) {
+        thrown = error;
+      }
+      const message = 'ERROR: invalid tls-crypt-v2 server key format';
+      expect(thrown).toMatchObject({ message, cause: { message: why } });
+    }
   });
 });
 
@@ -95,11 +171,6 @@ describe('Privileges', () => {
     ]);
   });
 });
-
-function tool(genkey: { type: string; file: string | undefined }): ParseResult {
-  const options = withOptions({ genkey: genkey as NonNullable<Options['genkey']> });
-  return { options, messages: [], tool: 'genkey' };
-}
 
 function createPrivileges(): { privileges: Privileges; log: MemoryLogger } {
   const log = new MemoryLogger();
