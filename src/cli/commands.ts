@@ -3,18 +3,29 @@
  * 2.x's own grammar, so nothing of this is in there).
  *
  *   openvpn-ts quickstart [--check]          openvpn-ts pki init | server NAME | client NAME
- *   openvpn-ts profile NAME --remote HOST    openvpn-ts version
+ *   openvpn-ts profile NAME --remote HOST    openvpn-ts --version
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { OpenVpnError } from '../base/base.ts';
+import { errnoLine } from '../socket/socket.ts';
 import { PkiStore } from './pki-store.ts';
+import { writePrivateFile } from './private-file.ts';
 import { clientProfile } from './profile.ts';
 import { runQuickstart } from './quickstart.ts';
 import { runTransfer } from './quickstart-transfer.ts';
 
 /** Bytes of quickstart's transfer, each way. */
 const TRANSFER_BYTES = 24 * 1024 * 1024;
+
+/** System calls in the words of a sentence. */
+const VERBS: Readonly<Record<string, string>> = {
+  open: 'cannot open',
+  mkdir: 'cannot make the folder',
+  rename: 'cannot write',
+  write: 'cannot write',
+  scandir: 'cannot read the folder',
+};
 
 interface ProfileOptions {
   readonly dir: string;
@@ -26,14 +37,17 @@ interface ProfileOptions {
 
 /** The whole command line; `setStatus` gets the exit status of commands that have one. */
 export function createProgram(setStatus: (status: number) => void): Command {
-  const program = new Command('openvpn-ts').description('OpenVPN in TypeScript: set up, try out, look after');
+  const version = `openvpn-ts ${packageVersion()}`;
+  const program = new Command('openvpn-ts')
+    .description('OpenVPN in TypeScript: set up, try out, look after')
+    .version(version, '--version', 'print the version of this package');
   addQuickstart(program, setStatus);
   addPki(program);
   addProfile(program);
   program
     .command('version')
     .description('print the version of this package')
-    .action(() => print(`openvpn-ts ${packageVersion()}\n`));
+    .action(() => print(`${version}\n`));
   return program;
 }
 
@@ -43,14 +57,32 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram((value) => {
     status = value;
   });
+  throwAtExit(program);
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    if (!(error instanceof OpenVpnError)) throw error;
-    process.stderr.write(`openvpn-ts: ${error.message}\n`);
+    // Said already, by the parser of the command line.
+    if (error instanceof CommanderError) return error.exitCode;
+    const sentence = sentenceOf(error);
+    if (sentence === undefined) throw error;
+    process.stderr.write(`openvpn-ts: ${sentence}\n`);
     return 1;
   }
   return status;
+}
+
+/** The parser would end the process by itself. */
+function throwAtExit(command: Command): void {
+  command.exitOverride();
+  for (const inner of command.commands) throwAtExit(inner);
+}
+
+/** What the user can do something about, in a line; undefined for a bug. */
+function sentenceOf(error: unknown): string | undefined {
+  if (error instanceof OpenVpnError) return error.message;
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || syscall === undefined) return undefined;
+  return errnoLine(path === undefined ? syscall : `${VERBS[syscall] ?? syscall} ${path}`, error);
 }
 
 function addQuickstart(program: Command, setStatus: (status: number) => void): void {
@@ -58,9 +90,10 @@ function addQuickstart(program: Command, setStatus: (status: number) => void): v
     .command('quickstart')
     .description('make a PKI and configuration, start a server, connect a client, and serve')
     .option('--dir <folder>', 'where everything is kept', 'quickstart')
+    .option('--port <number>', "the server's UDP port (default: the first free one from 1194 on)", portNumber)
     .option('--check', 'stop after the main job; exit status 0 when ping and transfer went through', false)
-    .action(async ({ dir, check }: { dir: string; check: boolean }) => {
-      setStatus(await runQuickstart({ directory: dir, check, bytes: TRANSFER_BYTES }));
+    .action(async ({ dir, check, port }: { dir: string; check: boolean; port?: number }) => {
+      setStatus(await runQuickstart({ directory: dir, check, bytes: TRANSFER_BYTES, port }));
     });
   program
     .command('quickstart-peer <host> <port> <bytes>', { hidden: true })
@@ -105,16 +138,15 @@ function addProfile(program: Command): void {
     .action((name: string, options: ProfileOptions) => {
       const { remote, port, proto, output } = options;
       if (proto !== 'udp' && proto !== 'tcp') throw new OpenVpnError(`--proto is udp or tcp, not '${proto}'`);
-      const text = clientProfile({ remote, port, proto }, new PkiStore(options.dir).bundle(name));
+      const text = clientProfile({ remote, port, proto }, new PkiStore(options.dir).clientBundle(name));
       if (output === undefined) print(text);
-      else writeFileSync(output, text, { mode: 0o600 });
+      else writePrivateFile(output, text);
     });
 }
 
 function portNumber(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65535)
-    throw new InvalidArgumentError('not a port number');
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) throw new InvalidArgumentError('not a port number');
   return port;
 }
 

@@ -3,9 +3,11 @@
  *
  *   ca.crt  ca.key  tls-crypt.key  issued/NAME.crt  private/NAME.key
  */
+import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OpenVpnError } from '../base/base.ts';
+import { errnoLine } from '../socket/socket.ts';
 import {
   type Credential,
   createAuthority,
@@ -22,6 +24,9 @@ export interface Bundle extends Credential {
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/;
 
+/** X.509 extended key usage. */
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
 export class PkiStore {
   readonly directory: string;
 
@@ -36,6 +41,8 @@ export class PkiStore {
   /** Makes CA and tls-crypt key. Throws OpenVpnError when there is a CA already. */
   async init(commonName: string): Promise<void> {
     if (this.exists) throw new OpenVpnError(`${this.directory} has a CA already`);
+    if (commonName.trim() === '' || commonName.length > 64)
+      throw new OpenVpnError('the name of a CA has 1 to 64 characters');
     for (const folder of ['.', 'issued', 'private']) {
       mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
     }
@@ -70,6 +77,17 @@ export class PkiStore {
     };
   }
 
+  /** The same for a client's profile. Throws OpenVpnError for a certificate that lets its holder be a server. */
+  clientBundle(name: string): Bundle {
+    const bundle = this.bundle(name);
+    if (isForServers(bundle.certificate)) {
+      throw new OpenVpnError(
+        `'${name}' is the certificate of a server, whose key must not leave it: make one for the client (pki client NAME)`,
+      );
+    }
+    return bundle;
+  }
+
   names(): string[] {
     return readdirSync(this.#path('issued'))
       .filter((file) => file.endsWith('.crt'))
@@ -84,11 +102,18 @@ export class PkiStore {
     try {
       return readFileSync(this.#path(file), 'utf8');
     } catch (cause) {
-      throw new OpenVpnError(`cannot read ${this.#path(file)}`, undefined, { cause });
+      throw new OpenVpnError(errnoLine(`cannot read ${this.#path(file)}`, cause as Error), undefined, {
+        cause,
+      });
     }
   }
 
   #write(file: string, text: string, mode: number): void {
     writeFileSync(this.#path(file), text, { mode, flag: 'wx' });
   }
+}
+
+/** What a certificate without extended key usage is for, nobody knows. */
+function isForServers(certificate: string): boolean {
+  return new X509Certificate(certificate).keyUsage?.includes(SERVER_AUTH) ?? false;
 }

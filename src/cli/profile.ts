@@ -2,6 +2,7 @@
  * Texts of server.conf and client.ovpn with everything inside (inline blocks), for quickstart and
  * `openvpn-ts profile`. They use only options that stock OpenVPN 2.4 and newer know.
  */
+import { OpenVpnError } from '../base/base.ts';
 import type { Bundle } from './pki-store.ts';
 
 export interface ClientProfile {
@@ -18,7 +19,17 @@ export interface ServerProfile {
   readonly network: string;
 }
 
+/** Host names and addresses; anything else would become more words or lines of the profile. */
+const HOST = /^[\p{L}\p{N}_][\p{L}\p{N}._:%-]{0,252}$/u;
+/** An IPv6 address may begin with its colons. */
+const IPV6 = /^::[0-9A-Fa-f:.%\w]{0,60}$/;
+
+/** Throws OpenVpnError for a remote that can't be in a profile. */
 export function clientProfile(profile: ClientProfile, bundle: Bundle): string {
+  if (!HOST.test(profile.remote) && !IPV6.test(profile.remote))
+    throw new OpenVpnError(`${JSON.stringify(profile.remote)} is neither a host name nor an address`);
+  if (!Number.isInteger(profile.port) || profile.port < 1 || profile.port > 65535)
+    throw new OpenVpnError(`${profile.port} is not a port number`);
   return `client
 dev tun
 proto ${profile.proto === 'udp' ? 'udp' : 'tcp-client'}

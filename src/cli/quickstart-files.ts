@@ -2,14 +2,16 @@
  * The quickstart/ folder: a PKI, server.conf and client.ovpn, made once and used again on later starts.
  * The user may edit both; what quickstart itself needs to know (port, network) is read from server.conf.
  *
- *   pki/  server.conf  client.ovpn  client-here.ovpn (same client, other remote)  *.log  status
+ *   pki/  server.conf  client.ovpn (for another machine)  client-here.ovpn (for the client here)  *.log  status
  */
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { OpenVpnError } from '../base/base.ts';
-import { PkiStore } from './pki-store.ts';
+import type { LeafKind } from './pki.ts';
+import { type Bundle, PkiStore } from './pki-store.ts';
+import { writePrivateFile } from './private-file.ts';
 import { clientProfile, serverProfile } from './profile.ts';
 import { type Ipv4Network, overlapsAny } from './quickstart-subnet.ts';
 
@@ -24,6 +26,8 @@ export interface QuickstartFiles {
   readonly network: string;
   /** This machine's address in client.ovpn. */
   readonly remote: string;
+  /** Certificate and key of the client here: with those of client.ovpn the two would throw each other out. */
+  readonly here: Bundle;
 }
 
 /** Networks for the tunnel, tried in turn; /24 each. */
@@ -32,15 +36,22 @@ const FIRST_PORT = 1194;
 const PORT_TRIES = 50;
 const SERVER_NAME = 'server';
 const CLIENT_NAME = 'client1';
+const HERE_NAME = 'client-here';
 
-/** Makes the folder, or reads what is there. `taken` are the networks that the machine has routes to. */
+/**
+ * Makes the folder, or reads what is there. `taken` are the networks that the machine has routes to. A `port` that is
+ * given replaces the one in both files.
+ */
 export async function openQuickstart(
   directory: string,
   taken: readonly Ipv4Network[],
+  wantedPort?: number,
 ): Promise<QuickstartFiles> {
   const serverConf = join(directory, 'server.conf');
   const fresh = !existsSync(serverConf);
-  if (fresh) await makeFiles(directory, serverConf, taken);
+  if (fresh) await makeFiles(directory, serverConf, taken, wantedPort);
+  else if (wantedPort !== undefined) changePort(directory, wantedPort);
+  const here = await issueOnce(new PkiStore(join(directory, 'pki')), 'client', HERE_NAME);
   const text = readFileSync(serverConf, 'utf8');
   const network = firstWord(text, 'server') ?? VPN_NETWORKS[0]!;
   if (!fresh && overlapsAny(network, 24, taken)) {
@@ -51,18 +62,32 @@ export async function openQuickstart(
   const clientOvpn = join(directory, 'client.ovpn');
   const remote = firstWord(readFileSync(clientOvpn, 'utf8'), 'remote') ?? 'localhost';
   const port = Number(firstWord(text, 'port') ?? FIRST_PORT);
-  return { directory, serverConf, clientOvpn, fresh, port, network, remote };
+  return { directory, serverConf, clientOvpn, fresh, port, network, remote, here };
 }
 
-/** client.ovpn with another remote, for the client in the namespace. Returns its path. */
+/** client.ovpn with another remote and a certificate of its own, for the client on this machine. Returns its path. */
 export function writeLocalProfile(files: QuickstartFiles, remote: string): string {
   const path = join(files.directory, 'client-here.ovpn');
-  const text = readFileSync(files.clientOvpn, 'utf8').replace(
-    /^remote .*$/m,
-    `remote ${remote} ${files.port}`,
-  );
-  writeFileSync(path, text, { mode: 0o600 });
+  const text = readFileSync(files.clientOvpn, 'utf8')
+    .replace(/^remote .*$/m, `remote ${remote} ${files.port}`)
+    .replace(/^<cert>$.*?^<\/cert>$/ms, inlineBlock('cert', files.here.certificate))
+    .replace(/^<key>$.*?^<\/key>$/ms, inlineBlock('key', files.here.privateKey));
+  writePrivateFile(path, text);
   return path;
+}
+
+function inlineBlock(name: string, text: string): string {
+  return `<${name}>\n${text.trimEnd()}\n</${name}>`;
+}
+
+function changePort(directory: string, port: number): void {
+  for (const [name, line, text] of [
+    ['server.conf', /^port .*$/m, `port ${port}`],
+    ['client.ovpn', /^(remote \S+) .*$/m, `$1 ${port}`],
+  ] as const) {
+    const path = join(directory, name);
+    writePrivateFile(path, readFileSync(path, 'utf8').replace(line, text));
+  }
 }
 
 /** The server takes the first address of its network. */
@@ -80,25 +105,25 @@ async function makeFiles(
   directory: string,
   serverConf: string,
   taken: readonly Ipv4Network[],
+  wantedPort: number | undefined,
 ): Promise<void> {
   const network = VPN_NETWORKS.find((candidate) => !overlapsAny(candidate, 24, taken));
   if (network === undefined)
     throw new OpenVpnError('every network that quickstart knows is in use on this machine');
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const store = new PkiStore(join(directory, 'pki'));
   if (!store.exists) await store.init('openvpn-ts quickstart CA');
-  const names = store.names();
-  const server = names.includes(SERVER_NAME)
-    ? store.bundle(SERVER_NAME)
-    : await store.issue('server', SERVER_NAME);
-  const client = names.includes(CLIENT_NAME)
-    ? store.bundle(CLIENT_NAME)
-    : await store.issue('client', CLIENT_NAME);
+  const server = await issueOnce(store, 'server', SERVER_NAME);
+  const client = await issueOnce(store, 'client', CLIENT_NAME);
   const profile = clientProfile({ remote: ownAddress(), port, proto: 'udp' }, client);
-  writeFileSync(join(directory, 'client.ovpn'), profile, { mode: 0o600 });
+  writePrivateFile(join(directory, 'client.ovpn'), profile);
   // Last, since its presence says that everything is there.
-  writeFileSync(serverConf, serverProfile({ port, proto: 'udp', network }, server), { mode: 0o600 });
+  writePrivateFile(serverConf, serverProfile({ port, proto: 'udp', network }, server));
+}
+
+async function issueOnce(store: PkiStore, kind: LeafKind, name: string): Promise<Bundle> {
+  return store.names().includes(name) ? store.bundle(name) : store.issue(kind, name);
 }
 
 /** First argument of an option's first line. */

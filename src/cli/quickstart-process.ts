@@ -52,6 +52,27 @@ export async function mustRun(command: string, args: readonly string[]): Promise
   throw new OpenVpnError(`${command} ${args.join(' ')}: ${stderr.trim() || `status ${status}`}`);
 }
 
+/** Waiting that the user is told about, and again at the end of each further such time. */
+const TELL_MS = 2000;
+
+/** Says that `what` still goes on while `work` takes longer than two seconds. */
+export async function tellWhile<T>(what: string, work: Promise<T>): Promise<T> {
+  const startMs = performance.now();
+  let told = 1;
+  const timer = setInterval(() => {
+    const seconds = Math.round((performance.now() - startMs) / 1000);
+    // After 2, 4, 8, ... seconds.
+    if (seconds * 1000 < told * TELL_MS) return;
+    told *= 2;
+    process.stdout.write(`  still ${what} (${seconds} s)\n`);
+  }, TELL_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** How long an openvpn process may take to end by SIGTERM before it is killed. */
 const STOP_MS = 5000;
 /** How long output may still come after a process has ended. */

@@ -31,6 +31,11 @@ export function statusLine(text: string): string {
   return `clients: ${names.join(', ')}${more}  ${traffic}  connected ${duration(now - first)}`;
 }
 
+/** As much of a line as stays on one row of a terminal: a longer one would wrap, and not be overwritten. */
+export function fitLine(line: string, columns: number): string {
+  return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;
+}
+
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -1,13 +1,24 @@
 /** Parts of quickstart that need neither root nor a tunnel. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createProgram, main } from './commands.ts';
+import { adviceText, ownCommand } from './quickstart-advice.ts';
 import { openQuickstart, writeLocalProfile } from './quickstart-files.ts';
-import { runCommand, VpnProcess } from './quickstart-process.ts';
-import { statusLine } from './quickstart-status.ts';
+import { runCommand, tellWhile, VpnProcess } from './quickstart-process.ts';
+import { fitLine, statusLine } from './quickstart-status.ts';
 import { overlapsAny, parseRoutes } from './quickstart-subnet.ts';
 import { runTransfer, startTransferServer } from './quickstart-transfer.ts';
 
@@ -49,11 +60,65 @@ describe('the folder', () => {
       expect(statSync(first.clientOvpn).mode & 0o777).toBe(0o600);
       const local = readFileSync(writeLocalProfile(first, '198.18.0.1'), 'utf8');
       expect(local.match(/^remote .*$/gm)).toEqual([`remote 198.18.0.1 ${first.port}`]);
+      const elsewhere = readFileSync(first.clientOvpn, 'utf8');
+      expect([nameOf(local), nameOf(elsewhere)]).toEqual(['CN=client-here', 'CN=client1']);
+      for (const block of ['key', 'ca', 'tls-crypt'])
+        expect(blockOf(local, block) === blockOf(elsewhere, block)).toBe(block !== 'key');
+      const moved = await openQuickstart(directory, [], 4433);
+      expect(moved.port).toBe(4433);
+      expect(readFileSync(first.serverConf, 'utf8')).toMatch(/^port 4433$/m);
+      expect(readFileSync(first.clientOvpn, 'utf8')).toMatch(/^remote \S+ 4433$/m);
+      expect(statSync(first.serverConf).mode & 0o777).toBe(0o600);
       await expect(openQuickstart(directory, parseRoutes('10.18.0.0/16 dev eth0\n'))).rejects.toThrow(
         /is in use/,
       );
     } finally {
       rmSync(join(directory, '..'), { recursive: true });
+    }
+  });
+});
+
+describe('the advice', () => {
+  it('names the program as the shell finds it: in PATH, below node_modules, or by its path', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ovpn-path-'));
+    try {
+      const program = join(directory, 'clone', 'bin', 'openvpn-ts');
+      mkdirSync(join(directory, 'clone', 'bin'), { recursive: true });
+      writeFileSync(program, '');
+      const command = (cwd: string, path = '') => ownCommand(program, join(directory, cwd), path);
+      expect(command('clone')).toBe('bin/openvpn-ts');
+      expect(command('clone/bin')).toBe('./openvpn-ts');
+      expect(command('elsewhere')).toBe(program);
+      mkdirSync(join(directory, 'user', 'node_modules', '.bin'), { recursive: true });
+      symlinkSync(program, join(directory, 'user', 'node_modules', '.bin', 'openvpn-ts'));
+      const scripts = join(directory, 'user', 'node_modules', '.bin');
+      expect(command('user', scripts)).toBe('npx openvpn-ts');
+      mkdirSync(join(directory, 'usr'));
+      symlinkSync(program, join(directory, 'usr', 'openvpn-ts'));
+      expect(command('elsewhere', join(directory, 'usr'))).toBe('openvpn-ts');
+      const other = join(directory, 'other');
+      mkdirSync(other);
+      writeFileSync(join(other, 'openvpn-ts'), '');
+      expect(command('elsewhere', other)).toBe(program);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('gives commands with the folder of this quickstart', () => {
+    const directory = mkdtempSync(join(tmpdir(), "ovpn it's-"));
+    try {
+      const clientOvpn = join(directory, 'client.ovpn');
+      writeFileSync(clientOvpn, 'client\n');
+      const files = { directory, clientOvpn, network: '10.8.0.0', remote: '192.0.2.1', port: 4433 };
+      const text = adviceText(files as never, 'bin/openvpn-ts');
+      const pki = `'${join(directory, 'pki').replace("'", "'\\''")}'`;
+      expect(text).toContain(`     bin/openvpn-ts pki client NAME --dir ${pki}\n`);
+      expect(text).toContain(
+        `     bin/openvpn-ts profile NAME --dir ${pki} --remote 192.0.2.1 --port 4433\n`,
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
     }
   });
 });
@@ -107,6 +172,12 @@ describe('the status line', () => {
     expect(statusLine(text)).toBe('clients: a, b  in 2.0 MiB  out 4.0 MiB  connected 01:02:05');
     expect(statusLine('TIME,x,5\nEND\n')).toBe('clients: none yet');
   });
+
+  it('stays on one row of the terminal', () => {
+    expect(fitLine('clients: a', 80)).toBe('clients: a');
+    expect(fitLine('clients: abcdef', 10)).toBe('clients:…');
+    expect(fitLine('clients: a', 10)).toBe('clients:…');
+  });
 });
 
 describe('the program', () => {
@@ -131,4 +202,101 @@ describe('the program', () => {
       rmSync(directory, { recursive: true });
     }
   });
+
+  it('refuses what would be a wrong or dangerous profile, in a sentence', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ovpn-cli-'));
+    const { said, restore } = listen();
+    try {
+      const dir = join(directory, 'pki');
+      const output = join(directory, 'out.ovpn');
+      await main(['pki', 'init', '--dir', dir]);
+      await main(['pki', 'server', 'gate', '--dir', dir]);
+      await main(['pki', 'client', 'alice', '--dir', dir]);
+      const profile = async (name: string, ...more: string[]) => {
+        said.length = 0;
+        const status = await main(['profile', name, '--dir', dir, '--output', output, ...more]);
+        return [status, said.join('')];
+      };
+      expect(await profile('gate', '--remote', 'vpn.example')).toEqual([
+        1,
+        "openvpn-ts: 'gate' is the certificate of a server, whose key must not leave it: make one for the client (pki client NAME)\n",
+      ]);
+      for (const remote of ['', ' ', 'a b', 'a\nup /bin/sh', 'a#b', '-x', "a'b"]) {
+        const [status, text] = await profile('alice', '--remote', remote);
+        expect(status).toBe(1);
+        expect(text).toBe(`openvpn-ts: ${JSON.stringify(remote)} is neither a host name nor an address\n`);
+      }
+      for (const port of ['', ' 80', '0', '65536', '1e3', '0x50', '80x']) {
+        const [status, text] = await profile('alice', '--remote', 'a', '--port', port);
+        expect(status).toBe(1);
+        expect(text).toContain('not a port number');
+      }
+      expect(existsSync(output)).toBe(false);
+      for (const remote of ['vpn.example', '192.0.2.1', '2001:db8::1', '::1', 'fe80::1%eth0', 'tür.example'])
+        expect(await profile('alice', '--remote', remote)).toEqual([0, '']);
+    } finally {
+      restore();
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('says in a sentence what the system refused', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ovpn-cli-'));
+    const { said, restore } = listen();
+    try {
+      writeFileSync(join(directory, 'file'), '');
+      expect(await main(['pki', 'init', '--dir', join(directory, 'file', 'pki')])).toBe(1);
+      expect(await main(['profile', 'bob', '--dir', join(directory, 'none'), '--remote', 'a'])).toBe(1);
+      expect(said).toEqual([
+        `openvpn-ts: cannot make the folder ${join(directory, 'file', 'pki')}: Not a directory (errno=20)\n`,
+        `openvpn-ts: cannot read ${join(directory, 'none', 'ca.crt')}: No such file or directory (errno=2)\n`,
+      ]);
+    } finally {
+      restore();
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('tells its version', async () => {
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(`${text}`) > 0);
+    expect(await main(['--version'])).toBe(0);
+    spy.mockRestore();
+    expect(written.join('')).toMatch(/^openvpn-ts \d+\.\d+\.\d+\n$/);
+  });
 });
+
+describe('waiting', () => {
+  it('is told when it takes longer than two seconds', async () => {
+    vi.useFakeTimers();
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(`${text}`) > 0);
+    try {
+      const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+      const told = tellWhile('making keys', wait(9_000));
+      await vi.advanceTimersByTimeAsync(9_000);
+      await told;
+      expect(written).toEqual([2, 4, 8].map((seconds) => `  still making keys (${seconds} s)\n`));
+      await Promise.all([tellWhile('thinking', wait(1_500)), vi.advanceTimersByTimeAsync(1_500)]);
+      expect(written).toHaveLength(3);
+    } finally {
+      spy.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+});
+
+/** Collects what goes to standard error. */
+function listen(): { said: string[]; restore: () => void } {
+  const said: string[] = [];
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(`${text}`) > 0);
+  return { said, restore: () => spy.mockRestore() };
+}
+
+function blockOf(text: string, name: string): string | undefined {
+  return new RegExp(`^<${name}>\n([\\s\\S]*?)^</${name}>$`, 'm').exec(text)?.[1];
+}
+
+function nameOf(profile: string): string {
+  return new X509Certificate(blockOf(profile, 'cert')!).subject;
+}

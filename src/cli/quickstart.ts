@@ -4,12 +4,13 @@
  * hashed transfer, tells how to use the profile elsewhere, and serves until Ctrl-C. Whatever ends it, the
  * processes are stopped and the namespace is removed.
  */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OpenVpnError } from '../base/base.ts';
 import { serverStatusLines } from '../manage/manage.ts';
 import { nativeMissingReason } from '../native/native.ts';
+import { adviceText, ownCommand } from './quickstart-advice.ts';
 import {
   checkPortFree,
   openQuickstart,
@@ -19,8 +20,8 @@ import {
 } from './quickstart-files.ts';
 import { type MemoryPair, startMemoryPair } from './quickstart-memory.ts';
 import { createNamespace, type Namespace } from './quickstart-namespace.ts';
-import { runCommand, VpnProcess } from './quickstart-process.ts';
-import { readStatusLine, statusLine } from './quickstart-status.ts';
+import { runCommand, tellWhile, VpnProcess } from './quickstart-process.ts';
+import { fitLine, readStatusLine, statusLine } from './quickstart-status.ts';
 import { type Ipv4Network, parseRoutes } from './quickstart-subnet.ts';
 import { startTransferServer, type TransferReport } from './quickstart-transfer.ts';
 
@@ -30,11 +31,12 @@ export interface QuickstartOptions {
   readonly check: boolean;
   /** Bytes of the transfer, each way. */
   readonly bytes: number;
+  /** The server's UDP port; the one of server.conf, or a free one, when left out. */
+  readonly port?: number | undefined;
 }
 
 const START_MS = 30_000;
 const STATUS_MS = 1000;
-const APT = { timeoutMs: 300_000 };
 const READY_LINE = 'Initialization Sequence Completed';
 /** The package's folder, from src/cli/ and dist/cli/ alike. */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -79,9 +81,11 @@ class Quickstart {
 
   async run(): Promise<number> {
     const problem = whatIsMissing();
-    if (problem === undefined) await installTools();
+    if (problem === undefined) await checkTools();
     const taken = parseRoutes((await runCommand('ip', ['-4', 'route', 'show'])).stdout);
-    const files = await openQuickstart(this.#options.directory, taken);
+    const { directory, port } = this.#options;
+    if (port !== undefined) await checkPortFree(port);
+    const files = await tellWhile('making keys', openQuickstart(directory, taken, port));
     print(
       files.fresh ? `Made ${files.directory}: PKI, server.conf, client.ovpn` : `Using ${files.directory}`,
     );
@@ -100,7 +104,7 @@ class Quickstart {
     const client = await this.#startClient(files, namespace);
     const good = await this.#prove(serverAddress(files), namespace);
     if (!this.#options.check) {
-      explain(files);
+      print(adviceText(files, ownCommand(OPENVPN_TS)));
       await this.#serve(() => readStatusLine(join(files.directory, 'status')), server.ended, client.ended);
     }
     return good;
@@ -112,13 +116,14 @@ class Quickstart {
       `No TUN device can be used here (${problem}): server and client run in this process over devices in memory`,
     );
     const { signal } = this.#stopping;
-    const pair = await this.#step(startMemoryPair(files, signal));
+    const pair = await this.#step(tellWhile('connecting', startMemoryPair(files, signal)));
     this.#cleanUps.push({ later: () => pair.close(), now: () => undefined });
     print(`Server listens on UDP port ${files.port}; client connected over 127.0.0.1`);
-    const { good, lines } = await this.#step(pair.prove(this.#options.bytes));
+    const proof = tellWhile('transferring', pair.prove(this.#options.bytes));
+    const { good, lines } = await this.#step(proof);
     for (const line of lines) print(line);
     if (!this.#options.check) {
-      explain(files);
+      print(adviceText(files, ownCommand(OPENVPN_TS)));
       const ended = new Promise<void>((resolve) => pair.server.once('end', () => resolve()));
       await this.#serve(() => memoryStatus(pair), ended, new Promise(() => undefined));
     }
@@ -152,7 +157,7 @@ class Quickstart {
     const status = ['--status', join(files.directory, 'status'), '1', '--status-version', '2'];
     const args = [OPENVPN, '--config', files.serverConf, ...status];
     const server = this.#process('server', process.execPath, args, files);
-    await this.#step(server.waitForLine(READY_LINE, START_MS));
+    await this.#step(tellWhile('starting the server', server.waitForLine(READY_LINE, START_MS)));
     print(`Server listens on UDP port ${files.port}, tunnel network ${files.network}/24`);
     return server;
   }
@@ -162,7 +167,7 @@ class Quickstart {
     const [command, ...prefix] = namespace.prefix;
     const args = [...prefix, process.execPath, OPENVPN, '--config', profile];
     const client = this.#process('client', command!, args, files);
-    await this.#step(client.waitForLine(READY_LINE, START_MS));
+    await this.#step(tellWhile('connecting the client', client.waitForLine(READY_LINE, START_MS)));
     print(`Client in namespace ${namespace.name} is connected`);
     return client;
   }
@@ -176,7 +181,8 @@ class Quickstart {
 
   async #prove(address: string, namespace: Namespace): Promise<boolean> {
     const pinged = await this.#step(ping(address, namespace, this.#stopping.signal));
-    const report = await this.#step(transfer(address, namespace, this.#options.bytes, this.#stopping.signal));
+    const work = transfer(address, namespace, this.#options.bytes, this.#stopping.signal);
+    const report = await this.#step(tellWhile('transferring', work));
     const mebibytes = (report.bytes / 2 ** 20).toFixed(0);
     const verdict = report.intact ? 'SHA-256 equal at both ends' : 'SHA-256 DIFFERS';
     const rates = `up ${report.upMbps.toFixed(0)} Mbit/s, down ${report.downMbps.toFixed(0)} Mbit/s`;
@@ -198,7 +204,7 @@ class Quickstart {
     while (!over && !this.stopped) {
       const line = status();
       const [clients = ''] = line.split('  ');
-      if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${line}`);
+      if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${fitLine(line, process.stdout.columns)}`);
       else if (clients !== reported) print(line);
       reported = clients;
       await pause(STATUS_MS, signal);
@@ -229,26 +235,18 @@ function whatIsMissing(): string | undefined {
   return undefined;
 }
 
-/** iproute2 and ping, from Debian's packages when they are missing. */
-async function installTools(): Promise<void> {
+/** Throws OpenVpnError that names the packages of programs that are not there. */
+async function checkTools(): Promise<void> {
   const wanted = [
-    ['ip', ['-V'], 'iproute2'],
-    ['ping', ['-V'], 'iputils-ping'],
+    ['ip', 'iproute2'],
+    ['ping', 'iputils-ping'],
   ] as const;
   const missing: string[] = [];
-  for (const [program, args, name] of wanted) {
-    if ((await runCommand(program, args)).status === 127) missing.push(name);
+  for (const [program, name] of wanted) {
+    if ((await runCommand(program, ['-V'])).status === 127) missing.push(name);
   }
-  if (missing.length > 0 && existsSync('/usr/bin/apt-get')) {
-    print(`Installing ${missing.join(' ')}`);
-    const install = ['DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq', ...missing];
-    if ((await runCommand('env', install, APT)).status !== 0) {
-      await runCommand('apt-get', ['update', '-qq'], APT);
-      await runCommand('env', install, APT);
-    }
-  }
-  if ((await runCommand('ip', ['-V'])).status === 127)
-    throw new OpenVpnError('needs the program ip (package iproute2)');
+  if (missing.length === 0) return;
+  throw new OpenVpnError(`needs the programs of the packages ${missing.join(' and ')}: install them first`);
 }
 
 async function ping(address: string, namespace: Namespace, signal: AbortSignal): Promise<boolean> {
@@ -287,20 +285,6 @@ async function transfer(
   } finally {
     server.close();
   }
-}
-
-function explain(files: QuickstartFiles): void {
-  const lines = readFileSync(files.clientOvpn, 'utf8').split('\n').length;
-  print(`
-To connect from elsewhere:
-  1. copy ${files.clientOvpn} (${lines} lines, keys inside: keep it private)
-  2. see that its line "remote ${files.remote} ${files.port}" names an address of this machine that the other
-     one can reach, and that UDP port ${files.port} is open on the way
-  3. there: openvpn --config client.ovpn    (any OpenVPN 2.4 or newer, or this one)
-  This machine is ${serverAddress(files)} in the tunnel. One profile a person:
-     openvpn-ts pki client NAME --dir ${join(files.directory, 'pki')}
-     openvpn-ts profile NAME --dir ${join(files.directory, 'pki')} --remote ${files.remote} --port ${files.port}
-Serving until Ctrl-C.`);
 }
 
 function memoryStatus(pair: MemoryPair): string {
