@@ -14,8 +14,10 @@ const FLOORS = [
 const TESTS = String.raw`[.-](test|conformance)\.ts$`;
 /** Files that wrap a part of Node or of an operating system behind an interface of their folder. */
 const OUTSIDE = String.raw`-(node|native|linux|darwin|freebsd|win32)[a-z-]*\.ts$`;
-/** Second headers: what 2.x keeps in a header of its own too (ssl_backend.h, errlevel.h). */
-const SECOND_HEADERS = ['^src/ssl/ssl-backend\\.ts$', '^src/base/errlevel\\.ts$'];
+/** Second headers: what 2.x keeps in a header of its own too (ssl_backend.h, errlevel.h), and what knows Node beside a pure one. */
+const SECOND_HEADERS = ['ssl/ssl-backend', 'base/errlevel', 'base/module-node'].map(
+  (name) => `^src/${name}\\.ts$`,
+);
 const NATIVE_LOADER = '^src/native/native\\.ts$';
 
 const folders = (names) => `^src/(${names.join('|')})/`;

@@ -20,14 +20,17 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const asked = readArguments();
   if (asked === undefined) return 2;
-  const chosen = await Promise.all(asked.names.map(loadTarget));
+  const loaded = await Promise.all(asked.names.map(loadOrTell));
+  const chosen = loaded.filter((target) => target !== undefined);
+  const unreached = loaded.length - chosen.length;
   if (asked.input !== undefined) {
     for (const target of chosen) target.run(Uint8Array.from(Buffer.from(asked.input, 'hex')));
-    return 0;
+    return unreached === 0 ? 0 : 1;
   }
   const seed = Number(asked.seed ?? Math.floor(Math.random() * 2 ** 32));
-  const failed = chosen.filter((target) => !runOne(target, seed, Number(asked.seconds) * 1000)).length;
-  process.stdout.write(`fuzz: ${chosen.length - failed} passed, ${failed} failed\n`);
+  const broken = chosen.filter((target) => !runOne(target, seed, Number(asked.seconds) * 1000)).length;
+  const failed = broken + unreached;
+  process.stdout.write(`fuzz: ${loaded.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
 
@@ -40,6 +43,16 @@ function readArguments() {
     return { ...values, names };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}names: ${listTargets().join(' ')}\n`);
+    return undefined;
+  }
+}
+
+/** An entry that can't reach what it is for, the addon for instance, has failed: it would find nothing wrong. */
+async function loadOrTell(name: string): Promise<FuzzTarget | undefined> {
+  try {
+    return await loadTarget(name);
+  } catch (error) {
+    process.stdout.write(`${name}: FAILED: it can't reach its target: ${(error as Error).message}\n`);
     return undefined;
   }
 }

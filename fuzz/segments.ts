@@ -1,10 +1,10 @@
 /**
  * Fuzz entry of segmentation offload in the addon: any bytes as packets that a peer sent. Joined into super-packets
  * and cut again they are the packets that went in, and nothing outside of the slots changes; any bytes as a frame
- * of the device give packets that fit, or none. Passes where the addon isn't built.
+ * of the device give packets that fit, or none.
  */
 import { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from '../src/base/base.ts';
-import { loadNative } from '../src/native/native.ts';
+import { addonForTests } from '../test-kit/native-addon.ts';
 import { ACK, tcpRun } from '../test-kit/tcp-packets.ts';
 
 /** struct virtio_net_hdr */
@@ -14,13 +14,12 @@ const out = Buffer.alloc(1 << 19);
 const sizes = new Int32Array(128);
 const batch = new PacketBatch(SLOTS, 1600);
 const pieces = new PacketBatch(64, 1600);
-const addon = loadNative();
+const addon = addonForTests();
 
 export const target = {
   name: 'segments',
   corpus: [false, true].map((v6) => Buffer.concat(tcpRun({ v6, payload: 60, flags: ACK }, [60, 60, 60]))),
   run(bytes: Uint8Array): void {
-    if (!addon) return;
     cut(Uint8Array.from(bytes));
     const packets = packetsOf(bytes);
     batch.clear();
@@ -43,7 +42,7 @@ export const target = {
 /** Cuts a frame into `pieces`; returns how many there are, -1 for none. */
 function cut(frame: Uint8Array): number {
   const { slab, slotSize, offsets, lengths, capacity } = pieces;
-  const count = addon!.splitFrame(
+  const count = addon.splitFrame(
     frame,
     slab,
     slotSize,

@@ -3,12 +3,10 @@
  * parameters; as first flight of either side; over a good flight, certificates in clear among it; and as
  * records after a handshake. Nothing but a TlsError may be thrown, nothing forged may come out as plaintext.
  */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { TlsError } from '../src/base/base.ts';
-import type { NativeAddon } from '../src/native/native.ts';
 import type { SslContext, SslSession, TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
 import { createNativeSsl } from '../src/ssl/ssl-native.ts';
+import { addonForTests } from '../test-kit/native-addon.ts';
 import { TestPki } from '../test-kit/tls-pki.ts';
 
 const LABELS = [
@@ -22,11 +20,7 @@ const LABELS = [
 /** A flight changed here goes on for so many turns at most. */
 const TURNS = 8;
 
-// The fuzzer runs from a translation elsewhere, so the loader's own path doesn't lead to the addon.
-const addon: NativeAddon = createRequire(join(process.cwd(), 'package.json'))(
-  './build/Release/openvpn_native.node',
-);
-const backend = createNativeSsl(addon);
+const backend = createNativeSsl(addonForTests());
 const pki = new TestPki();
 const own = pki.issue({ subject: '/CN=both', extensions: ['extendedKeyUsage=serverAuth,clientAuth'] });
 pki.close();

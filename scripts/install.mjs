@@ -1,15 +1,17 @@
 /**
- * Builds the C++ addon (npm's install step). Links nothing and downloads nothing: the headers are those
- * beside the running node, the libraries are the ones inside it. Where it can't be built the TypeScript
- * backends serve, so that is no failure, unless CI=true or OPENVPN_TS_REQUIRE_NATIVE=1 says so.
+ * Sees that there is a C++ addon (npm's install step). In an installed package that is the prebuilt one where it fits
+ * this node and C library, otherwise and in a checkout it is compiled. Links nothing, downloads nothing and installs
+ * nothing on the system: the headers are those beside the running node, the libraries are the ones inside it. Where it
+ * can't be built the TypeScript backends serve, so that is no failure, unless CI=true or OPENVPN_TS_REQUIRE_NATIVE=1
+ * says so.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isProgram, runTelling } from './progress.mjs';
 
-const require = createRequire(import.meta.url);
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const product = join(root, 'build/Release/openvpn_native.node');
 const stamp = join(root, 'build/Release/built-for');
@@ -17,51 +19,93 @@ const stamp = join(root, 'build/Release/built-for');
 const builtFor = `${process.version} ${process.arch}\n`;
 const TOOLS = { make: ['make'], 'g++': ['g++', 'c++', 'clang++'], python3: ['python3'] };
 
-const problem = build();
-if (problem !== undefined) {
-  const required = process.env.CI === 'true' || process.env.OPENVPN_TS_REQUIRE_NATIVE === '1';
-  const end = required
-    ? 'and it is required here.'
-    : 'so the slower TypeScript backends serve and TUN devices cannot be opened.';
-  console.error(`openvpn-ts: the C++ addon was not built: ${problem}; ${end}`);
-  if (required) process.exitCode = 1;
+if (isProgram(import.meta.url)) {
+  const problem = await provide();
+  if (problem !== undefined) {
+    const required = process.env.CI === 'true' || process.env.OPENVPN_TS_REQUIRE_NATIVE === '1';
+    console.error(
+      `openvpn-ts: the C++ addon was not built: ${problem}${required ? '; it is required here' : ''}.`,
+    );
+    if (required) process.exitCode = 1;
+    else console.error(consequences());
+  }
+}
+
+/** Debian's packages that have the names of the tools that a build would need and doesn't find; none where nothing is to be built. */
+export function missingBuildPackages() {
+  return process.platform === 'linux' && !isCurrent() ? missingTools() : [];
 }
 
 /** Builds if needed; returns what went wrong, or undefined. */
-function build() {
+async function provide() {
   if (process.platform !== 'linux') return `it is for Linux, not ${process.platform}`;
-  if (isCurrent()) return undefined;
-  let missing = missingTools();
-  if (missing.length > 0 && installDebian(missing)) missing = missingTools();
+  if (!isCheckout()) {
+    const why = whyNoneLoads();
+    if (why === undefined) return undefined;
+    console.error(`openvpn-ts: ${why.replace(/ \(run: .*\)$/, '')}: building it`);
+  } else if (isCurrent()) return undefined;
+  const missing = missingTools();
   if (missing.length > 0) return `${missing.join(', ')} missing`;
   const nodeDir = nodeDirectory();
   if (nodeDir === undefined) return `node's headers (include/node beside ${process.execPath}) missing`;
-  let gyp;
-  try {
-    gyp = require.resolve('node-gyp/bin/node-gyp.js');
-  } catch {
-    return 'the package node-gyp missing';
-  }
-  const run = spawnSync(process.execPath, [gyp, 'rebuild', `--nodedir=${nodeDir}`], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  if (run.status !== 0) {
+  const gyp = nodeGyp();
+  if (gyp === undefined) return 'node-gyp missing, which comes with npm (run: npm rebuild openvpn-ts)';
+  return compile(gyp, nodeDir);
+}
+
+async function compile(gyp, nodeDir) {
+  const args = [gyp, 'rebuild', `--nodedir=${nodeDir}`];
+  const { status, stdout, stderr } = await runTelling(
+    'openvpn-ts: compiling the C++ addon',
+    process.execPath,
+    args,
+    {
+      cwd: root,
+      detail: filesDone,
+    },
+  );
+  if (status !== 0) {
     mkdirSync(join(root, 'build'), { recursive: true });
-    writeFileSync(join(root, 'build/install.log'), `${run.stdout}${run.stderr}`);
-    return `the compiler failed (${firstError(`${run.stdout}${run.stderr}`)}; see build/install.log)`;
+    writeFileSync(join(root, 'build/install.log'), `${stdout}${stderr}`);
+    return `the compiler failed (${firstError(`${stdout}${stderr}`)}; see build/install.log)`;
   }
   writeFileSync(stamp, builtFor);
   return undefined;
+}
+
+/** make names each file as it begins it. */
+function filesDone(output) {
+  const begun = output.match(/^\s*CXX\(target\)/gm)?.length ?? 0;
+  return begun === 0 ? '' : `file ${begun} of ${sources().filter((path) => path.endsWith('.cc')).length}`;
+}
+
+/** A packed package has no settings of tsc. */
+function isCheckout() {
+  return existsSync(join(root, 'tsconfig.build.json'));
+}
+
+/** Asks the package's own loader, in a process of its own: why no addon that is there can be used; undefined when one can. */
+function whyNoneLoads() {
+  const loader = pathToFileURL(join(root, 'dist/native/native.js')).href;
+  const script = `const { nativeMissingReason } = await import(${JSON.stringify(loader)});
+    process.stdout.write(nativeMissingReason() ?? '')`;
+  const env = { ...process.env };
+  delete env.OPENVPN_TS_NATIVE;
+  const args = ['--input-type=module', '-e', script];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+  if (status === 0) return stdout === '' ? undefined : stdout;
+  return `the C++ addon does not load: ${firstError(stderr)}`;
 }
 
 /** Whether the addon is there, for this node, and newer than every source. */
 function isCurrent() {
   if (!existsSync(product) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== builtFor) return false;
   const builtAt = statSync(stamp).mtimeMs;
-  const sources = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
-  return [join(root, 'binding.gyp'), ...sources].every((path) => statSync(path).mtimeMs < builtAt);
+  return [join(root, 'binding.gyp'), ...sources()].every((path) => statSync(path).mtimeMs < builtAt);
+}
+
+function sources() {
+  return readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
 }
 
 function missingTools() {
@@ -72,20 +116,19 @@ function runs(command) {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-/** Installs Debian's packages of the same names as the tools, when root on such a system. */
-function installDebian(packages) {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+/** A checkout's own, or npm's: npm names it to install scripts, and keeps it beside itself. */
+function nodeGyp() {
+  const modules = resolve(dirname(process.execPath), '../lib/node_modules');
+  const candidates = [
+    process.env.npm_config_node_gyp,
+    join(modules, 'npm/node_modules/node-gyp/bin/node-gyp.js'),
+  ];
   try {
-    execFileSync('apt-get', ['-qq', 'update'], { stdio: 'ignore', env });
-    execFileSync('apt-get', ['-qq', '-y', 'install', '--no-install-recommends', ...packages], {
-      stdio: 'ignore',
-      env,
-    });
-    return true;
+    candidates.unshift(createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js'));
   } catch {
-    return false;
+    // An installed package brings none.
   }
+  return candidates.find((path) => path && existsSync(path));
 }
 
 /** The directory whose include/node holds the running node's headers. */
@@ -97,4 +140,11 @@ function nodeDirectory() {
 function firstError(output) {
   const line = output.split('\n').find((text) => /error/i.test(text)) ?? 'no message';
   return line.trim().slice(0, 200);
+}
+
+function consequences() {
+  const again = isCheckout() ? 'node scripts/install.mjs' : 'npm rebuild openvpn-ts';
+  return `  Without it sockets, crypto and TLS go through Node's own modules, slower, and no TUN device can be opened: the
+  program openvpn then works with "dev null" only, the library with a tun of its caller's (see createTunPair).
+  To build it later: install make, g++ and python3, then ${again}.`;
 }

@@ -5,6 +5,7 @@
  *   sizes    no file of src/ or native/ over 700 lines
  *   headers  every source file but a unit test opens with a comment that says what it is
  *   portMap  docs/port-map.md has one row per C file of OpenVPN 2.x, and its places exist
+ *   lockFile every package of package-lock.json has a hash, and none an address of a registry
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +31,7 @@ ssl_verify_openssl status tls_crypt tun tun_afunix vlan win32 win32-util xkey_he
   .split(/\s+/)
   .map((name) => `${name}.c`);
 
-export const rules = { sizes, headers, portMap };
+export const rules = { sizes, headers, portMap, lockFile };
 
 function sizes() {
   return filesIn(['src', 'native']).flatMap((path) => {
@@ -66,6 +67,29 @@ function portMap() {
     .filter((place) => !existsSync(join(root, place)))
     .map((place) => `port map: no ${place}`);
   return [...missing, ...double, ...gone];
+}
+
+function lockFile() {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const settings = readFileSync(join(root, '.npmrc'), 'utf8');
+  const set = /^omit-lockfile-registry-resolved=true$/m.test(settings);
+  return [
+    ...lockProblems(lock),
+    ...(set ? [] : ['.npmrc: omit-lockfile-registry-resolved=true is missing: npm would write addresses']),
+  ];
+}
+
+/** What a lock file lets in unchecked: a package without a hash may be any file of that name. */
+export function lockProblems(lock) {
+  return Object.entries(lock.packages ?? {}).flatMap(([place, { integrity, resolved, inBundle }]) => {
+    if (place === '') return [];
+    const problems = [];
+    // A package inside another one's archive is covered by that one's hash.
+    if (!inBundle && !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ''))
+      problems.push(`package-lock.json: ${place} has no SHA-512 integrity`);
+    if (resolved !== undefined) problems.push(`package-lock.json: ${place} has an address (resolved)`);
+    return problems;
+  });
 }
 
 function filesIn(folders) {

@@ -6,9 +6,12 @@
  *   node scripts/setup.mjs            everything
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { missingBuildPackages } from './install.mjs';
+import { isProgram, runTelling } from './progress.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -28,39 +31,40 @@ const PROGRAMS = {
   danted: 'dante-server',
 };
 
-/** Does the set-up. Returns what failed, one text each; an empty list is success. */
-export function setUp() {
-  return [npmPackages(), compression(), addon(), compiled(), ...systemPrograms()].filter(
-    (problem) => problem !== undefined,
-  );
+/** What `npm start` needs of the system; the tests need all of PROGRAMS. */
+export const START_PROGRAMS = ['ip', 'ping'];
+export const TEST_PROGRAMS = Object.keys(PROGRAMS);
+
+/** Does the set-up. Returns what failed, one text each; an empty list is success. `programs` are those of PROGRAMS that are needed. */
+export async function setUp(programs = TEST_PROGRAMS) {
+  const problems = [];
+  for (const step of [npmPackages, compression, addon, compiled, () => systemPrograms(programs)]) {
+    const problem = await step();
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
 }
 
-/** Programs of PROGRAMS that are not there. */
-export function missingPrograms() {
-  return Object.keys(PROGRAMS).filter((name) => !isInPath(name));
-}
-
-function npmPackages() {
+async function npmPackages() {
   const marker = join(root, 'node_modules', '.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs) return undefined;
   tell('installing npm packages');
-  return run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci');
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  return run('npm', args, 'installing npm packages');
 }
 
 /** `npm ci` above runs no scripts of packages: lzo and lz4 are built here. Without them compression is refused. */
-function compression() {
+async function compression() {
   // Loading decides: lz4 comes with binaries of another system in its build folder.
   const names = ['lzo', 'lz4'].filter((name) => existsSync(join(root, 'node_modules', name)) && !loads(name));
   if (names.length === 0) return undefined;
   const nodeDir = dirname(dirname(process.execPath));
   const headers = existsSync(join(nodeDir, 'include/node/node_api.h')) ? { npm_config_nodedir: nodeDir } : {};
-  const result = spawnSync('npm', ['rebuild', ...names], {
-    cwd: root,
-    encoding: 'utf8',
-    env: { ...headers, ...process.env },
-  });
-  if (result.status !== 0) tell(`not built: ${names.join(' ')} (tests of compression will fail)`);
+  const env = { ...headers, ...process.env };
+  const what = `set-up: compiling ${names.join(' and ')}`;
+  const { status } = await runTelling(what, 'npm', ['rebuild', ...names], { cwd: root, env });
+  if (status !== 0) tell(`not built: ${names.join(' ')} (tests of compression will fail)`);
   return undefined;
 }
 
@@ -68,47 +72,56 @@ function loads(name) {
   return spawnSync(process.execPath, ['-e', `require('${name}')`], { cwd: root }).status === 0;
 }
 
-/** The addon's script knows by itself whether there is something to do. */
-function addon() {
+/** The addon's script knows by itself whether there is something to do, and shows how far it is. */
+async function addon() {
+  const missing = missingBuildPackages();
+  if (missing.length > 0) await installPackages(missing);
   const script = join(root, 'scripts', 'install.mjs');
-  return run(process.execPath, [script], 'building the C++ addon');
+  const { status } = spawnSync(process.execPath, [script], { cwd: root, stdio: ['ignore', 2, 2] });
+  return status === 0 ? undefined : 'building the C++ addon failed';
 }
 
-function compiled() {
+async function compiled() {
   const dist = join(root, 'dist');
   if (existsSync(dist) && newest(dist) >= newest(join(root, 'src'))) return undefined;
-  tell('compiling src/ to dist/');
-  return run(process.execPath, [join(root, 'scripts', 'build.mjs')], 'compiling src/');
+  return run(process.execPath, [join(root, 'scripts', 'build.mjs')], 'compiling src/ to dist/');
 }
 
-function systemPrograms() {
-  const wanted = missingPrograms();
-  if (wanted.length === 0) return [];
-  const packages = wanted.map((name) => PROGRAMS[name]);
-  if (process.getuid?.() === 0 && isInPath('apt-get')) {
-    tell(`installing Debian packages: ${packages.join(' ')}`);
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const quiet = { env, stdio: 'ignore' };
-    withoutServices(() => {
-      spawnSync('apt-get', ['-qq', 'update'], quiet);
-      spawnSync('apt-get', ['-qq', '-y', 'install', '--no-install-recommends', ...packages], quiet);
-    });
-  }
-  const missing = missingPrograms();
-  if (missing.length > 0) tell(`not installed: ${missing.join(' ')} (tests that need them are skipped)`);
-  return [];
+async function systemPrograms(programs) {
+  const missing = () => programs.filter((name) => !isInPath(name));
+  if (missing().length > 0) await installPackages(missing().map((name) => PROGRAMS[name]));
+  if (missing().length > 0) tell(`not installed: ${missing().join(' ')} (what needs them is left out)`);
+  return undefined;
 }
 
-/** Debian's packages start their servers unless this policy forbids it; one that is there stays. */
-function withoutServices(install) {
-  const policy = '/usr/sbin/policy-rc.d';
-  const ours = !existsSync(policy);
-  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+/** Installs Debian packages, when root on such a system, without starting their servers. */
+export async function installPackages(packages) {
+  if (process.getuid?.() !== 0 || !isInPath('apt-get')) return;
+  tell(`installing Debian packages: ${packages.join(' ')}`);
+  const shims = serviceShims();
+  const path = `${shims}:${process.env.PATH}`;
+  // For scripts that call systemctl by themselves: it then keeps from talking to the system's manager.
+  const env = { ...process.env, PATH: path, DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' };
   try {
-    install();
+    await runTelling('set-up: apt-get update', 'apt-get', ['-qq', 'update'], { env });
+    const args = ['-qq', '-y', 'install', '--no-install-recommends', ...packages];
+    const { status, stderr } = await runTelling('set-up: apt-get install', 'apt-get', args, { env });
+    if (status !== 0) tell(`apt-get failed: ${stderr.trim().split('\n').at(-1)}`);
   } finally {
-    if (ours) rmSync(policy);
+    rmSync(shims, { recursive: true, force: true });
   }
+}
+
+/**
+ * A folder for the front of PATH in which the programs that packages start and enable their servers with do nothing. The
+ * system's own policy (/usr/sbin/policy-rc.d) is left alone: whatever ends this process, nothing of it stays behind.
+ */
+function serviceShims() {
+  const folder = mkdtempSync(join(tmpdir(), 'ovt-apt-'));
+  const nothing = '#!/bin/sh\nexit 0\n';
+  for (const name of ['invoke-rc.d', 'deb-systemd-invoke', 'service'])
+    writeFileSync(join(folder, name), nothing, { mode: 0o755 });
+  return folder;
 }
 
 function isInPath(name) {
@@ -122,13 +135,13 @@ function newest(folder) {
   return Math.max(0, ...times);
 }
 
-function run(file, args, what) {
-  const result = spawnSync(file, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (result.status === 0) {
-    if (result.stderr.trim() !== '') tell(result.stderr.trim());
+async function run(file, args, what) {
+  const { status, stdout, stderr } = await runTelling(`set-up: ${what}`, file, args, { cwd: root });
+  if (status === 0) {
+    if (stderr.trim() !== '') tell(stderr.trim());
     return undefined;
   }
-  const text = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`.trim();
+  const text = `${stdout}${stderr}`.trim();
   return `${what} failed:\n${text.split('\n').slice(-30).join('\n')}`;
 }
 
@@ -136,8 +149,8 @@ function tell(text) {
   process.stderr.write(`set-up: ${text}\n`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const problems = setUp();
+if (isProgram(import.meta.url)) {
+  const problems = await setUp();
   for (const problem of problems) tell(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

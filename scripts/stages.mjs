@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rules } from './lint-files.mjs';
 import { runLimited } from './run-limited.mjs';
+import { sanitize } from './sanitize.mjs';
 import { root, setUp } from './setup.mjs';
 
 const MINUTE_MS = 60_000;
 const SKIPPED_EXIT = 77;
 
-export const setUpStage = { name: 'set-up', run: async () => verdict(setUp()) };
+export const setUpStage = { name: 'set-up', run: async () => verdict(await setUp()) };
 
 /** Quick looks at the sources, without running them. */
 export const lintStages = [
@@ -29,6 +30,7 @@ export const lintStages = [
   { name: 'file sizes', run: async () => verdict(rules.sizes()) },
   { name: 'opening comments', run: async () => verdict(rules.headers()) },
   { name: 'port map', run: async () => verdict(rules.portMap()) },
+  { name: 'lock file', run: async () => verdict(rules.lockFile()) },
 ];
 
 export const unusedStage = {
@@ -62,9 +64,21 @@ export function fuzzStage(secondsEach = 60) {
   };
 }
 
+/** The addon under sanitizers (scripts/sanitize.mjs). */
+export const sanitizerStage = { name: 'the addon under ASan and UBSan', run: () => sanitize(60) };
+
 export const nativeStage = {
   name: 'native backends in a namespace',
   run: () => vitestStage([join(root, 'scripts/native-tests.mjs')], 30 * MINUTE_MS),
+};
+
+/** The package that `npm pack` makes, installed as users do. Needs the npm registry. */
+export const packageStage = {
+  name: 'the packed package',
+  run: () => {
+    const config = ['--config', 'compat-tests/package/vitest.config.ts'];
+    return vitestStage([binary('vitest', 'vitest'), 'run', ...config], 60 * MINUTE_MS);
+  },
 };
 
 /** The compat tests; `extra` goes to compat-tests/main.ts. Without a limit: each of its tests has one. */

@@ -1,9 +1,9 @@
 /** `npm start`: set-up, then the quickstart of the openvpn-ts program; arguments are passed on. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { root, setUp } from './setup.mjs';
+import { root, START_PROGRAMS, setUp } from './setup.mjs';
 
-const problems = setUp();
+const problems = await setUp(START_PROGRAMS);
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 
 const program = join(root, 'bin', 'openvpn-ts');

@@ -11,6 +11,8 @@ import {
   fuzzStage,
   lintStages,
   nativeStage,
+  packageStage,
+  sanitizerStage,
   setUpStage,
   unitStage,
   unusedStage,
@@ -26,8 +28,8 @@ function chosenStages(args) {
   if (args.includes('--check')) return [...lintStages, unusedStage];
   const long = args.includes('--long');
   const compat = long ? compatStage(['--full']) : compatStage();
-  const fuzz = long ? [fuzzStage()] : [];
-  return [setUpStage, ...lintStages, unitStage(long), ...fuzz, nativeStage, compat];
+  const fuzz = long ? [fuzzStage(), sanitizerStage] : [];
+  return [setUpStage, ...lintStages, unitStage(long), ...fuzz, nativeStage, packageStage, compat];
 }
 
 /** A stage that throws counts as one failure, so that the later stages still run. */

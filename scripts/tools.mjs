@@ -11,10 +11,11 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { root, setUp } from './setup.mjs';
+import { isProgram } from './progress.mjs';
+import { root, setUp, TEST_PROGRAMS } from './setup.mjs';
 
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
+const LOADS_PRODUCT = /^(fuzz|examples)\//;
 const FOLDERS_WITH_PRODUCT = [...FOLDERS, 'fuzz', 'examples', 'src'];
 /** Checkouts that share one node_modules have a folder each. */
 const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
@@ -22,7 +23,7 @@ const outRoot = join(root, 'node_modules', '.cache', `openvpn-ts-tools-${checkou
 
 /** Translates what is out of date and returns the path of the translated `entry`. */
 export async function buildTools(entry) {
-  const folders = /^(fuzz|examples)\//.test(entry) ? FOLDERS_WITH_PRODUCT : FOLDERS;
+  const folders = LOADS_PRODUCT.test(entry) ? FOLDERS_WITH_PRODUCT : FOLDERS;
   const sources = folders.flatMap((folder) => listSources(join(root, folder)));
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
   removeOrphans(folders, sources);
@@ -37,7 +38,10 @@ export async function buildTools(entry) {
 /** Starts a translated tool with inherited terminal and returns its exit code; signals are passed on. */
 export async function runTool(entry, args) {
   const program = await buildTools(entry);
-  const child = spawn(process.execPath, [program, ...args], { cwd: root, stdio: 'inherit' });
+  // The translated sources are elsewhere than the addon.
+  const addon = process.env.OPENVPN_TS_ADDON ?? join(root, 'build', 'Release', 'openvpn_native.node');
+  const env = LOADS_PRODUCT.test(entry) ? { ...process.env, OPENVPN_TS_ADDON: addon } : process.env;
+  const child = spawn(process.execPath, [program, ...args], { cwd: root, stdio: 'inherit', env });
   const forward = (signal) => child.kill(signal);
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', forward);
@@ -94,12 +98,17 @@ function listFiles(folder, ending) {
     .filter((path) => path.endsWith(ending) && !path.includes(`${sep}results${sep}`));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+/** fuzz/ and examples/ need nothing of the system. */
+function programsOf(entry) {
+  return LOADS_PRODUCT.test(entry) ? [] : TEST_PROGRAMS;
+}
+
+if (isProgram(import.meta.url)) {
   const [entry, ...args] = process.argv.slice(2);
   if (!entry) {
     process.stderr.write('usage: node scripts/tools.mjs FOLDER/main.ts [ARGUMENTS]\n');
     process.exit(2);
   }
-  for (const problem of setUp()) process.stderr.write(`${problem}\n`);
+  for (const problem of await setUp(programsOf(entry))) process.stderr.write(`${problem}\n`);
   process.exitCode = await runTool(entry, args);
 }

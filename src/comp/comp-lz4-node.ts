@@ -3,7 +3,7 @@
  * arguments are used, on views of exactly the wanted bytes: start and end arguments are not checked there,
  * and the `fast` decoder trusts its input.
  */
-import { createRequire } from 'node:module';
+import { moduleRequire } from '../base/module-node.ts';
 import type { CompressionBackend } from './comp.ts';
 
 interface Lz4Package {
@@ -15,7 +15,7 @@ interface Lz4Package {
 
 /** Throws when the package isn't installed or was not built. */
 export function createLz4Backend(): CompressionBackend {
-  const lz4 = createRequire(import.meta.url)('lz4') as Lz4Package;
+  const lz4 = moduleRequire()('lz4') as Lz4Package;
   return {
     name: 'lz4',
     decompress(input, inOffset, inLength, output, outOffset, limit) {

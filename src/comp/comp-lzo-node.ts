@@ -3,7 +3,7 @@
  * the length that it is told, which must not be 0: then it would guess. It allocates and throws; both
  * end here.
  */
-import { createRequire } from 'node:module';
+import { moduleRequire } from '../base/module-node.ts';
 import type { CompressionBackend } from './comp.ts';
 
 interface LzoPackage {
@@ -13,7 +13,7 @@ interface LzoPackage {
 
 /** Throws when the package isn't installed or was not built. */
 export function createLzoBackend(): CompressionBackend {
-  const lzo = createRequire(import.meta.url)('lzo') as LzoPackage;
+  const lzo = moduleRequire()('lzo') as LzoPackage;
   return {
     name: 'lzo',
     decompress(input, inOffset, inLength, output, outOffset, limit) {

@@ -4,8 +4,8 @@
  * algorithm counts as not compiled in.
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { moduleRequire } from '../base/module-node.ts';
 import type { CompressionAlgorithm, CompressionBackend, CompressionLibrary } from './comp.ts';
 import { createLz4Backend } from './comp-lz4-node.ts';
 import { createLzoBackend } from './comp-lzo-node.ts';
@@ -23,7 +23,7 @@ const COMPILED: Record<CompressionAlgorithm, string> = {
 
 /** The algorithms whose packages are installed and compiled, found without loading them. */
 export function installedCompression(): CompressionAlgorithm[] {
-  const { resolve } = createRequire(import.meta.url);
+  const { resolve } = moduleRequire();
   return (['lzo', 'lz4'] as const).filter((name) => {
     try {
       return existsSync(join(dirname(resolve(`${name}/package.json`)), COMPILED[name]));

@@ -3,9 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { addonForTests } from '../../test-kit/native-addon.ts';
 import { NATIVE_ABI, nativeMismatch } from './native-abi.ts';
 
-const other = (what: string): string =>
-  `the C++ addon is of another build (${what} differs; run: node scripts/install.mjs)`;
-
 describe('nativeMismatch()', () => {
   const addon = addonForTests();
 
@@ -14,21 +11,21 @@ describe('nativeMismatch()', () => {
   });
 
   it('names the class, function or number that an older build lacks', () => {
-    expect(nativeMismatch({ ...addon, TlsContext: undefined })).toBe(other('TlsContext'));
-    expect(nativeMismatch({ ...addon, coalesceBatch: undefined })).toBe(other('coalesceBatch'));
-    expect(nativeMismatch({ ...addon, abi: undefined })).toBe(other('abi'));
-    expect(nativeMismatch({ ...addon, abi: NATIVE_ABI - 1 })).toBe(other('abi'));
+    expect(nativeMismatch({ ...addon, TlsContext: undefined })).toBe('TlsContext');
+    expect(nativeMismatch({ ...addon, coalesceBatch: undefined })).toBe('coalesceBatch');
+    expect(nativeMismatch({ ...addon, abi: undefined })).toBe('abi');
+    expect(nativeMismatch({ ...addon, abi: NATIVE_ABI - 1 })).toBe('abi');
   });
 
   it('names the method or getter that a class lacks', () => {
     class Older {
       poll(): void {}
     }
-    expect(nativeMismatch({ ...addon, Udp: Older })).toBe(other('Udp.fd'));
-    expect(nativeMismatch({ ...addon, AeadSealer: () => undefined })).toBe(other('AeadSealer.prototype'));
+    expect(nativeMismatch({ ...addon, Udp: Older })).toBe('Udp.fd');
+    expect(nativeMismatch({ ...addon, AeadSealer: () => undefined })).toBe('AeadSealer.prototype');
   });
 
   it.each([undefined, null, 0, 'text', []])('takes nothing else: %j', (loaded) => {
-    expect(nativeMismatch(loaded)).toMatch(/^the C\+\+ addon is of another build \((abi|everything) differs/);
+    expect(nativeMismatch(loaded)).toMatch(/^(abi|everything)$/);
   });
 });

@@ -91,11 +91,9 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   returnMemory: true,
 };
 
-/** One line that says how `addon` differs from what native.ts describes; undefined when it doesn't. */
+/** What of `addon` differs from what native.ts describes; undefined when nothing does. */
 export function nativeMismatch(addon: unknown): string | undefined {
-  const lacking = typeof addon === 'object' && addon !== null ? firstMismatch(addon) : 'everything';
-  if (lacking === undefined) return undefined;
-  return `the C++ addon is of another build (${lacking} differs; run: node scripts/install.mjs)`;
+  return typeof addon === 'object' && addon !== null ? firstMismatch(addon) : 'everything';
 }
 
 function firstMismatch(addon: object): string | undefined {

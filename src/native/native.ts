@@ -1,14 +1,13 @@
 /**
  * The one loader of the C++ addon, with its types written by hand. The addon moves and encrypts
  * packets by the batch; what a batch means is decided in TypeScript (tun/tun-linux.ts,
- * socket/udp-native.ts, crypto/crypto-native.ts). It is built by scripts/install.mjs into
- * build/Release/, two folders above this file in the source tree and in dist/ alike.
+ * socket/udp-native.ts, crypto/crypto-native.ts). addon-file.ts says where its file is.
  *
  * Conventions of every class: batch arguments are the arrays of one PacketBatch, checked against the
  * slab on each call; a broken rule throws a RangeError or TypeError with code ERR_OVPN_API_MISUSE; a
  * failed system call of a constructor throws an Error with `code`, `errno` (positive) and `syscall`.
  */
-import { createRequire } from 'node:module';
+import { loadAddonFile } from './addon-file.ts';
 import { nativeMismatch } from './native-abi.ts';
 
 /** Bits of `NativePollable.poll()` and of the readiness callback. */
@@ -347,13 +346,9 @@ export function loadNative(): NativeAddon | undefined {
     reason = 'turned off by OPENVPN_TS_NATIVE=0';
     return undefined;
   }
-  try {
-    const loaded: unknown = createRequire(import.meta.url)('../../build/Release/openvpn_native.node');
-    reason = nativeMismatch(loaded);
-    if (reason === undefined) addon = loaded as NativeAddon;
-  } catch (error) {
-    reason = reasonText(error);
-  }
+  const loaded = loadAddonFile(nativeMismatch);
+  if ('addon' in loaded) addon = loaded.addon as NativeAddon;
+  else reason = loaded.reason;
   return addon;
 }
 
@@ -376,10 +371,4 @@ export function nativeMissingReason(): string | undefined {
 /** Whether segmentation offload may be used: OPENVPN_TS_OFFLOAD=0 turns it off. */
 export function offloadAllowed(): boolean {
   return process.env.OPENVPN_TS_OFFLOAD !== '0';
-}
-
-function reasonText(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'MODULE_NOT_FOUND') return 'the C++ addon is not built (run: node scripts/install.mjs)';
-  return `the C++ addon does not load: ${message.split('\n', 1)[0]}`;
 }

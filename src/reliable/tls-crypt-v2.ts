@@ -48,7 +48,7 @@ export const EARLY_NEGOTIATION = {
   /** Replay id of a session's first packet: says that its sender takes part. */
   firstPacketId: EARLY_NEGOTIATION_START + 1,
   /** Payload of a reset that asks for the wrapped key once more: TLV type 1 (flags), length 2, RESEND_WKC. */
-  resendRequest: Uint8Array.of(0, 1, 0, 2, 0, 1),
+  resendRequest: Uint8Array.of(0, 1, 0, 2, 0, 1) as Uint8Array,
   /** Whether the sender of a wrapped packet takes part. */
   isOffered: (packet: Uint8Array): boolean =>
     packet.length >= PREFIX_BYTES + 4 &&

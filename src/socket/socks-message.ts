@@ -24,7 +24,7 @@ const MAX_LOGIN_BYTES = 255;
 const MORE = { type: 'more' } as const;
 
 /** UDP ASSOCIATE for packets from anywhere. */
-export const SOCKS_UDP_ASSOCIATE = Uint8Array.of(VERSION, 3, 0, ATYP_IPV4, 0, 0, 0, 0, 0, 0);
+export const SOCKS_UDP_ASSOCIATE: Uint8Array = Uint8Array.of(VERSION, 3, 0, ATYP_IPV4, 0, 0, 0, 0, 0, 0);
 
 export function socksGreeting(method: number): Uint8Array {
   return Uint8Array.of(VERSION, 1, method);

@@ -4,9 +4,9 @@
  * configurations that name the authorities to trust. By node-forge, which reads keys it can't use itself, EC ones
  * for instance, as bare ASN.1.
  */
-import { createRequire } from 'node:module';
 import type Forge from 'node-forge';
 import { TlsError } from '../base/base.ts';
+import { moduleRequire } from '../base/module-node.ts';
 
 export interface Pkcs12Parts {
   readonly cert: string;
@@ -18,11 +18,9 @@ export interface Pkcs12Parts {
 export const PKCS12_FAILED =
   'Decoding PKCS12 failed. Probably wrong password or unsupported/legacy encryption';
 
-const require = createRequire(import.meta.url);
-
 /** Loaded with the first file: it takes as long to load as all else that a start needs. */
 function forge(): typeof Forge {
-  return require('node-forge') as typeof Forge;
+  return moduleRequire()('node-forge') as typeof Forge;
 }
 
 /** Throws TlsError when the file can't be read with this password or lacks a certificate or key. */
