@@ -95,8 +95,8 @@ async function systemPrograms(programs) {
 }
 
 /** Installs Debian packages, when root on such a system, without starting their servers. */
-export async function installPackages(packages) {
-  if (process.getuid?.() !== 0 || !isInPath('apt-get')) return;
+export async function installPackages(packages, isRoot = process.getuid?.() === 0) {
+  if (!isRoot || !isInPath('apt-get')) return;
   tell(`installing Debian packages: ${packages.join(' ')}`);
   const shims = serviceShims();
   const path = `${shims}:${process.env.PATH}`;
@@ -113,8 +113,8 @@ export async function installPackages(packages) {
 }
 
 /**
- * A folder for the front of PATH in which the programs that packages start and enable their servers with do nothing. The
- * system's own policy (/usr/sbin/policy-rc.d) is left alone: whatever ends this process, nothing of it stays behind.
+ * A folder for the front of PATH in which the programs that packages start their servers with do nothing. The system's own
+ * policy (/usr/sbin/policy-rc.d) is left alone (docs/decisions/0020-packages-without-services.md).
  */
 function serviceShims() {
   const folder = mkdtempSync(join(tmpdir(), 'ovt-apt-'));

@@ -17,6 +17,8 @@ import { root, setUp, TEST_PROGRAMS } from './setup.mjs';
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
 const LOADS_PRODUCT = /^(fuzz|examples)\//;
 const FOLDERS_WITH_PRODUCT = [...FOLDERS, 'fuzz', 'examples', 'src'];
+/** So many files take longer than two seconds. */
+const MANY = 20;
 /** Checkouts that share one node_modules have a folder each. */
 const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const outRoot = join(root, 'node_modules', '.cache', `openvpn-ts-tools-${checkout}`);
@@ -28,6 +30,7 @@ export async function buildTools(entry) {
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
   removeOrphans(folders, sources);
   if (stale.length > 0) {
+    if (stale.length >= MANY) process.stderr.write(`set-up: translating ${stale.length} files\n`);
     const { default: ts } = await import('typescript');
     for (const source of stale) translate(ts, source);
     writeFileSync(join(outRoot, 'package.json'), '{"type":"module"}\n');
