@@ -13,8 +13,9 @@ const PLAIN_MS = 15_000;
 /**
  * Resolves with exit status (127 when it can't be started), output and error output; never rejects. `detail` makes a few
  * words for the line from what was printed so far.
+ * @param {{ detail?: (output: string) => string } & import('node:child_process').SpawnOptions} [options]
  */
-export function runTelling(what, file, args, { detail = () => '', ...options } = {}) {
+export function runTelling(what, file, args, { detail, ...options } = {}) {
   const startedMs = Date.now();
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   let stdout = '';
@@ -26,7 +27,7 @@ export function runTelling(what, file, args, { detail = () => '', ...options } =
     stderr += chunk;
   });
   const line = () => {
-    const words = [`${Math.round((Date.now() - startedMs) / 1_000)} s`, detail(stdout + stderr)];
+    const words = [`${Math.round((Date.now() - startedMs) / 1_000)} s`, detail?.(stdout + stderr) ?? ''];
     return `${what} (${words.filter((word) => word !== '').join(', ')})`;
   };
   const stopTelling = tellRegularly(line);

@@ -9,6 +9,8 @@
  * await client.stop();
  * ```
  */
+// The declarations name types of Node, which TypeScript 6 brings along for nobody who doesn't ask.
+/// <reference types="node" preserve="true" />
 export {
   type AddressFamily,
   ApiMisuseError,
