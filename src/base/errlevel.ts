@@ -37,7 +37,8 @@ export const D_PROXY = level(2, 24);
 
 export const D_TLS_DEBUG_LOW = level(3, 30);
 export const D_GENKEY = level(3, 31);
-export const D_ROUTE = level(3, 32);
+/** Never muted. */
+export const D_ROUTE = level(3, 0);
 export const D_RESTART = level(3, 34);
 export const D_PUSH = level(3, 35);
 export const D_MULTI_LOW = level(3, 38);

@@ -16,6 +16,7 @@ import {
   nativeTurnedOff,
 } from '../native/native.ts';
 import { createIproute2 } from '../route/networking-iproute2.ts';
+import { createNetlink } from '../route/networking-netlink-linux.ts';
 import { createScriptRunner } from '../script/script-runner-node.ts';
 import { createNodeSockets } from '../socket/socket-factory-node.ts';
 import { createNativeTuner } from '../socket/tuner-native.ts';
@@ -56,7 +57,7 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
     comp: createNodeCompression(),
     tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) }), choice.log),
     socket: addon ? createNativeSockets(addon, nodeSockets) : nodeSockets,
-    network: createIproute2({ log: choice.log }),
+    network: addon ? createNetlink({ log: choice.log, addon }) : createIproute2({ log: choice.log }),
     scripts: createScriptRunner({ ...(choice.outputFd && { outputFd: choice.outputFd }) }),
     clock: createClock(),
     log: choice.log,

@@ -9,6 +9,9 @@
  */
 import { loadAddonFile } from './addon-file.ts';
 import { nativeMismatch } from './native-abi.ts';
+import type { NativeNetlink } from './native-netlink.ts';
+
+export type { NativeNetlink } from './native-netlink.ts';
 
 /** Bits of `NativePollable.poll()` and of the readiness callback. */
 export const NATIVE_READABLE = 1;
@@ -284,6 +287,12 @@ export interface NativeAddon {
   readonly TlsSession: new (
     context: NativeTlsContext,
   ) => NativeTlsSession;
+  /** A NETLINK_ROUTE socket. */
+  readonly Netlink: new () => NativeNetlink;
+  /** A negative errno when there is no such network interface. */
+  interfaceIndex(name: string): number;
+  /** Empty when there is none. */
+  interfaceName(index: number): string;
   /** Whether the AEAD sealers and openers take this cipher name. */
   supportsAead(cipher: string): boolean;
   /**

@@ -40,10 +40,10 @@ export interface ConfiguredTun {
   undo(): Promise<void>;
 }
 
-/** Rejects with TunError in 2.x's words when the system refuses; what was set until then is undone. */
+/** Rejects with TunError in 2.x's words when the system refuses, the reason as its cause; what was set until then is undone. */
 export async function configureTun(net: NetworkConfig, setup: TunSetup, log: Logger): Promise<ConfiguredTun> {
   const addresses = new TunAddresses(net, setup, log);
-  if (!setup.noexec && setup.type !== 'null') await addresses.apply();
+  if (setup.type !== 'null') await addresses.apply();
   return addresses;
 }
 
@@ -90,16 +90,26 @@ class TunAddresses implements ConfiguredTun {
   }
 
   async apply(): Promise<void> {
+    await this.#setLinkAddress();
+    if (this.#setup.noexec) return;
     try {
-      if (this.#setup.lladdr !== undefined) {
-        await this.#net.setLinkAddress(this.#setup.dev, this.#setup.lladdr);
-        this.#log.log(M_INFO, `TUN/TAP link layer address set to ${this.#setup.lladdr}`);
-      }
       await this.#applyIpv4();
       await this.#applyIpv6();
     } catch (error) {
       await this.undo();
       throw error;
+    }
+  }
+
+  /** Also with --ifconfig-noexec; a refusal stops nothing (2.x set_lladdr()). */
+  async #setLinkAddress(): Promise<void> {
+    const { dev, lladdr } = this.#setup;
+    if (lladdr === undefined) return;
+    try {
+      await this.#net.setLinkAddress(dev, lladdr);
+      this.#log.log(M_INFO, `TUN/TAP link layer address set to ${lladdr}`);
+    } catch (error) {
+      if (!(error instanceof TunError)) throw error;
     }
   }
 
@@ -150,16 +160,17 @@ class TunAddresses implements ConfiguredTun {
     );
   }
 
-  #bringUp(): Promise<void> {
+  async #bringUp(): Promise<void> {
     const { dev, mtu } = this.#setup;
-    return this.#step(this.#net.linkUp(dev, mtu), `Linux can't bring ${dev} up`);
+    await this.#step(this.#net.setMtu(dev, mtu), `Linux can't set mtu (${mtu}) on ${dev}`);
+    await this.#step(this.#net.setUp(dev, true), `Linux can't bring ${dev} up`);
   }
 
   async #step(call: Promise<void>, text: string): Promise<void> {
     try {
       await call;
     } catch (cause) {
-      throw new TunError(`${text}: ${messageOf(cause)}`, { cause });
+      throw new TunError(text, { cause });
     }
   }
 
@@ -167,8 +178,8 @@ class TunAddresses implements ConfiguredTun {
     this.#undo.push(async () => {
       try {
         await call();
-      } catch (error) {
-        this.#log.log(M_WARN, `${text}: ${messageOf(error)}`);
+      } catch {
+        this.#log.log(M_WARN, text);
       }
     });
   }
@@ -177,8 +188,4 @@ class TunAddresses implements ConfiguredTun {
 /** 2.x is_tun_p2p(). */
 function isPointToPoint(setup: TunSetup): boolean {
   return setup.type === 'tun' && setup.topology !== 'subnet';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

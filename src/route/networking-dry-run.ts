@@ -39,12 +39,12 @@ export class DryRunNetwork implements NetworkConfig {
     return [...this.#addresses];
   }
 
-  async linkUp(dev: string, mtu: number): Promise<void> {
-    this.#record(`link set ${dev} up mtu ${mtu}`);
+  async setMtu(dev: string, mtu: number): Promise<void> {
+    this.#record(`link set ${dev} mtu ${mtu}`);
   }
 
-  async linkDown(dev: string): Promise<void> {
-    this.#record(`link set ${dev} down`);
+  async setUp(dev: string, up: boolean): Promise<void> {
+    this.#record(`link set ${dev} ${up ? 'up' : 'down'}`);
   }
 
   async setLinkAddress(dev: string, mac: string): Promise<void> {

@@ -1,15 +1,15 @@
 /**
- * NetworkConfig over iproute2's `ip` (2.x networking_iproute2.c; messages and semantics of
- * networking_sitnl.c, the default backend of 2.6 builds). One child process per call, one call at a
- * time in the order of asking, never blocking. Where netlink's flags differ from `ip ... add`, the verb
- * with sitnl's meaning is used: `addr replace`, `route prepend`.
+ * NetworkConfig over iproute2's `ip`, where the addon isn't used (2.x networking_iproute2.c; messages and
+ * semantics of networking_sitnl.c, as networking-netlink-linux.ts has them). One child process per call, one
+ * call at a time in the order of asking, never blocking. Where netlink's flags differ from `ip ... add`, the
+ * verb with sitnl's meaning is used: `addr replace`, `route prepend`.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import type { Logger } from '../base/base.ts';
 import { TunError } from '../base/base.ts';
-import { D_ROUTE, M_INFO } from '../base/errlevel.ts';
+import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { interfaceAddresses, lines, version } from './networking-lines.ts';
 import type { Gateway, InterfaceAddress, NetworkConfig, RouteEntry } from './route.ts';
 
 export interface Iproute2Options {
@@ -37,49 +37,50 @@ class Iproute2 implements NetworkConfig {
     this.#command = options.command ?? USUAL_PLACES.find((path) => existsSync(path)) ?? 'ip';
   }
 
-  async linkUp(dev: string, mtu: number): Promise<void> {
-    this.#log.log(M_INFO, `net_iface_mtu_set: mtu ${mtu} for ${dev}`);
-    this.#log.log(M_INFO, `net_iface_up: set ${dev} up`);
-    await this.#ip(['link', 'set', 'dev', dev, 'up', 'mtu', String(mtu)]);
+  async setMtu(dev: string, mtu: number): Promise<void> {
+    this.#log.log(M_INFO, lines.mtu(dev, mtu));
+    await this.#ip(['link', 'set', 'dev', dev, 'mtu', String(mtu)]);
   }
 
-  async linkDown(dev: string): Promise<void> {
-    this.#log.log(M_INFO, `net_iface_up: set ${dev} down`);
-    await this.#ip(['link', 'set', 'dev', dev, 'down']);
+  async setUp(dev: string, up: boolean): Promise<void> {
+    this.#log.log(M_INFO, lines.up(dev, up));
+    await this.#ip(['link', 'set', 'dev', dev, up ? 'up' : 'down']);
   }
 
   async setLinkAddress(dev: string, mac: string): Promise<void> {
-    this.#log.log(M_INFO, `net_addr_ll_set: lladdr ${mac} for ${dev}`);
+    this.#log.log(M_INFO, lines.linkAddress(dev, mac));
     await this.#ip(['link', 'set', 'addr', mac, 'dev', dev]);
   }
 
   async addAddress(dev: string, address: string, prefix: number, noDad = false): Promise<void> {
-    this.#log.log(M_INFO, `net_addr_${version(address)}_add: ${address}/${prefix} dev ${dev}`);
-    const flags = noDad && version(address) === 'v6' ? ['nodad'] : [];
+    this.#log.log(M_INFO, lines.addAddress(dev, address, prefix));
+    const isIpv6 = version(address) === 'v6';
+    // `ip` sets no broadcast address by itself; "+" makes it the last address of the network, as sitnl has it.
+    const flags = isIpv6 ? (noDad ? ['nodad'] : []) : prefix <= 30 ? ['broadcast', '+'] : [];
     await this.#ip([familyFlag(address), 'addr', 'replace', `${address}/${prefix}`, 'dev', dev, ...flags]);
   }
 
   async addPeerAddress(dev: string, local: string, remote: string): Promise<void> {
-    this.#log.log(M_INFO, `net_addr_ptp_v4_add: ${local} peer ${remote} dev ${dev}`);
+    this.#log.log(M_INFO, lines.addPeer(dev, local, remote));
     await this.#ip(['addr', 'replace', local, 'peer', remote, 'dev', dev]);
   }
 
   async deleteAddress(dev: string, address: string, prefix: number): Promise<void> {
-    // 2.x leaves out the length for IPv4.
-    const shown = version(address) === 'v4' ? address : `${address}/${prefix}`;
-    this.#log.log(M_INFO, `net_addr_${version(address)}_del: ${shown} dev ${dev}`);
+    this.#log.log(M_INFO, lines.deleteAddress(dev, address, prefix));
     await this.#ip([familyFlag(address), 'addr', 'del', `${address}/${prefix}`, 'dev', dev]);
   }
 
   async deletePeerAddress(dev: string, local: string, remote: string): Promise<void> {
-    this.#log.log(M_INFO, `net_addr_ptp_v4_del: ${local} dev ${dev}`);
+    this.#log.log(M_INFO, lines.deletePeer(dev, local));
     await this.#ip(['addr', 'del', local, 'peer', remote, 'dev', dev]);
   }
 
   async addRoute(route: RouteEntry): Promise<boolean> {
-    this.#log.log(D_ROUTE, `net_route_v${route.family}_add: ${describe(route)}`);
+    this.#log.log(D_ROUTE, lines.addRoute(route));
     try {
-      await this.#ip([`-${route.family}`, 'route', 'prepend', ...routeWords(route)]);
+      // Straight onto the link, `ip` would take a narrower scope than netlink is asked for.
+      const scope = route.family === 4 && route.dev !== undefined ? ['scope', 'global'] : [];
+      await this.#ip([`-${route.family}`, 'route', 'prepend', ...routeWords(route), ...scope]);
       return true;
     } catch (error) {
       if (error instanceof TunError && error.message.includes('File exists')) return false;
@@ -88,38 +89,28 @@ class Iproute2 implements NetworkConfig {
   }
 
   async deleteRoute(route: RouteEntry): Promise<void> {
-    this.#log.log(D_ROUTE, `net_route_v${route.family}_del: ${describe(route)}`);
+    this.#log.log(D_ROUTE, lines.deleteRoute(route));
     await this.#ip([`-${route.family}`, 'route', 'del', ...routeWords(route)]);
   }
 
   async bestRoute(family: 4 | 6, target?: string): Promise<Gateway | undefined> {
-    const name = `net_route_v${family}_best_gw`;
-    const any = family === 4 ? '0.0.0.0' : '::';
-    this.#log.log(D_ROUTE, `${name} query: dst ${target ?? any}`);
+    this.#log.log(D_ROUTE, lines.query(family, target));
     const query = target === undefined ? ['show', 'default'] : ['get', target];
-    const output = await this.#ip([`-${family}`, '-o', 'route', ...query]).catch(() => '');
-    const best = parseBestRoute(output);
-    if (best !== undefined) {
-      this.#log.log(D_ROUTE, `${name} result: via ${best.gateway ?? any} dev ${best.dev}`);
-    }
+    const output = await this.#ip([`-${family}`, '-o', 'route', ...query]).catch(() => undefined);
+    const nowhere = family === 4 && target === undefined ? { gateway: undefined, dev: '' } : undefined;
+    const best = output === undefined ? undefined : (parseBestRoute(output) ?? nowhere);
+    if (best !== undefined) this.#log.log(D_ROUTE, lines.result(family, best));
     return best;
   }
 
   interfaces(): InterfaceAddress[] {
-    const result: InterfaceAddress[] = [];
-    for (const [name, addresses] of Object.entries(networkInterfaces())) {
-      for (const { address, family, cidr, mac } of addresses ?? []) {
-        const prefix = Number(cidr?.split('/')[1] ?? (family === 'IPv4' ? 32 : 128));
-        result.push({ name, family: family === 'IPv4' ? 4 : 6, address, prefix, mac });
-      }
-    }
-    return result;
+    return interfaceAddresses();
   }
 
-  /** Runs one command after all earlier ones. */
+  /** Runs one command after all earlier ones; a complaint of it is logged. */
   #ip(args: readonly string[]): Promise<string> {
     const result = this.#queue.then(() => runIp(this.#command, args));
-    this.#queue = result.catch(() => undefined);
+    this.#queue = result.catch((error: Error) => this.#log.log(M_WARN, error.message));
     return result;
   }
 }
@@ -152,17 +143,6 @@ function routeWords(route: RouteEntry): string[] {
   if (table !== undefined && table !== 0) words.push('table', String(table));
   if (metric !== undefined && metric > 0) words.push('metric', String(metric));
   return words;
-}
-
-/** 2.x's form, with its words for what isn't given. */
-function describe(route: RouteEntry): string {
-  const gateway = route.gateway ?? (route.family === 4 ? '0.0.0.0' : '::');
-  const { network, prefix, dev, table, metric } = route;
-  return `${network}/${prefix} via ${gateway} dev ${dev ?? '[NULL]'} table ${table ?? 0} metric ${metric ?? -1}`;
-}
-
-function version(address: string): 'v4' | 'v6' {
-  return address.includes(':') ? 'v6' : 'v4';
 }
 
 function familyFlag(address: string): '-4' | '-6' {

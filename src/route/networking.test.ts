@@ -8,7 +8,11 @@ import { networkingConformance } from './networking.conformance.ts';
 import { DryRunNetwork } from './networking-dry-run.ts';
 import { createIproute2, parseBestRoute } from './networking-iproute2.ts';
 
-networkingConformance('dry-run', 'tun0', () => new DryRunNetwork());
+networkingConformance(
+  'dry-run',
+  'tun0',
+  () => new DryRunNetwork({ refuse: (line) => line.includes('ovpn-none0') }),
+);
 
 describe('iproute2', () => {
   let directory: string;
@@ -35,7 +39,8 @@ describe('iproute2', () => {
   it('logs like 2.6 and runs one command at a time', async () => {
     const net = createIproute2({ log, command: fakeIp() });
     await Promise.all([
-      net.linkUp('tun0', 1500),
+      net.setMtu('tun0', 1500),
+      net.setUp('tun0', true),
       net.addAddress('tun0', '10.8.0.1', 24),
       net.addAddress('tun0', 'fd00:8::1', 64),
       net.addPeerAddress('tun0', '10.8.0.6', '10.8.0.5'),
@@ -58,8 +63,9 @@ describe('iproute2', () => {
       'net_addr_ptp_v4_del: 10.8.0.6 dev tun0',
     ]);
     expect(calls()).toEqual([
-      'link set dev tun0 up mtu 1500',
-      '-4 addr replace 10.8.0.1/24 dev tun0',
+      'link set dev tun0 mtu 1500',
+      'link set dev tun0 up',
+      '-4 addr replace 10.8.0.1/24 dev tun0 broadcast +',
       '-6 addr replace fd00:8::1/64 dev tun0',
       'addr replace 10.8.0.6 peer 10.8.0.5 dev tun0',
       '-4 route prepend 10.0.0.0/24 via 10.8.0.1',
@@ -81,15 +87,17 @@ describe('iproute2', () => {
       command: fakeIp('echo "RTNETLINK answers: Operation not permitted" >&2; exit 2'),
     });
     const refused = failing.addRoute({ family: 4, network: '10.0.0.0', prefix: 8, dev: 'tun0' });
-    await expect(refused).rejects.toThrow(/route prepend 10\.0\.0\.0\/8 dev tun0: .*Operation not permitted/);
-    await expect(createIproute2({ log, command: '/nonexistent/ip' }).linkDown('x')).rejects.toBeInstanceOf(
-      TunError,
+    await expect(refused).rejects.toThrow(
+      /route prepend 10\.0\.0\.0\/8 dev tun0 scope global: .*Operation not permitted/,
     );
+    await expect(
+      createIproute2({ log, command: '/nonexistent/ip' }).setUp('x', false),
+    ).rejects.toBeInstanceOf(TunError);
   });
 
   it('goes on after a failed command', async () => {
     const net = createIproute2({ log, command: fakeIp('case "$*" in *down*) exit 1;; esac') });
-    const results = await Promise.allSettled([net.linkDown('tun0'), net.linkUp('tun0', 1500)]);
+    const results = await Promise.allSettled([net.setUp('tun0', false), net.setUp('tun0', true)]);
     expect(results.map((result) => result.status)).toEqual(['rejected', 'fulfilled']);
   });
 

@@ -321,9 +321,11 @@ describe('configureTun', () => {
     const net = new DryRunNetwork();
     const tun = await configureTun(net, SETUP, new MemoryLogger());
     expect(net.lines).toEqual([
-      'link set tun0 up mtu 1500',
+      'link set tun0 mtu 1500',
+      'link set tun0 up',
       'addr add tun0 10.8.0.2/24',
-      'link set tun0 up mtu 1500',
+      'link set tun0 mtu 1500',
+      'link set tun0 up',
       'addr add tun0 fd00::2/64',
     ]);
     await tun.undo();

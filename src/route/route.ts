@@ -1,7 +1,8 @@
 /**
  * Header of route/ (2.x networking.h, route.h): addresses, link state and routes of the machine.
- * Backends: networking-iproute2.ts (the `ip` program), networking-dry-run.ts (records, for tests and
- * --ifconfig-noexec style runs). All calls are asynchronous and run in the order they were made.
+ * Backends: networking-netlink-linux.ts (the kernel's routing socket, by the addon), networking-iproute2.ts
+ * (the program `ip`, where the addon is missing), networking-dry-run.ts (records, for tests). Calls are
+ * carried out in the order they were made.
  *
  *   configureTun(net, setup)          addresses of the device, before routes; undo() takes them away
  *   RouteList.create(net, input)      looks up gateways and names, computes the routes
@@ -19,6 +20,7 @@ export interface RouteEntry {
 }
 
 export interface Gateway {
+  /** Undefined when the way leads straight onto the link. */
   readonly gateway: string | undefined;
   readonly dev: string;
 }
@@ -33,13 +35,12 @@ export interface InterfaceAddress {
   readonly mac: string;
 }
 
-/** Every call rejects with TunError whose message has the failing command and its output. */
+/** Every call rejects with TunError when the system refuses; the reason is logged before. */
 export interface NetworkConfig {
   readonly name: string;
-  /** Sets the MTU and brings the device up. */
-  linkUp(dev: string, mtu: number): Promise<void>;
-  linkDown(dev: string): Promise<void>;
-  /** --lladdr: the device's hardware address, before linkUp(). */
+  setMtu(dev: string, mtu: number): Promise<void>;
+  setUp(dev: string, up: boolean): Promise<void>;
+  /** --lladdr: the device's hardware address, before setUp(). */
   setLinkAddress(dev: string, mac: string): Promise<void>;
   /**
    * Adds or replaces `address/prefix`. `noDad` (IPv6): usable at once; without it the kernel's duplicate
@@ -53,7 +54,10 @@ export interface NetworkConfig {
   /** Resolves false when the same route was there already (2.x logs and does not delete it later). */
   addRoute(route: RouteEntry): Promise<boolean>;
   deleteRoute(route: RouteEntry): Promise<void>;
-  /** The best route towards `target` (default: the default route). undefined = none. */
+  /**
+   * The best route towards `target` (default: the default route of the main table). Undefined when the system
+   * refuses to tell. Without an IPv4 default route `dev` is empty, as 2.x takes it.
+   */
   bestRoute(family: 4 | 6, target?: string): Promise<Gateway | undefined>;
   /** Addresses of the interfaces that are up. */
   interfaces(): InterfaceAddress[];
