@@ -58,8 +58,8 @@ export class ClientTunnel {
   #updates = new PushCollector();
   /** Digest of what the open device was configured with. */
   #digest: string | undefined;
-  /** Without --pull: whether all routes could be added; undefined until that was tried. */
-  #routesOk: boolean | undefined;
+  /** Without --pull: whether routes were added, as far as that went. */
+  #routesTried = false;
   #working: Promise<void> = Promise.resolve();
 
   constructor(run: ClientRun, userPass: UserPass, host: ClientTunnelHost) {
@@ -85,6 +85,7 @@ export class ClientTunnel {
   /** The next session will use `ce`. */
   begin(ce: ConnectionEntry): void {
     this.#ce = ce;
+    this.#interface.forgetRouteVariables();
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
   }
@@ -136,7 +137,8 @@ export class ClientTunnel {
       return;
     }
     await this.#interface.open(options, ce, address && { ...address, port: 0 }, 'init');
-    this.#routesOk = options.routeDelayDefined ? undefined : await this.#interface.addRoutes(options);
+    this.#routesTried = !options.routeDelayDefined;
+    if (this.#routesTried) await this.#interface.addRoutes(options);
   }
 
   /** Without --pull: the peer is there, for the first time or again after its restart. */
@@ -286,7 +288,7 @@ export class ClientTunnel {
     if (!this.device) {
       this.#run.onState?.('ASSIGN_IP');
       const device = await this.#interface.open(this.#options, this.#ce!, session.remote, 'init');
-      this.#routesOk = undefined;
+      this.#routesTried = false;
       if (!session.closed) session.attach(device);
     }
     await this.#finish(session);
@@ -295,23 +297,23 @@ export class ClientTunnel {
 
   async #finish(session: ClientSession): Promise<void> {
     const { signals, onUp, onState } = this.#run;
-    const known = this.#options.pull ? undefined : this.#routesOk;
-    const ok = known ?? (await this.#addRoutes());
+    if (this.#options.pull || !this.#routesTried) await this.#addRoutes();
     if (signals.pending || session.closed) return;
-    this.#routesOk = ok;
+    this.#routesTried = true;
     this.#host.handleCompleted();
-    this.#log.log(M_INFO, `Initialization Sequence Completed${ok ? '' : ' With Errors'}`);
+    // Also when a route could not be added: 2.6 keeps "With Errors" for other things.
+    this.#log.log(M_INFO, 'Initialization Sequence Completed');
     onState?.('CONNECTED');
     onUp?.();
   }
 
-  /** After --route-delay; false when a route could not be added or a signal came first. */
-  async #addRoutes(): Promise<boolean> {
+  /** After --route-delay, unless a signal comes first. */
+  async #addRoutes(): Promise<void> {
     const options = this.#options;
     const delayMs = options.routeDelayDefined ? options.routeDelay * 1000 : 0;
-    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return false;
+    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return;
     this.#run.onState?.('ADD_ROUTES');
-    return this.#interface.addRoutes(options);
+    await this.#interface.addRoutes(options);
   }
 
   #takeToken(items: readonly string[]): void {

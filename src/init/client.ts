@@ -17,6 +17,7 @@ import {
 } from '../options/options.ts';
 import type { ControlMessage } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
+import { warnOfCommonSubnets } from '../route/route.ts';
 import { clearCertificates, setCertificate } from '../script/script.ts';
 import { ProxyError } from '../socket/socket.ts';
 import type { TlsEvent } from '../ssl/ssl.ts';
@@ -134,6 +135,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const { ce } = this.#options;
     this.#entry = next.entry;
     this.#tunnel.begin(ce);
+    if (this.#options.tlsServer) await warnOfCommonSubnets(providers.network, this.#log);
     const createControl = await this.#prepareControl(ce);
     for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
     await this.#userPass.prepare();

@@ -2,7 +2,7 @@
  * The program without its process (2.x openvpn.c openvpn_main()): from words to exit status, over and
  * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
  */
-import { OpenVpnError, OptionsError } from '../base/base.ts';
+import { OpenVpnError, OptionsError, TunError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type CryptoBackend, cipherInfo } from '../crypto/crypto.ts';
@@ -233,7 +233,8 @@ function printOptionsError(program: Program, log: RealLogger, error: OptionsErro
 
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof OpenVpnError && error.cause instanceof OpenVpnError)
+  // What stands behind a TunError was logged by the backend that met it.
+  if (error instanceof OpenVpnError && error.cause instanceof OpenVpnError && !(error instanceof TunError))
     log.log(M_WARN, error.cause.message);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);

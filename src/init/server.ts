@@ -21,6 +21,7 @@ import {
 } from '../manage/manage.ts';
 import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
+import { warnOfCommonSubnets } from '../route/route.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
 import { AuthTokens } from '../ssl/ssl.ts';
@@ -123,6 +124,7 @@ class Server implements ServerHandle {
     const { options, providers, signals } = this.#run;
     const ce = options.connectionList[0];
     if (!ce) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
+    await warnOfCommonSubnets(providers.network, this.#log);
     for (const { level, text } of frameLines(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
@@ -140,7 +142,7 @@ class Server implements ServerHandle {
       attach.push(await bindServerLink(links, this.#profile(entry, materials), entry));
     }
     const tun = await this.#tunnel.open(options, ce, undefined, 'init');
-    const routesOk = await this.#tunnel.addRoutes(options);
+    await this.#tunnel.addRoutes(options);
     if (signals.pending) return;
     const bytes = maxPacketBytes(ce);
     const multi = new MultiServer(
@@ -164,7 +166,7 @@ class Server implements ServerHandle {
     for (const serve of attach) serve(multi, bytes);
     this.#startStatus();
     signals.onStatistics = () => this.#logStatistics();
-    this.#log.log(M_INFO, `Initialization Sequence Completed${routesOk ? '' : ' With Errors'}`);
+    this.#log.log(M_INFO, 'Initialization Sequence Completed');
     this.#run.onUp?.(this);
   }
 

@@ -91,6 +91,34 @@ describe('TunnelInterface', () => {
     expect(bed.network.lines).toEqual([]);
   });
 
+  it('lets no variable of old routes reach the next connection', async () => {
+    const bed = createBed(`${ROUTE}route 10.41.0.0 255.255.0.0\nredirect-gateway def1\n`, {
+      gateway4: { gateway: '198.51.100.1', dev: 'eth0' },
+    });
+    const ofRoutes = () => [...bed.env.entries()].filter(([name]) => /^(route_|redirect)/.test(name));
+    await bed.open();
+    await bed.addRoutes();
+    expect(bed.env.get('route_network_2')).toBe('10.41.0.0');
+    expect(bed.env.get('redirect_gateway')).toBe('1');
+    bed.tunnel.forgetRouteVariables();
+    expect(ofRoutes()).toEqual([]);
+    await bed.tunnel.close('exit');
+    bed.options.routes.pop();
+    await bed.open();
+    expect(bed.env.get('route_network_1')).toBe('10.40.0.0');
+    expect(bed.env.has('route_network_2')).toBe(false);
+    await bed.tunnel.close('exit');
+    expect(ofRoutes()).toEqual([]);
+  });
+
+  it('says nothing of a redirection with route-noexec', async () => {
+    const bed = createBed('redirect-gateway def1\nroute-noexec\n');
+    await bed.open();
+    await bed.addRoutes();
+    expect(bed.env.has('redirect_gateway')).toBe(false);
+    await bed.tunnel.close('exit');
+  });
+
   it('tells of a route that could not be added, and goes on', async () => {
     const bed = createBed(`${ROUTE}route 10.41.0.0 255.255.0.0\n`, {
       refuse: (line) => line.startsWith('route add 10.40'),

@@ -12,6 +12,7 @@ import {
   type NetworkConfig,
   RouteList,
   type RouteListInput,
+  type TunSetup,
 } from '../route/route.ts';
 import type { EnvSet, ScriptHooks, UpDownContext } from '../script/script.ts';
 import type { TunDevice, TunFactory } from '../tun/tun.ts';
@@ -36,6 +37,8 @@ export class TunnelInterface {
   #routesAdded = false;
   #up: UpDownContext | undefined;
   #options: Options | undefined;
+  /** Names of the variables that tell scripts of routes. */
+  readonly #routeVariables = new Set<string>();
   /** open() or addRoutes() at work; close() waits for its end. */
   #working: Promise<unknown> = Promise.resolve();
   /** close() was called: what is at work stops at its next step. */
@@ -68,36 +71,28 @@ export class TunnelInterface {
     const { log, env, network, hooks } = this.#parts;
     this.#closing = false;
     this.#options = options;
-    const type = devTypeOf(options);
+    const addresses = tunAddresses(options, ce);
+    // Before the device, as 2.x has it: the machine's ways are looked at as they are without it.
+    const input = routeInput(options, remote);
+    const routes = RouteList.isNeeded(input) ? await RouteList.create(network, input, log) : undefined;
+    this.forgetRouteVariables();
+    routes?.exportTo({ set: (name, value) => this.#setRouteVariable(name, value) });
     const device = this.#parts.tun.open({
       dev: isNullDevice(options) ? 'null' : (options.dev ?? 'tun'),
-      type: type === 'tap' ? 'tap' : 'tun',
+      type: devTypeOf(options) === 'tap' ? 'tap' : 'tun',
       ...(options.devNode !== undefined && { node: options.devNode }),
       ...(options.txqueuelen > 0 && { txqueuelen: options.txqueuelen }),
     });
     this.#device = device;
+    this.#routes = routes;
     device.onError = () => this.#handleLost();
     const configured = await configureTun(
       network,
-      {
-        dev: device.name,
-        type: device.type,
-        topology: options.topology,
-        mtu: ce.tunMtu,
-        ifconfig: options.ifconfig,
-        ifconfigIpv6: options.ifconfigIpv6,
-        lladdr: options.lladdr,
-        noexec: options.ifconfigNoexec,
-      },
+      { ...addresses, dev: device.name, type: device.type },
       log,
     );
     this.#configured = configured;
     configured.exportTo(env);
-    const input = routeInput(options, device, configured, remote);
-    if (RouteList.isNeeded(input)) {
-      this.#routes = await RouteList.create(network, input, log);
-      this.#routes.exportTo(env);
-    }
     if (this.#closing) return device;
     const up = this.#upContext(ce, context);
     this.#up = up;
@@ -108,8 +103,19 @@ export class TunnelInterface {
   /** A DHCP server named the gateway of routes that are still to be added (`route-gateway dhcp`). */
   readonly useGateway = (address: string): void => {
     this.#routes?.useGateway(address);
-    this.#parts.env.set('route_vpn_gateway', address);
+    this.#setRouteVariable('route_vpn_gateway', address);
   };
+
+  /** A new connection begins: 2.x gives it an environment in which nothing is left of the old one's routes. */
+  forgetRouteVariables(): void {
+    for (const name of this.#routeVariables) this.#parts.env.delete(name);
+    this.#routeVariables.clear();
+  }
+
+  #setRouteVariable(name: string, value: string | number | undefined): void {
+    this.#routeVariables.add(name);
+    this.#parts.env.set(name, value);
+  }
 
   /** Adds the routes and runs route-up. Resolves false when a route could not be added. */
   addRoutes(options: Options): Promise<boolean> {
@@ -121,11 +127,9 @@ export class TunnelInterface {
     let ok = true;
     if (this.#routes && !options.routeNoexec) {
       this.#routesAdded = true;
-      ok = await this.#routes.add();
-      env.set('redirect_gateway', this.#routes.redirected ? 1 : 0);
-    } else {
-      env.set('redirect_gateway', 0);
+      ok = await this.#routes.add(this.#device?.name ?? '');
     }
+    if (!options.routeNoexec) this.#setRouteVariable('redirect_gateway', this.#routes?.redirected ? 1 : 0);
     if (!this.#closing) await hooks.routeUp(env);
     return ok;
   }
@@ -177,6 +181,7 @@ export class TunnelInterface {
   }
 
   #forget(): void {
+    this.forgetRouteVariables();
     this.#configured = undefined;
     this.#routes = undefined;
     this.#routesAdded = false;
@@ -200,16 +205,22 @@ export class TunnelInterface {
   }
 }
 
-function routeInput(
-  options: Options,
-  device: TunDevice,
-  configured: ConfiguredTun,
-  remote: LinkAddress | undefined,
-): RouteListInput {
-  const pointToPoint = device.type === 'tun' && options.topology !== 'subnet';
+function tunAddresses(options: Options, ce: ConnectionEntry): Omit<TunSetup, 'dev' | 'type'> {
   return {
-    dev: device.name,
-    devType: device.type,
+    topology: options.topology,
+    mtu: ce.tunMtu,
+    ifconfig: options.ifconfig,
+    ifconfigIpv6: options.ifconfigIpv6,
+    lladdr: options.lladdr,
+    noexec: options.ifconfigNoexec,
+  };
+}
+
+function routeInput(options: Options, remote: LinkAddress | undefined): RouteListInput {
+  const devType = isNullDevice(options) ? 'null' : devTypeOf(options) === 'tap' ? 'tap' : 'tun';
+  const pointToPoint = devType === 'tun' && options.topology !== 'subnet';
+  return {
+    devType,
     routes: options.routes,
     routesIpv6: options.routesIpv6,
     redirectGateway: options.redirectGateway,
@@ -218,7 +229,7 @@ function routeInput(
     vpnGatewayIpv6: options.routeIpv6Gateway ?? options.ifconfigIpv6?.remote,
     remoteHost: remote?.family === 4 ? remote.address : undefined,
     remoteHostIpv6: remote?.family === 6 ? remote.address : undefined,
-    didIpv4: configured.didIpv4,
-    didIpv6: configured.didIpv6,
+    didIpv4: options.ifconfig !== undefined,
+    didIpv6: options.ifconfigIpv6 !== undefined,
   };
 }

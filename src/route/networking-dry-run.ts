@@ -78,8 +78,9 @@ export class DryRunNetwork implements NetworkConfig {
 
   async deleteRoute(route: RouteEntry): Promise<void> {
     this.#record(`route del ${routeKey(route)}`);
-    if (!this.#routes.delete(routeKey(route)))
-      throw new TunError(`route del ${routeKey(route)}: No such process`);
+    const found = [...this.#routes].find(([, known]) => matches(route, known));
+    if (found === undefined) throw new TunError(`route del ${routeKey(route)}: No such process`);
+    this.#routes.delete(found[0]);
   }
 
   async bestRoute(family: 4 | 6): Promise<Gateway | undefined> {
@@ -110,4 +111,9 @@ function routeKey(route: RouteEntry): string {
   if (metric !== undefined) words.push('metric', String(metric));
   if (table !== undefined && table !== 0) words.push('table', String(table));
   return words.join(' ');
+}
+
+/** As the kernel looks for the route to delete: what isn't asked for may be anything. */
+function matches(asked: RouteEntry, known: RouteEntry): boolean {
+  return routeKey({ ...known, ...asked }) === routeKey(known);
 }

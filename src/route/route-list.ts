@@ -2,8 +2,10 @@
  * The routes of one tunnel (2.x init_route_list(), add_routes(), delete_routes(),
  * redirect_default_route_to_vpn() of route.c). create() looks up gateways and names and plans; add()
  * carries out in 2.x's order: redirection (server bypass, gateway bypass, default route), IPv4
- * routes, IPv6 routes; remove() takes away exactly what add() really added, at any moment, also in the
- * middle of add(). A route that was there before stays.
+ * routes, IPv6 routes; remove() takes them away at any moment, also in the middle of add().
+ *
+ * A route of an option that was there before stays. Those of a redirection go even then, as in 2.x: what was
+ * there is most often what a run left behind that was killed, and would keep the machine's traffic for good.
  */
 import type { Logger } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
@@ -11,25 +13,29 @@ import { type Gateway4, isLocalHost } from './gateway.ts';
 import { ipv4FromNumber, netmaskOfPrefix } from './ipv4-math.ts';
 import type { EnvSink, NetworkConfig, RouteEntry } from './route.ts';
 import type { PlannedRoute4, PlannedRoute6 } from './route-options.ts';
-import { isBlockingLocal, makePlan, type RouteListInput, type RoutePlan } from './route-plan.ts';
+import { makePlan, type RouteListInput, type RoutePlan } from './route-plan.ts';
 
 /** Groups in the order of removal. */
 const GROUPS = ['routes', 'redirect', 'routes6'] as const;
 type Group = (typeof GROUPS)[number];
 
-/** One thing done to the routing table; `added: false` is the machine's default route, taken away. */
-interface Change {
+/** What remove() does; `restore` adds the machine's default route that was taken away. */
+interface Undo {
   readonly group: Group;
-  readonly added: boolean;
+  readonly restore: boolean;
   readonly entry: RouteEntry;
 }
+
+/** When a route is to be taken away later: it was added; it is there now, whoever added it; it was tried. */
+type UndoWhen = 'added' | 'there' | 'tried';
 
 export class RouteList {
   readonly #net: NetworkConfig;
   readonly #input: RouteListInput;
   readonly #log: Logger;
   #plan: RoutePlan;
-  readonly #done: Change[] = [];
+  readonly #undos: Undo[] = [];
+  #dev = '';
   #adding: Promise<boolean> | undefined;
   #stopped = false;
   #redirected = false;
@@ -49,7 +55,8 @@ export class RouteList {
   /** Whether there is anything to do; route-pre-down is run only then. */
   static isNeeded(input: Pick<RouteListInput, 'routes' | 'routesIpv6' | 'redirectGateway'>): boolean {
     const { routes, routesIpv6, redirectGateway } = input;
-    return routes.length > 0 || routesIpv6.length > 0 || redirectGateway.enabled || redirectGateway.ipv6;
+    const { enabled, ipv4, ipv6 } = redirectGateway;
+    return routes.length > 0 || routesIpv6.length > 0 || enabled || !ipv4 || ipv6;
   }
 
   /** redirect-gateway or redirect-private was carried out (`redirect_gateway` for scripts, after add()). */
@@ -86,9 +93,10 @@ export class RouteList {
     this.#plan = { ...this.#plan, special: { ...this.#plan.special, vpnGateway } };
   }
 
-  /** Resolves false when something could not be added ("Initialization Sequence Completed With Errors"). */
-  add(): Promise<boolean> {
+  /** Resolves false when something could not be added. `dev` is the kernel's name of the tunnel's device. */
+  add(dev: string): Promise<boolean> {
     if (this.#adding === undefined) {
+      this.#dev = dev;
       this.#stopped = false;
       this.#adding = this.#addAll();
     }
@@ -99,9 +107,9 @@ export class RouteList {
   async remove(): Promise<void> {
     this.#stopped = true;
     await this.#adding;
-    const done = this.#done.splice(0);
+    const undos = this.#undos.splice(0);
     for (const group of GROUPS) {
-      for (const change of done) if (change.group === group) await this.#undo(change);
+      for (const undo of undos) if (undo.group === group) await this.#undo(undo);
     }
     this.#redirected = false;
     this.#adding = undefined;
@@ -118,7 +126,7 @@ export class RouteList {
     const { routes } = this.#plan;
     if (routes.length > 0 && !this.#input.didIpv4) this.#warnUnconfigured('IPv4');
     let ok = true;
-    for (const route of routes) ok = (await this.#add4('routes', route)) && ok;
+    for (const route of routes) ok = (await this.#add4('routes', route, 'added')) && ok;
     return ok;
   }
 
@@ -133,7 +141,7 @@ export class RouteList {
   /** Bypass routes, then the default route itself. */
   async #redirect(): Promise<boolean> {
     const { redirectGateway: flags } = this.#input;
-    if (!flags.enabled || !flags.ipv4) return true;
+    if (!flags.enabled) return true;
     const { gateway, special } = this.#plan;
     const problem = 'NOTE: unable to redirect IPv4 default gateway --';
     if (special.vpnGateway === undefined && flags.reroute) {
@@ -154,7 +162,7 @@ export class RouteList {
 
   async #bypass(): Promise<boolean> {
     const { redirectGateway: flags } = this.#input;
-    const { gateway, special, remoteIsLocal } = this.#plan;
+    const { gateway, special, remoteIsLocal, bypass } = this.#plan;
     let local = flags.local;
     if (flags.autolocal && special.remoteHost !== undefined) {
       this.#log.log(D_ROUTE, `ROUTE remote_host is ${remoteIsLocal ? 'LOCAL' : 'NOT LOCAL'}`);
@@ -164,56 +172,55 @@ export class RouteList {
     if (!local && special.remoteHost === undefined) {
       this.#log.log(D_ROUTE, 'ROUTE remote_host protocol differs from tunneled');
     } else if (!local && gateway !== undefined) {
-      ok = await this.#addHostBypass(special.remoteHost!, gateway);
+      ok = await this.#addHostBypass(special.remoteHost!, gateway, 'there');
     }
-    if (isBlockingLocal(this.#input, this.#plan))
-      ok = (await this.#addHostBypass(gateway!.address, gateway!)) && ok;
+    for (const host of bypass) ok = (await this.#addHostBypass(host, gateway!, 'tried')) && ok;
     return ok;
   }
 
-  #addHostBypass(host: string, gateway: Gateway4): Promise<boolean> {
-    return this.#add4(
-      'redirect',
-      { network: host, prefix: 32, gateway: gateway.address, metric: undefined, table: 0 },
-      gateway.onLink,
-    );
+  #addHostBypass(host: string, gateway: Gateway4, when: UndoWhen): Promise<boolean> {
+    const route = { network: host, prefix: 32, gateway: gateway.address, metric: undefined, table: 0 };
+    return this.#add4('redirect', route, when, gateway.onLink);
   }
 
   async #replaceDefault(vpnGateway: string): Promise<boolean> {
     const way = { gateway: vpnGateway, metric: undefined, table: 0 };
+    const add = (network: string, prefix: number): Promise<boolean> =>
+      this.#add4('redirect', { network, prefix, ...way }, 'tried');
     if (this.#input.redirectGateway.def1) {
-      const lower = await this.#add4('redirect', { network: '0.0.0.0', prefix: 1, ...way });
-      return (await this.#add4('redirect', { network: '128.0.0.0', prefix: 1, ...way })) && lower;
+      const lower = await add('0.0.0.0', 1);
+      return (await add('128.0.0.0', 1)) && lower;
     }
     const { gateway } = this.#plan;
-    if (gateway !== undefined) await this.#takeDefaultAway(gateway);
-    return this.#add4('redirect', { network: '0.0.0.0', prefix: 0, ...way });
+    const taken = gateway !== undefined && (await this.#takeDefaultAway(gateway));
+    const ok = await add('0.0.0.0', 0);
+    if (taken) this.#undos.push({ group: 'redirect', restore: true, entry: defaultRoute(gateway) });
+    return ok;
   }
 
-  async #takeDefaultAway(gateway: Gateway4): Promise<void> {
-    if (this.#stopped) return;
-    const base = { family: 4, network: '0.0.0.0', prefix: 0, gateway: gateway.address } as const;
-    const onLink = gateway.onLink && gateway.iface !== undefined ? { dev: gateway.iface } : {};
+  /** False when add() was stopped before. A refusal is logged, and the route restored all the same. */
+  async #takeDefaultAway(gateway: Gateway4): Promise<boolean> {
+    if (this.#stopped) return false;
+    const { dev: _, ...entry } = defaultRoute(gateway);
     try {
-      await this.#net.deleteRoute({ ...base, ...onLink });
-      this.#done.push({ group: 'redirect', added: false, entry: { ...base, ...onLink } });
+      await this.#net.deleteRoute(entry);
     } catch {
       this.#log.log(M_WARN, 'ERROR: Linux route delete command failed');
     }
+    return true;
   }
 
-  async #add4(group: Group, route: PlannedRoute4, viaNetGateway = false): Promise<boolean> {
+  async #add4(group: Group, route: PlannedRoute4, when: UndoWhen, onLink = false): Promise<boolean> {
     const { gateway: net } = this.#plan;
     // Hosts in the gateway's own network, and a default route without a gateway, need the interface.
     const isLocal = route.prefix === 32 && route.gateway === net?.address && isLocalHost(route.network, net);
-    const dev = isLocal || viaNetGateway ? net?.iface : undefined;
-    const entry: RouteEntry = { family: 4, ...withoutUndefined({ ...route, dev }) };
-    return this.#apply({ group, added: true, entry }, 'ERROR: Linux route add command failed');
+    const dev = isLocal || onLink ? net?.iface : undefined;
+    return this.#apply(group, { family: 4, ...withoutUndefined({ ...route, dev }) }, when);
   }
 
   async #add6(route: PlannedRoute6): Promise<boolean> {
-    const { dev: tunDev, devType } = this.#input;
-    const dev = route.iface ?? tunDev;
+    const { devType } = this.#input;
+    const dev = route.iface ?? this.#dev;
     const shown = `${route.network}/${route.prefix}`;
     this.#log.log(
       D_ROUTE,
@@ -237,43 +244,69 @@ export class RouteList {
       family: 6,
       ...withoutUndefined({ network, prefix, gateway, dev, metric, table }),
     };
-    return this.#apply({ group: 'routes6', added: true, entry }, 'ERROR: Linux route v6 add command failed');
+    return this.#apply('routes6', entry, 'added');
   }
 
-  async #apply(change: Change, complaint: string): Promise<boolean> {
+  async #apply(group: Group, entry: RouteEntry, when: UndoWhen): Promise<boolean> {
     if (this.#stopped) return true;
+    const undo = { group, restore: false, entry };
     try {
-      if (await this.#net.addRoute(change.entry)) {
-        this.#done.push(change);
-      } else {
-        const kind = change.entry.family === 4 ? 'route' : 'route v6';
-        this.#log.log(D_ROUTE, `NOTE: Linux ${kind} add command failed because route exists`);
-      }
+      const added = await this.#net.addRoute(entry);
+      if (added || when !== 'added') this.#undos.push(undo);
+      if (!added) this.#log.log(D_ROUTE, 'NOTE: Linux route add command failed because route exists');
       return true;
     } catch {
-      this.#log.log(M_WARN, complaint);
+      if (when === 'tried') this.#undos.push(undo);
+      this.#log.log(M_WARN, 'ERROR: Linux route add command failed');
       return false;
     }
   }
 
-  async #undo(change: Change): Promise<void> {
-    const { entry } = change;
-    if (entry.family === 6) this.#log.log(D_ROUTE, `delete_route_ipv6(${entry.network}/${entry.prefix})`);
-    const kind = entry.family === 4 ? 'route' : 'route v6';
+  async #undo({ entry, restore }: Undo): Promise<void> {
+    if (restore) await this.#restore(entry);
+    else if (entry.family === 4) await this.#delete4(entry);
+    else await this.#delete6(entry);
+  }
+
+  async #restore(entry: RouteEntry): Promise<void> {
     try {
-      if (change.added) await this.#net.deleteRoute(entry);
-      else await this.#net.addRoute(entry);
+      if (await this.#net.addRoute(entry)) return;
+      this.#log.log(D_ROUTE, 'NOTE: Linux route add command failed because route exists');
     } catch {
-      this.#log.log(M_WARN, `ERROR: Linux ${kind} ${change.added ? 'delete' : 'add'} command failed`);
+      this.#log.log(M_WARN, 'ERROR: Linux route add command failed');
+    }
+  }
+
+  /** 2.x names no interface here: network, gateway and metric say which it is. */
+  async #delete4({ dev: _, ...entry }: RouteEntry): Promise<void> {
+    try {
+      await this.#net.deleteRoute(entry);
+    } catch {
+      this.#log.log(M_WARN, 'ERROR: Linux route delete command failed');
+    }
+  }
+
+  async #delete6(entry: RouteEntry): Promise<void> {
+    this.#log.log(D_ROUTE, `delete_route_ipv6(${entry.network}/${entry.prefix})`);
+    try {
+      await this.#net.deleteRoute(entry);
+    } catch {
+      this.#log.log(M_WARN, 'ERROR: Linux route v6 delete command failed');
     }
   }
 
   #warnUnconfigured(family: string): void {
     this.#log.log(
       M_INFO,
-      `WARNING: OpenVPN was configured to add an ${family} route. However, no ${family} has been configured for ${this.#input.dev}, therefore the route installation may fail or may not work as expected.`,
+      `WARNING: OpenVPN was configured to add an ${family} route. However, no ${family} has been configured for ${this.#dev}, therefore the route installation may fail or may not work as expected.`,
     );
   }
+}
+
+/** The machine's own, as it was found. */
+function defaultRoute(gateway: Gateway4): RouteEntry {
+  const route = { family: 4, network: '0.0.0.0', prefix: 0, gateway: gateway.address } as const;
+  return gateway.onLink ? { ...route, dev: gateway.iface } : route;
 }
 
 function netmaskText(prefix: number): string {

@@ -22,7 +22,6 @@ import {
 } from './route-options.ts';
 
 export interface RouteListInput {
-  readonly dev: string;
   readonly devType: 'tun' | 'tap' | 'null';
   readonly routes: readonly RouteOption[];
   readonly routesIpv6: readonly RouteIpv6Option[];
@@ -50,6 +49,8 @@ export interface RoutePlan {
   readonly gateway: Gateway4 | undefined;
   readonly special: SpecialAddresses;
   readonly remoteIsLocal: boolean;
+  /** Hosts that a redirection leaves to the machine's own gateway: with block-local, that gateway. */
+  readonly bypass: readonly string[];
   readonly routes: readonly PlannedRoute4[];
   readonly routesIpv6: readonly PlannedRoute6[];
   readonly netGatewayIpv6: string | undefined;
@@ -62,7 +63,8 @@ export interface RoutePlan {
 export async function makePlan(net: NetworkConfig, input: RouteListInput, log: Logger): Promise<RoutePlan> {
   const resolve = input.resolve ?? resolveIpv4;
   const { redirectGateway: flags, remoteHost } = input;
-  const needs4 = input.routes.length > 0 || flags.enabled;
+  // `!ipv4` turns the redirection off, but it was asked for.
+  const needs4 = input.routes.length > 0 || flags.enabled || !flags.ipv4;
   const needs6 = input.routesIpv6.length > 0 || flags.ipv6;
   const gateway = needs4 ? await defaultGateway4(net, log) : undefined;
   const vpnGateway = isDefined(input.vpnGateway) ? await resolveOne(input.vpnGateway, resolve) : undefined;
@@ -78,15 +80,19 @@ export async function makePlan(net: NetworkConfig, input: RouteListInput, log: L
     defaultMetric: input.routeMetric || undefined,
   };
   const remoteIsLocal = remoteHost !== undefined && isLocalHost(remoteHost, gateway);
-  const routes: PlannedRoute4[] = [];
-  for (const option of input.routes) {
+  const blocking = isBlockingLocal(flags, gateway, special, remoteIsLocal);
+  const bypass = blocking ? [gateway!.address] : [];
+  for (const [at, host] of bypass.entries()) log.log(D_ROUTE, `ROUTE: bypass_host_route[${at}]=${host}`);
+  const routes = blocking ? blockLocalRoutes(gateway!, vpnGateway!).reverse() : [];
+  // 2.x puts each in front of its list, and reads the options from the last to the first.
+  for (const option of input.routes.toReversed()) {
     const planned = await planRoute4(option, special, resolve, log);
     if (planned === undefined) ok4 = false;
     else routes.push(...planned);
   }
-  const plan4 = { gateway, special, remoteIsLocal, ok4 };
-  if (isBlockingLocal(input, plan4)) routes.push(...blockLocalRoutes(gateway!, vpnGateway!));
-  return { ...plan4, routes, ...(needs6 ? await planIpv6(net, input, log) : NO_IPV6) };
+  routes.reverse();
+  const ipv6 = needs6 ? await planIpv6(net, input, log) : NO_IPV6;
+  return { gateway, special, remoteIsLocal, bypass, routes, ok4, ...ipv6 };
 }
 
 const NO_IPV6 = { routesIpv6: [], netGatewayIpv6: undefined, ok6: true };
@@ -105,7 +111,7 @@ async function planIpv6(
   ];
   const routes: PlannedRoute6[] = [];
   let overlaps = false;
-  for (const option of options) {
+  for (const option of options.toReversed()) {
     const route = planRoute6(option, input.vpnGatewayIpv6, input.routeMetric || undefined, log);
     if (route === undefined) continue;
     routes.push(route);
@@ -116,6 +122,7 @@ async function planIpv6(
       `ROUTE6: ${route.network}/${route.prefix} overlaps IPv6 remote ${remote}, adding host route to VPN endpoint`,
     );
   }
+  routes.reverse();
   const ok6 = routes.length === options.length;
   if (overlaps && gateway !== undefined) {
     const way = { gateway: gateway.address, metric: 1, table: 0, iface: gateway.iface };
@@ -131,13 +138,14 @@ async function planIpv6(
 }
 
 /** block-local is asked for and can be done. */
-export function isBlockingLocal(
-  input: RouteListInput,
-  plan: Pick<RoutePlan, 'gateway' | 'special' | 'remoteIsLocal'>,
+function isBlockingLocal(
+  flags: RedirectGateway,
+  gateway: Gateway4 | undefined,
+  special: SpecialAddresses,
+  remoteIsLocal: boolean,
 ): boolean {
-  const { enabled, ipv4, blockLocal } = input.redirectGateway;
-  if (!enabled || !ipv4 || !blockLocal) return false;
-  return plan.gateway?.prefix !== undefined && plan.special.vpnGateway !== undefined && !plan.remoteIsLocal;
+  if (!flags.enabled || !flags.blockLocal) return false;
+  return gateway?.prefix !== undefined && special.vpnGateway !== undefined && !remoteIsLocal;
 }
 
 async function resolveOne(host: string, resolve: Resolve): Promise<string | undefined> {

@@ -69,6 +69,6 @@ export interface EnvSink {
 }
 
 export { type ConfiguredTun, configureTun, type TunSetup } from './configure-tun.ts';
-export { defaultHardwareAddress } from './gateway.ts';
+export { defaultHardwareAddress, warnOfCommonSubnets } from './gateway.ts';
 export { RouteList } from './route-list.ts';
 export type { RouteListInput } from './route-plan.ts';
