@@ -1,8 +1,12 @@
 // Calls of the C library that Node has no function for (2.x platform.c: platform_chroot,
 // platform_mlockall; error texts as strerror() gives them).
 #include <features.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef __GLIBC__
@@ -11,6 +15,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "common.h"
 
@@ -53,12 +58,73 @@ static napi_value ReturnMemory(napi_env env, napi_callback_info) {
 #endif
 }
 
+// Capabilities belong to a thread: these are for the one that calls, Node's main thread, which configures
+// devices and routes and forks children. The others lose theirs with the user id.
+static bool SetCapabilities(uint32_t kept, uint32_t inheritable) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {{kept, kept, inheritable}, {0, 0, 0}};
+  return syscall(SYS_capset, &header, data) == 0;
+}
+
+static constexpr uint32_t kNetAdmin = 1u << CAP_NET_ADMIN;
+
+// Before the user id changes.
+static napi_value KeepCapabilities(napi_env env, napi_callback_info) {
+  return MakeInt(env, prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 ? 0 : errno);
+}
+
+// After the user id changed: CAP_NET_ADMIN alone is left.
+static napi_value RetainNetAdmin(napi_env env, napi_callback_info) {
+  bool done = SetCapabilities(kNetAdmin, 0) && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0;
+  return MakeInt(env, done ? 0 : errno);
+}
+
+// Whether programs that are started from now on have CAP_NET_ADMIN as well.
+static napi_value LendNetAdmin(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int32_t lend;
+  if (!args.Int(0, &lend)) return nullptr;
+  // What is no longer inheritable is no longer ambient.
+  bool done = SetCapabilities(kNetAdmin, lend ? kNetAdmin : 0) &&
+              (!lend || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0);
+  return MakeInt(env, done ? 0 : errno);
+}
+
+// Whether so many more threads can run at a time. They only wait for each other's start.
+static napi_value TryThreads(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int32_t count;
+  if (!args.Int(0, &count)) return nullptr;
+  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+  auto pass = [](void* shared) -> void* {
+    auto* mutex = static_cast<pthread_mutex_t*>(shared);
+    pthread_mutex_lock(mutex);
+    pthread_mutex_unlock(mutex);
+    return nullptr;
+  };
+  std::vector<pthread_t> started;
+  int error = 0;
+  pthread_mutex_lock(&gate);
+  for (int i = 0; i < count && error == 0; i++) {
+    pthread_t thread;
+    error = pthread_create(&thread, nullptr, pass, &gate);
+    if (error == 0) started.push_back(thread);
+  }
+  pthread_mutex_unlock(&gate);
+  for (pthread_t thread : started) pthread_join(thread, nullptr);
+  return MakeInt(env, error);
+}
+
 bool InitProcess(napi_env env, napi_value exports) {
   return DefineFunction(env, exports, "errorText", ErrorText) &&
          DefineFunction(env, exports, "chroot", Chroot) &&
          DefineFunction(env, exports, "lockMemory", LockMemory) &&
          DefineFunction(env, exports, "lockFile", LockFile) &&
-         DefineFunction(env, exports, "returnMemory", ReturnMemory);
+         DefineFunction(env, exports, "returnMemory", ReturnMemory) &&
+         DefineFunction(env, exports, "keepCapabilities", KeepCapabilities) &&
+         DefineFunction(env, exports, "retainNetAdmin", RetainNetAdmin) &&
+         DefineFunction(env, exports, "lendNetAdmin", LendNetAdmin) &&
+         DefineFunction(env, exports, "tryThreads", TryThreads);
 }
 
 }  // namespace ovpn

@@ -92,6 +92,10 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   lockMemory: true,
   lockFile: true,
   returnMemory: true,
+  keepCapabilities: true,
+  retainNetAdmin: true,
+  lendNetAdmin: true,
+  tryThreads: true,
 };
 
 /** What of `addon` differs from what native.ts describes; undefined when nothing does. */
