@@ -1,8 +1,10 @@
 // Calls of the C library that Node has no function for (2.x platform.c: platform_chroot,
 // platform_mlockall; error texts as strerror() gives them).
 #include <features.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -58,11 +60,28 @@ static napi_value ReturnMemory(napi_env env, napi_callback_info) {
 #endif
 }
 
+// -1 for a name that the system doesn't know.
+static napi_value UserId(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  std::string name;
+  if (!args.Text(0, &name)) return nullptr;
+  const passwd* entry = getpwnam(name.c_str());
+  return MakeInt(env, entry ? static_cast<int64_t>(entry->pw_uid) : -1);
+}
+
+static napi_value GroupId(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  std::string name;
+  if (!args.Text(0, &name)) return nullptr;
+  const group* entry = getgrnam(name.c_str());
+  return MakeInt(env, entry ? static_cast<int64_t>(entry->gr_gid) : -1);
+}
+
 // Capabilities belong to a thread: these are for the one that calls, Node's main thread, which configures
-// devices and routes and forks children. The others lose theirs with the user id.
-static bool SetCapabilities(uint32_t kept, uint32_t inheritable) {
+// devices and routes. The others lose theirs with the user id.
+static bool SetCapabilities(uint32_t kept) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2] = {{kept, kept, inheritable}, {0, 0, 0}};
+  __user_cap_data_struct data[2] = {{kept, kept, 0}, {0, 0, 0}};
   return syscall(SYS_capset, &header, data) == 0;
 }
 
@@ -75,19 +94,8 @@ static napi_value KeepCapabilities(napi_env env, napi_callback_info) {
 
 // After the user id changed: CAP_NET_ADMIN alone is left.
 static napi_value RetainNetAdmin(napi_env env, napi_callback_info) {
-  bool done = SetCapabilities(kNetAdmin, 0) && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0;
-  return MakeInt(env, done ? 0 : errno);
-}
-
-// Whether programs that are started from now on have CAP_NET_ADMIN as well.
-static napi_value LendNetAdmin(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  int32_t lend;
-  if (!args.Int(0, &lend)) return nullptr;
-  // What is no longer inheritable is no longer ambient.
-  bool done = SetCapabilities(kNetAdmin, lend ? kNetAdmin : 0) &&
-              (!lend || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0);
-  return MakeInt(env, done ? 0 : errno);
+  bool retained = SetCapabilities(kNetAdmin) && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0;
+  return MakeInt(env, retained ? 0 : errno);
 }
 
 // Whether so many more threads can run at a time. They only wait for each other's start.
@@ -121,9 +129,10 @@ bool InitProcess(napi_env env, napi_value exports) {
          DefineFunction(env, exports, "lockMemory", LockMemory) &&
          DefineFunction(env, exports, "lockFile", LockFile) &&
          DefineFunction(env, exports, "returnMemory", ReturnMemory) &&
+         DefineFunction(env, exports, "userId", UserId) &&
+         DefineFunction(env, exports, "groupId", GroupId) &&
          DefineFunction(env, exports, "keepCapabilities", KeepCapabilities) &&
          DefineFunction(env, exports, "retainNetAdmin", RetainNetAdmin) &&
-         DefineFunction(env, exports, "lendNetAdmin", LendNetAdmin) &&
          DefineFunction(env, exports, "tryThreads", TryThreads);
 }
 

@@ -18,6 +18,7 @@ export {
   wordsKey,
 } from './address.ts';
 export { type Clock, ManualClock } from './clock.ts';
+export { errnoLine, errnoText } from './errno-text.ts';
 export {
   ApiMisuseError,
   AuthFailedError,

@@ -12,8 +12,18 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { createClock } from './clock-node.ts';
-import { levelOf, M_FATAL, M_INFO, M_NOMUTE, M_NOPREFIX, M_USAGE, muteCategoryOf } from './errlevel.ts';
-import { OpenVpnError } from './errors.ts';
+import {
+  levelOf,
+  M_ERRNO,
+  M_FATAL,
+  M_INFO,
+  M_NOMUTE,
+  M_NOPREFIX,
+  M_USAGE,
+  M_WARN,
+  muteCategoryOf,
+} from './errlevel.ts';
+import { errnoLine } from './errno-text.ts';
 import type { Logger } from './log.ts';
 import { timeText } from './time-text.ts';
 
@@ -54,7 +64,7 @@ export interface RealLogger extends Logger {
   /** Descriptor of the log file, to be given to scripts as their output; undefined = none. */
   readonly fd: number | undefined;
   configure(settings: LogSettings): void;
-  /** Opens the log file when none is open yet: the first --log wins. Throws OpenVpnError. */
+  /** Opens the log file when none is open yet: the first --log wins. One that can't be opened is said, and that is all. */
   openFile(path: string, append: boolean): void;
   /** Sends nothing to standard streams any more (--daemon); a log file stays. */
   detach(): void;
@@ -64,7 +74,6 @@ export interface RealLogger extends Logger {
   close(): void;
 }
 
-/** Throws OpenVpnError when the log file can't be opened. */
 export function createLog(options: LogOptions = {}): RealLogger {
   const log = new NodeLog(options);
   if (options.logFile !== undefined) log.openFile(options.logFile, options.append ?? false);
@@ -129,15 +138,8 @@ class NodeLog implements RealLogger {
     try {
       this.#fd = openSync(path, append ? 'a' : 'w', 0o600);
     } catch (cause) {
-      const { code, errno } = cause as NodeJS.ErrnoException;
-      const why = `${code} (errno=${Math.abs(errno ?? 0)})`;
-      throw new OpenVpnError(
-        `Warning: Error redirecting stdout/stderr to --log file: ${path}: ${why}`,
-        'ERR_OVPN_LOG',
-        {
-          cause,
-        },
-      );
+      const what = `Warning: Error redirecting stdout/stderr to --log file: ${path}`;
+      this.log(M_WARN | M_ERRNO, errnoLine(what, cause));
     }
   }
 

@@ -7,8 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { OpenVpnError } from '../base/base.ts';
-import { errnoLine } from '../socket/socket.ts';
+import { errnoLine, OpenVpnError } from '../base/base.ts';
 import { PkiStore } from './pki-store.ts';
 import { writePrivateFile } from './private-file.ts';
 import { clientProfile } from './profile.ts';

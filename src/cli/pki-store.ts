@@ -6,8 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OpenVpnError } from '../base/base.ts';
-import { errnoLine } from '../socket/socket.ts';
+import { errnoLine, OpenVpnError } from '../base/base.ts';
 import {
   type Credential,
   createAuthority,

@@ -17,8 +17,12 @@ export interface ClientRun {
   readonly signals: SignalState;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
-  /** Called after every completed initialisation, e.g. to drop privileges once. */
+  /** Not the first run of this program: a pause comes before it. */
+  readonly restarted?: boolean;
+  /** Called after every completed initialisation. */
   readonly onUp?: () => void;
+  /** Called, maybe more than once, when nothing that is still to come needs privileges. */
+  readonly dropPrivileges?: () => void;
   readonly onState?: (state: TunnelState) => void;
   /** Of the private key. */
   readonly passphrase: Passphrase;

@@ -296,11 +296,12 @@ export class ClientTunnel {
   }
 
   async #finish(session: ClientSession): Promise<void> {
-    const { signals, onUp, onState } = this.#run;
+    const { signals, onUp, onState, dropPrivileges } = this.#run;
     if (this.#options.pull || !this.#routesTried) await this.#addRoutes();
     if (signals.pending || session.closed) return;
     this.#routesTried = true;
     this.#host.handleCompleted();
+    dropPrivileges?.();
     // Also when a route could not be added: 2.6 keeps "With Errors" for other things.
     this.#log.log(M_INFO, 'Initialization Sequence Completed');
     onState?.('CONNECTED');

@@ -36,7 +36,7 @@ import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { ReplayPersistFile } from './replay-persist.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
-import { isRestart, logSignal, type PendingSignal } from './sig.ts';
+import { isRestart, logSignal, type PendingSignal, pausedSignal } from './sig.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
 import { createWrap, usesTls } from './tls-setup.ts';
 
@@ -93,6 +93,8 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       compression: () => this.#session?.data.compressor?.totals,
     });
     try {
+      const [first] = this.#options.connectionList;
+      if (this.#run.restarted && first && (await this.#pause(first, ''))) return await this.#endPaused();
       for (;;) {
         const entry = await this.#attempt();
         const first = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
@@ -165,6 +167,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const session = this.#createSession(ce, opened, createControl, waitedMs);
     this.#session = session;
     this.#state('WAIT');
+    if (this.#opensEarly) this.#run.dropPrivileges?.();
     if (this.#opensEarly && this.#tunnel.device) session.attach(this.#tunnel.device);
     session.start();
     await this.#serve(session, ce);
@@ -420,7 +423,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   async #endPaused(): Promise<RunEnd> {
     const signal = this.#run.signals.pending!;
     await this.#endAttempt(signal);
-    logSignal(this.#log, signal);
+    logSignal(this.#log, pausedSignal(signal));
     this.#run.signals.clear();
     return signal.name === 'SIGHUP' ? 'reload' : 'exit';
   }

@@ -127,14 +127,19 @@ export class ConnectionList {
     this.serverBackoffSec = 0;
     if (reason === 'server_poll') return 0;
     const kind = protoKind(entry.proto);
-    const usual = kind === 'tcp-server' ? TCP_SERVER_PAUSE_SEC : entry.connectRetry;
-    let seconds = options.authRetry === 'nointeract' ? AUTH_RETRY_PAUSE_SEC : usual;
+    let seconds = restartPauseSec(entry, options);
     if (kind === 'tcp-server' || (kind === 'udp' && !options.tlsClient)) return seconds;
     const rounds = Math.floor(this.#attempts / Math.max(1, this.#entries.length));
     const backoff = rounds - ATTEMPTS_BEFORE_BACKOFF;
     if (backoff > 0) seconds = Math.max(1, seconds) * 2 ** Math.min(backoff, MAX_BACKOFF_SHIFT);
     return Math.min(Math.max(seconds, asked), entry.connectRetryMaxDelay);
   }
+}
+
+/** Seconds before every start but the first, without anything that went wrong (2.x socket_restart_pause()). */
+export function restartPauseSec(entry: ConnectionEntry, options: Options): number {
+  if (options.authRetry === 'nointeract') return AUTH_RETRY_PAUSE_SEC;
+  return protoKind(entry.proto) === 'tcp-server' ? TCP_SERVER_PAUSE_SEC : entry.connectRetry;
 }
 
 function shuffle<T>(items: T[], random: () => number): void {

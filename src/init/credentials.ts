@@ -7,7 +7,7 @@
  *   dynamic challenge : CRV1::state id::answer, under the name that came with the challenge
  */
 import { readFileSync } from 'node:fs';
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { errnoLine, type Logger, OpenVpnError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
@@ -189,7 +189,7 @@ function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined
   try {
     text = source.kind === 'inline' ? source.text : readFileSync(source.path, 'utf8');
   } catch (cause) {
-    throw failure(`Error opening '${label}' auth file: ${path}`, cause);
+    throw failure(errnoLine(`Error opening '${label}' auth file: ${path}`, cause), cause);
   }
   const lines = text.split(/\r?\n/).slice(0, 2);
   if (lines[0] === undefined || text === '')

@@ -1,6 +1,6 @@
 /** Contents of files that options name, or of their inline blocks, with 2.x's words when that fails. */
 import { readFileSync } from 'node:fs';
-import { OptionsError } from '../base/base.ts';
+import { errnoLine, OptionsError } from '../base/base.ts';
 import type { FileOrInline } from '../options/options.ts';
 
 /** The text of a file or inline block. Throws OptionsError when it can't be read. */
@@ -14,11 +14,7 @@ export function readBytes(value: FileOrInline, option: string): Buffer {
   try {
     return readFileSync(value.path);
   } catch (cause) {
-    const { code, errno } = cause as NodeJS.ErrnoException;
-    throw new OptionsError(
-      `Cannot open file '${value.path}' for --${option}: ${code} (errno=${-(errno ?? 0)})`,
-      {},
-      { cause },
-    );
+    const what = `Cannot open file '${value.path}' for --${option}`;
+    throw new OptionsError(errnoLine(what, cause), {}, { cause });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { CryptoError, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { CryptoError, errnoLine, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import {
   AUTH_TOKEN_KEY,
@@ -23,7 +23,6 @@ import {
   METADATA_USER,
   TlsCryptV2ServerKey,
 } from '../reliable/reliable.ts';
-import { errnoLine } from '../socket/socket.ts';
 import { readText } from './file-text.ts';
 import { readServerKey } from './tls-setup.ts';
 

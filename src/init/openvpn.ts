@@ -67,7 +67,8 @@ export async function runProgram(program: Program): Promise<number> {
         privileges.prepare(options);
         pidFile = privileges.writePid(options.writepid);
       }
-      if ((await runOnce(program, options, log, privileges, passphrase)) === 'exit') return 0;
+      const parts = { options, log, privileges, passphrase, restarted: !first };
+      if ((await runOnce(program, parts)) === 'exit') return 0;
     }
   } catch (error) {
     logFatal(log, error);
@@ -138,28 +139,30 @@ function writeEarly(program: Program, log: RealLogger, line: LogLine): void {
   else log.log(line.level, line.text);
 }
 
-async function runOnce(
-  program: Program,
-  options: Options,
-  log: RealLogger,
-  privileges: Privileges,
-  passphrase: Passphrase,
-): Promise<RunEnd> {
+interface RunParts {
+  readonly options: Options;
+  readonly log: RealLogger;
+  readonly privileges: Privileges;
+  readonly passphrase: Passphrase;
+  readonly restarted: boolean;
+}
+
+async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
+  const { options, log, privileges, passphrase, restarted } = parts;
   const { signals } = program;
   signals.remapUsr1 = options.remapUsr1;
   const providers = createProviders({ log, outputFd: () => log.fd }, program.providers);
   const hooks = createHooks(options, providers);
   limitScripts(signals, providers.scripts);
   const env = createEnv(options, providers.clock.wallMs());
-  const common = { options, providers, signals, hooks, env, passphrase };
+  const dropPrivileges = (): void => privileges.drop(options);
+  const common = { options, providers, signals, hooks, env, passphrase, restarted };
   if (options.mode === 'server') {
-    return runServer({ ...common, title: titleLine(program.version), onUp: () => privileges.drop(options) });
+    return runServer({ ...common, title: titleLine(program.version), dropPrivileges });
   }
   const status = new ClientStatusFile(options, providers, signals);
   try {
-    return await runClient({ ...common, onUp: () => privileges.drop(options) }, (current) =>
-      status.start(current),
-    );
+    return await runClient({ ...common, dropPrivileges }, (current) => status.start(current));
   } finally {
     status.stop();
   }

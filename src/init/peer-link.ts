@@ -2,7 +2,7 @@
  * The link of a client or point-to-point peer: it goes to an address (client-link.ts), or waits for a peer
  * that comes by itself (2.x socket.c phase2_tcp_server(), socket_listen_accept(); UDP without --remote).
  */
-import { formatAddress, type LinkAddress } from '../base/base.ts';
+import { errnoText, formatAddress, type LinkAddress } from '../base/base.ts';
 import { D_LINK_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { protoKind } from '../options/options.ts';
 import type { Link, LinkListener } from '../socket/socket.ts';
@@ -77,7 +77,7 @@ function firstConnection(
 ): Promise<Link | undefined> {
   return new Promise((resolve) => {
     const unsubscribe = signals.subscribe(() => resolve(undefined), true);
-    listener.onError = (error) => log.log(D_LINK_ERRORS, `TCP: accept() failed: ${error.message}`);
+    listener.onError = (error) => log.log(D_LINK_ERRORS, `TCP: accept() failed: ${errnoText(error)}`);
     listener.onConnection = (link) => {
       if (expected && link.remote?.address !== expected.address) {
         const from = link.remote ? formatAddress(link.remote) : '[undef]';

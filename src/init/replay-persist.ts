@@ -9,11 +9,10 @@
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { type Logger, OpenVpnError, timeText } from '../base/base.ts';
+import { errnoLine, type Logger, OpenVpnError, timeText } from '../base/base.ts';
 import { D_PID_PERSIST, D_PID_PERSIST_DEBUG } from '../base/errlevel.ts';
 import type { ReplayMemory } from '../crypto/crypto.ts';
 import { loadNative } from '../native/native.ts';
-import { errnoLine } from '../socket/socket.ts';
 
 export const REPLAY_RECORD_BYTES = 16;
 const ID_OFFSET = 8;

@@ -2,42 +2,29 @@
  * A server from configuration to the end (2.x tunnel_server() of multi.c, init_instance()): device,
  * routes, sockets, MultiServer; then status files and statistics until a signal comes.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
-import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { D_RESTART, M_INFO } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
-import { AUTH_TOKEN_KEY, PEM_KEY_BYTES, readPemKey } from '../crypto/crypto.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
-import {
-  formatPoolPersist,
-  openStatusFile,
-  type PoolPersistEntry,
-  parsePoolPersist,
-  type ServerStatus,
-  type StatusWriter,
-  serverStatusLines,
-} from '../manage/manage.ts';
+import { type ServerStatus, serverStatusLines } from '../manage/manage.ts';
 import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
+import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
-import { AuthTokens } from '../ssl/ssl.ts';
-import { readText } from './file-text.ts';
+import { restartPauseSec } from './connection-list.ts';
 import { frameLines, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { bindFamily } from './local-bind.ts';
 import type { Passphrase } from './passphrase.ts';
+import { ServerKeep } from './server-keep.ts';
 import { type Attach, bindServerLink, createPortShare } from './server-link.ts';
-import { isRestart, logSignal, type SignalState } from './sig.ts';
-import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
-import { createWrap, tlsMultiConfig } from './tls-setup.ts';
-import { TunnelInterface } from './tunnel-interface.ts';
-
-/** 2.x pauses this long before a server's soft restart. */
-const RESTART_PAUSE_MS = 1_000;
+import { isRestart, logSignal, type PendingSignal, pausedSignal, type SignalState } from './sig.ts';
+import type { TlsMaterials } from './tls-materials.ts';
+import { tlsMultiConfig } from './tls-setup.ts';
 
 export interface ServerRun {
   readonly options: Options;
@@ -47,10 +34,14 @@ export interface ServerRun {
   readonly env: EnvSet;
   /** Of the private key. */
   readonly passphrase: Passphrase;
+  /** Not the first run of this program: a pause comes before it. */
+  readonly restarted?: boolean;
   /** The title line of status files: program version. */
   readonly title: string;
-  /** Called once sockets and device are there, e.g. to drop privileges. */
+  /** Called once sockets and device are there. */
   readonly onUp?: (handle: ServerHandle) => void;
+  /** Called before that, when nothing that is still to come needs privileges. */
+  readonly dropPrivileges?: () => void;
 }
 
 /** What the outside may ask of a running server. */
@@ -74,50 +65,68 @@ export async function runServer(run: ServerRun): Promise<RunEnd> {
 async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined): Promise<RunEnd> {
   const { signals, providers } = run;
   const log = providers.log;
-  for (;;) {
-    const server = new Server(run, portShare);
-    try {
-      await server.start();
-      await signals.wait();
-    } finally {
-      await server.stop(signals.pending?.reason ?? '');
-    }
-    const signal = signals.pending!;
-    logSignal(log, signal);
-    signals.clear();
-    if (signal.name === 'SIGHUP') return 'reload';
-    if (!isRestart(signal)) return 'exit';
-    if (await signals.sleep(RESTART_PAUSE_MS)) {
-      const second = signals.pending!;
-      logSignal(log, second);
+  const keep = new ServerKeep(run);
+  try {
+    for (let again = run.restarted ?? false; ; again = true) {
+      if (again && (await pause(run))) return endPaused(run);
+      const server = new Server(run, keep, portShare);
+      try {
+        await server.start();
+        await signals.wait();
+      } finally {
+        await server.stop();
+      }
+      // One that counts more may have come while everything was taken down.
+      if (signals.pending!.name === 'SIGUSR1') await keep.settle(reasonOf(signals.pending!));
+      const signal = signals.pending!;
+      if (signal.name !== 'SIGUSR1') await keep.close(reasonOf(signal));
+      logSignal(log, signal);
       signals.clear();
-      if (second.name !== 'SIGUSR1') return second.name === 'SIGHUP' ? 'reload' : 'exit';
+      if (signal.name === 'SIGHUP') return 'reload';
+      if (!isRestart(signal)) return 'exit';
     }
+  } finally {
+    await keep.close(signals.pending ? reasonOf(signals.pending) : '');
   }
+}
+
+/** What scripts see. */
+function reasonOf({ reason, name }: PendingSignal): string {
+  return reason || name.toLowerCase();
+}
+
+/** Before every start but the first; says whether a signal other than a soft restart came meanwhile. */
+async function pause({ options, signals, providers }: ServerRun): Promise<boolean> {
+  const [entry] = options.connectionList;
+  const seconds = entry ? restartPauseSec(entry, options) : 0;
+  if (seconds > 0) providers.log.log(D_RESTART, `Restart pause, ${seconds} second(s)`);
+  if (!(await signals.sleep(seconds * 1000))) return false;
+  if (signals.pending?.name !== 'SIGUSR1') return true;
+  signals.clear();
+  return false;
+}
+
+function endPaused({ signals, providers }: ServerRun): RunEnd {
+  const signal = signals.pending!;
+  logSignal(providers.log, pausedSignal(signal));
+  signals.clear();
+  return signal.name === 'SIGHUP' ? 'reload' : 'exit';
 }
 
 class Server implements ServerHandle {
   readonly #run: ServerRun;
   readonly #log: Logger;
-  readonly #tunnel: TunnelInterface;
+  readonly #keep: ServerKeep;
   readonly #closers: (() => void)[] = [];
   readonly #portShare: PortShare | undefined;
   #multi: MultiServer | undefined;
-  #statusFile: StatusWriter | undefined;
   #fatal: Error | undefined;
 
-  constructor(run: ServerRun, portShare: PortShare | undefined) {
+  constructor(run: ServerRun, keep: ServerKeep, portShare: PortShare | undefined) {
     this.#run = run;
+    this.#keep = keep;
     this.#portShare = portShare;
     this.#log = run.providers.log;
-    this.#tunnel = new TunnelInterface({
-      tun: run.providers.tun,
-      network: run.providers.network,
-      hooks: run.hooks,
-      env: run.env,
-      signals: run.signals,
-      log: this.#log,
-    });
   }
 
   async start(): Promise<void> {
@@ -128,8 +137,8 @@ class Server implements ServerHandle {
     for (const { level, text } of frameLines(options, ce)) this.#log.log(level, text);
     const refused = compressionProblem(options.compress, providers.comp);
     if (refused !== undefined) throw new OptionsError(refused);
-    const materials = loadTlsMaterials(options, providers, await this.#run.passphrase.take(options));
-    this.#closers.push(() => materials.close());
+    const entries = listenEntries(options);
+    const keys = await this.#keep.keys(entries);
     const links = {
       options,
       socket: providers.socket,
@@ -138,11 +147,11 @@ class Server implements ServerHandle {
       closers: this.#closers,
     };
     const attach: Attach[] = [];
-    for (const entry of listenEntries(options)) {
-      attach.push(await bindServerLink(links, this.#profile(entry, materials), entry));
+    for (const [index, entry] of entries.entries()) {
+      const profile = this.#profile(entry, keys.materials, keys.wraps[index]!);
+      attach.push(await bindServerLink(links, profile, entry));
     }
-    const tun = await this.#tunnel.open(options, ce, undefined, 'init');
-    await this.#tunnel.addRoutes(options);
+    const tun = await this.#keep.openTunnel(ce);
     if (signals.pending) return;
     const bytes = maxPacketBytes(ce);
     const multi = new MultiServer(
@@ -156,21 +165,24 @@ class Server implements ServerHandle {
         hooks: this.#run.hooks,
         env: this.#run.env,
         clientFiles: clientFiles(options),
-        authTokens: this.#authTokens(),
-        persisted: readPersisted(options, this.#log),
+        authTokens: keys.authTokens,
+        persisted: this.#keep.pool?.read() ?? [],
         random: providers.random,
       },
       bytes,
     );
     this.#multi = multi;
     for (const serve of attach) serve(multi, bytes);
+    tun.resume();
     this.#startStatus();
     signals.onStatistics = () => this.#logStatistics();
+    this.#run.dropPrivileges?.();
     this.#log.log(M_INFO, 'Initialization Sequence Completed');
     this.#run.onUp?.(this);
   }
 
-  async stop(reason: string): Promise<void> {
+  /** Ends the service; what outlives it is the keep's. */
+  async stop(): Promise<void> {
     const { signals, options } = this.#run;
     const notify = options.connectionList[0]?.explicitExitNotify ?? 0;
     if (this.#multi && notify > 0 && this.#multi.notifyRestart(notify === 2) > 0) await this.#linger();
@@ -178,7 +190,6 @@ class Server implements ServerHandle {
     this.#writePersisted();
     for (const close of this.#closers.splice(0).reverse()) close();
     await this.#multi?.close();
-    await this.#tunnel.close(reason);
     if (this.#fatal) throw this.#fatal;
   }
 
@@ -200,27 +211,9 @@ class Server implements ServerHandle {
     }
   }
 
-  /** --auth-gen-token: without a key file its key lives as long as this server. */
-  #authTokens(): AuthTokens | undefined {
-    const { options, providers } = this.#run;
-    const { authGenToken, authGenTokenSecret: secret, renegSec } = options;
-    if (!authGenToken) return undefined;
-    const { crypto } = providers;
-    if (!secret) this.#log.log(M_INFO, `Using random ${AUTH_TOKEN_KEY}.`);
-    const key = secret
-      ? readPemKey(readText(secret, 'auth-gen-token-secret'), AUTH_TOKEN_KEY)
-      : crypto.randomBytes(PEM_KEY_BYTES);
-    const renewalSec = authGenToken.renewalSec || renegSec;
-    const tokens = new AuthTokens({ key, lifetimeSec: authGenToken.lifetimeSec, renewalSec, crypto });
-    key.fill(0);
-    this.#closers.push(() => tokens.destroy());
-    return tokens;
-  }
-
-  #profile(ce: ConnectionEntry, materials: TlsMaterials): LinkProfile {
+  #profile(ce: ConnectionEntry, materials: TlsMaterials, wrap: ControlWrap): LinkProfile {
     const { options, providers } = this.#run;
     const family = bindFamily(ce, this.#log);
-    const wrap = createWrap(options, ce, providers);
     return {
       link: isTcp(ce.proto) ? 'tcp' : 'udp',
       family,
@@ -231,25 +224,18 @@ class Server implements ServerHandle {
   }
 
   #startStatus(): void {
-    const { options } = this.#run;
-    const { ifconfigPoolPersist } = options;
-    if (ifconfigPoolPersist && ifconfigPoolPersist.refreshSec > 0) {
-      const timer = setInterval(() => this.#writePersisted(), ifconfigPoolPersist.refreshSec * 1000);
-      this.#closers.push(() => clearInterval(timer));
-    }
-    if (options.status === undefined) return;
-    const file = openStatusFile(options.status, this.#log);
-    this.#statusFile = file;
-    const timer = setInterval(() => this.#writeStatus(), Math.max(1, options.statusInterval) * 1000);
-    this.#closers.push(() => {
-      clearInterval(timer);
-      file.close();
-    });
-    this.#writeStatus();
+    const { ifconfigPoolPersist, statusInterval } = this.#run.options;
+    if (ifconfigPoolPersist && ifconfigPoolPersist.refreshSec > 0)
+      this.#every(ifconfigPoolPersist.refreshSec, () => this.#writePersisted());
+    const { status } = this.#keep;
+    if (!status) return;
+    this.#every(Math.max(1, statusInterval), () => status.write(this.#statusLines()));
+    status.write(this.#statusLines());
   }
 
-  #writeStatus(): void {
-    this.#statusFile?.write(this.#statusLines());
+  #every(seconds: number, work: () => void): void {
+    const timer = setInterval(work, seconds * 1000);
+    this.#closers.push(() => clearInterval(timer));
   }
 
   #logStatistics(): void {
@@ -262,13 +248,7 @@ class Server implements ServerHandle {
   }
 
   #writePersisted(): void {
-    const persist = this.#run.options.ifconfigPoolPersist;
-    if (!persist || persist.refreshSec === 0 || !this.#multi) return;
-    try {
-      writeFileSync(persist.file, formatPoolPersist([...this.#multi.plan.remembered()]), { mode: 0o600 });
-    } catch (error) {
-      this.#log.log(M_WARN, `Note: cannot write ${persist.file}: ${(error as Error).message}`);
-    }
+    if (this.#multi) this.#keep.pool?.write([...this.#multi.plan.remembered()]);
   }
 }
 
@@ -288,18 +268,4 @@ function clientFiles(options: Options): ClientFiles | undefined {
       return undefined;
     },
   };
-}
-
-function readPersisted(options: Options, log: Logger): readonly PoolPersistEntry[] {
-  const persist = options.ifconfigPoolPersist;
-  if (!persist) return [];
-  let text: string;
-  try {
-    text = readFileSync(persist.file, 'utf8');
-  } catch {
-    return [];
-  }
-  const { entries, warnings } = parsePoolPersist(text);
-  for (const warning of warnings) log.log(M_WARN, warning);
-  return entries;
 }

@@ -100,6 +100,11 @@ export function isRestart(signal: PendingSignal): boolean {
   return signal.name === 'SIGUSR1' || signal.name === 'SIGHUP';
 }
 
+/** A signal that ends the pause between two attempts, as 2.x logs it. */
+export function pausedSignal(signal: PendingSignal): PendingSignal {
+  return signal.source === 'hard' ? { ...signal, reason: 'init_instance' } : signal;
+}
+
 /** 2.x's line, e.g. `SIGUSR1[soft,ping-restart] received, process restarting`. */
 export function logSignal(log: Logger, signal: PendingSignal, what = 'process'): void {
   const action = isRestart(signal) ? 'restarting' : 'exiting';

@@ -59,6 +59,8 @@ export interface ServerStatus {
 export type StatusVersion = 1 | 2 | 3;
 
 export { formatPoolPersist, type PoolPersistEntry, parsePoolPersist } from './pool-persist.ts';
+/** openPoolPersist(path, writable, log): PoolPersistFile; never throws, like openStatusFile. */
+export { openPoolPersist, type PoolPersistFile } from './pool-persist-file.ts';
 export { clientStatusLines, serverStatusLines } from './status-lines.ts';
 /** openStatusFile(path, log): StatusWriter; openStatusFile never throws, a file that can't be opened is logged. */
 export { openStatusFile, type StatusWriter } from './status-writer.ts';

@@ -5,7 +5,7 @@
  * any time. It stays as it is at exit.
  */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import type { Logger } from '../base/base.ts';
+import { errnoLine, type Logger } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 
 export interface StatusWriter {
@@ -41,7 +41,7 @@ class StatusFile implements StatusWriter {
       ftruncateSync(this.#fd, bytes.length);
       return true;
     } catch (error) {
-      this.#log.log(M_WARN | M_ERRNO, `Failed to write status file: ${(error as Error).message}`);
+      this.#log.log(M_WARN | M_ERRNO, errnoLine('Failed to write status file', error));
       return false;
     }
   }

@@ -2,7 +2,7 @@
  * How TCP connections become clients of the server (2.x mtcp.c): one connection is one client; its
  * packets need no look-up. The client ends with its connection.
  */
-import { formatAddress, PacketBatch } from '../base/base.ts';
+import { errnoText, formatAddress, PacketBatch } from '../base/base.ts';
 import { D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
 import type { LinkProfile, MultiInstance, MultiServer } from '../multi/multi.ts';
 import { op } from '../reliable/reliable.ts';
@@ -26,7 +26,7 @@ export class TcpAcceptor {
     this.#maxPacketBytes = maxPacketBytes;
     listener.onConnection = (link) => this.#takeConnection(link);
     listener.onError = (error) =>
-      server.config.log.log(D_STREAM_ERRORS, `MULTI: TCP accept failed: ${error.message}`);
+      server.config.log.log(D_STREAM_ERRORS, `MULTI: TCP accept failed: ${errnoText(error)}`);
   }
 
   #takeConnection(link: Link): void {

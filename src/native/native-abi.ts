@@ -92,9 +92,10 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   lockMemory: true,
   lockFile: true,
   returnMemory: true,
+  userId: true,
+  groupId: true,
   keepCapabilities: true,
   retainNetAdmin: true,
-  lendNetAdmin: true,
   tryThreads: true,
 };
 

@@ -338,12 +338,13 @@ export interface NativeAddon {
   lockFile(fd: number): number;
   /** Has the C library give freed memory of all threads back sooner, for the whole process; returns 1, or 0 where it can't. */
   returnMemory(): number;
+  /** The number of a user; -1 where the system knows none of this name. */
+  userId(name: string): number;
+  groupId(name: string): number;
   /** The calling thread's capabilities survive a change of the user id; returns 0 or an errno. */
   keepCapabilities(): number;
   /** Reduces the calling thread's capabilities to CAP_NET_ADMIN; returns 0 or an errno. */
   retainNetAdmin(): number;
-  /** Whether (1) or not (0) programs started from now on get CAP_NET_ADMIN, after retainNetAdmin(); returns 0 or an errno. */
-  lendNetAdmin(lend: 0 | 1): number;
   /** Starts so many threads and ends them again; returns 0, or an errno where they can't all be had. */
   tryThreads(count: number): number;
   /** OSSL_PROVIDER_load() for the whole process; returns undefined, or OpenSSL's errors, one a line. */

@@ -3,27 +3,8 @@
  */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { chdir } from 'node:process';
+import { errnoText } from '../base/base.ts';
 import { type ConfigFileSystem, type FileProblem, R_OK, W_OK, X_OK } from './config-files.ts';
-
-/** glibc texts of the errors that opening a file can give. */
-const STRERROR: Readonly<Record<string, string>> = {
-  EPERM: 'Operation not permitted',
-  ENOENT: 'No such file or directory',
-  EIO: 'Input/output error',
-  EACCES: 'Permission denied',
-  EBUSY: 'Device or resource busy',
-  ENOTDIR: 'Not a directory',
-  EISDIR: 'Is a directory',
-  EINVAL: 'Invalid argument',
-  EMFILE: 'Too many open files',
-  ENFILE: 'Too many open files in system',
-  ETXTBSY: 'Text file busy',
-  ENOSPC: 'No space left on device',
-  EROFS: 'Read-only file system',
-  ENAMETOOLONG: 'File name too long',
-  ELOOP: 'Too many levels of symbolic links',
-  ENXIO: 'No such device or address',
-};
 
 /** The file system of this process. */
 export function createConfigFilesNode(): ConfigFileSystem {
@@ -66,6 +47,6 @@ function problemOf(action: () => void): FileProblem | undefined {
 }
 
 function describe(error: unknown): FileProblem {
-  const { code = '', errno = 0, message } = error as NodeJS.ErrnoException;
-  return { errno: Math.abs(errno), text: STRERROR[code] ?? message };
+  const { errno = 0 } = error as NodeJS.ErrnoException;
+  return { errno: Math.abs(errno), text: errnoText(error) };
 }

@@ -6,8 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Logger } from '../base/base.ts';
-import { TunError } from '../base/base.ts';
+import { errnoText, type Logger, TunError } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { interfaceAddresses, lines, version } from './networking-lines.ts';
 import type { Gateway, InterfaceAddress, NetworkConfig, RouteEntry } from './route.ts';
@@ -165,7 +164,7 @@ function runIp(command: string, args: readonly string[]): Promise<string> {
     });
     const fail = (why: string, cause?: Error): void =>
       reject(new TunError(`${command} ${args.join(' ')}: ${why}`, cause ? { cause } : undefined));
-    child.on('error', (error) => fail(error.message, error));
+    child.on('error', (error) => fail(errnoText(error), error));
     child.on('close', (status, signal) => {
       if (status === 0) resolve(output);
       else

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '../base/base.ts';
+import { errnoLine, type Logger } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 
 /** Most bytes read back from a file that a script wrote. */
@@ -31,9 +31,8 @@ export async function createTempFile(
       }
       return path;
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') continue;
-      log.log(M_WARN | M_ERRNO, `Could not create temporary file '${path}': ${message}`);
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      log.log(M_WARN | M_ERRNO, errnoLine(`Could not create temporary file '${path}'`, error));
       return undefined;
     }
   }

@@ -7,9 +7,8 @@
  */
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
+import { errnoLine, formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
 import { D_STREAM_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
-import { errnoLine } from './errno-text.ts';
 import type { ByteStream, SocketFactory } from './socket.ts';
 
 /** 2.x's limit for the connection to the other server. */

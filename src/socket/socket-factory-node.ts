@@ -3,8 +3,7 @@
  * every system that Node runs on.
  */
 import { lookup } from 'node:dns/promises';
-import { type AddressFamily, LinkError, parseIp } from '../base/base.ts';
-import { errnoText } from './errno-text.ts';
+import { type AddressFamily, errnoText, LinkError, parseIp } from '../base/base.ts';
 import type { SocketFactory } from './socket.ts';
 import { connectStreamNode, connectTcpNode, listenTcpNode } from './tcp-node.ts';
 import type { SocketTuner } from './tuner.ts';

@@ -137,7 +137,6 @@ export interface SocketFactory {
   resolve(host: string, family: AddressFamily | 0): Promise<{ family: AddressFamily; address: string }[]>;
 }
 
-export { errnoLine } from './errno-text.ts';
 export type { ProxyCredentials } from './http-auth.ts';
 export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
 export { PortShare } from './port-share.ts';

@@ -11,8 +11,8 @@ import {
   Socket,
   type SocketConstructorOpts,
 } from 'node:net';
-import { formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
-import { bindError, errnoText } from './errno-text.ts';
+import { errnoText, formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
+import { bindError } from './bind-error.ts';
 import type { ByteStream, Link, LinkListener, TcpConnect, TcpListen } from './socket.ts';
 import { descriptorOf, linkAddress, TcpNodeLink, type TcpParts } from './tcp-link-node.ts';
 import { TcpNodeStream } from './tcp-stream-node.ts';

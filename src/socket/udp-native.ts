@@ -15,6 +15,7 @@ import {
   ApiMisuseError,
   addressFromWords,
   addressToWords,
+  errnoLine,
   type LinkAddress,
   LinkError,
   PACKET_HEADROOM,
@@ -30,7 +31,7 @@ import {
   type NativeUdp,
   offloadAllowed,
 } from '../native/native.ts';
-import { bindError, errnoLine } from './errno-text.ts';
+import { bindError } from './bind-error.ts';
 import type { Link, LinkErrno, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
 import type { SocketTuner } from './tuner.ts';
 import { createNativeTuner } from './tuner-native.ts';

@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ADDRESS_WORDS, PacketBatch } from '../base/base.ts';
 import { AddressCache, splitScope } from './address-cache.ts';
-import { errnoLine, errnoText } from './errno-text.ts';
 import { tick } from './link.conformance.ts';
 import type { Link } from './socket.ts';
 import { openUdpNode } from './udp-node.ts';
@@ -83,25 +82,6 @@ describe('address cache', () => {
     cache.toWords('192.0.2.7', 4, 99, words, 2);
     expect([words[2 * ADDRESS_WORDS + 1], words[2 * ADDRESS_WORDS + 6]]).toEqual([99, 0]);
     expect(splitScope('fe80::1%nosuch0')).toEqual({ address: 'fe80::1', scopeId: 0 });
-  });
-});
-
-describe('errno texts', () => {
-  it('are the C library ones', () => {
-    const text = (code: string) => errnoText(Object.assign(new Error('?'), { code }));
-    expect(
-      ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ENOTFOUND'].map(text),
-    ).toEqual([
-      'Connection refused',
-      'Connection timed out',
-      'No route to host',
-      'Network is unreachable',
-      'Cannot assign requested address',
-      'Name or service not known',
-    ]);
-    expect(errnoText(new Error('plain'))).toBe('plain');
-    const error = Object.assign(new Error('?'), { code: 'EACCES', errno: -13 });
-    expect(errnoLine('open', error)).toBe('open: Permission denied (errno=13)');
   });
 });
 

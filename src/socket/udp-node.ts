@@ -19,7 +19,7 @@ import {
   type PacketBatch,
 } from '../base/base.ts';
 import { AddressCache, splitScope } from './address-cache.ts';
-import { bindError } from './errno-text.ts';
+import { bindError } from './bind-error.ts';
 import type { Link, UdpBind } from './socket.ts';
 import { warnUntuned } from './tuner.ts';
 
