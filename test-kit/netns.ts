@@ -85,6 +85,11 @@ export function isListening(ns: string, port: number): boolean {
   return run('ip', ['netns', 'exec', ns, 'ss', '-Hltn', `sport = :${port}`]).trim() !== '';
 }
 
+/** What listens for TCP connections in `ns`, one socket a line with its process. */
+export function tcpListeners(ns: string): string[] {
+  return run('ip', ['netns', 'exec', ns, 'ss', '-Hltnp']).split('\n').filter((line) => line !== '');
+}
+
 /** Drops a share of the UDP and TCP packets that arrive at `ns` (0 to 99 percent; 0 removes the rule). */
 export function setLoss(ns: string, percent: number): void {
   const drop = `numgen random mod 100 < ${percent} drop`;

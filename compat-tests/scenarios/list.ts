@@ -21,6 +21,7 @@ import { oldCiphers } from './old-ciphers.ts';
 import { openvpn3 } from './openvpn3.ts';
 import { openvpn3Logins } from './openvpn3-logins.ts';
 import { p2p } from './p2p.ts';
+import { privileges } from './privileges.ts';
 import { proxies } from './proxies.ts';
 import { proxyTalks } from './proxy-talks.ts';
 import { pushUpdate } from './push-update.ts';
@@ -65,6 +66,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Epoch data keys (2.7)', epoch],
   ['Static keys and point-to-point peers', p2p],
   ['Signals', withOpenvpn3(signals)],
+  ['Dropped privileges', since26(privileges)],
   ['Script hooks', withOpenvpn3(hooks)],
   ['Status files', withOpenvpn3(status)],
   ['TAP, bridges, VLAN', [...tap, ...vlan.map((scenario) => ({ peerServerFrom: '2.5', ...scenario }))]],
