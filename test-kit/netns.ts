@@ -87,7 +87,9 @@ export function isListening(ns: string, port: number): boolean {
 
 /** What listens for TCP connections in `ns`, one socket a line with its process. */
 export function tcpListeners(ns: string): string[] {
-  return run('ip', ['netns', 'exec', ns, 'ss', '-Hltnp']).split('\n').filter((line) => line !== '');
+  return run('ip', ['netns', 'exec', ns, 'ss', '-Hltnp'])
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 /** Drops a share of the UDP and TCP packets that arrive at `ns` (0 to 99 percent; 0 removes the rule). */

@@ -7,7 +7,7 @@ import { MemoryLogger } from '../base/base.ts';
 import { readStaticKey } from '../crypto/crypto.ts';
 import { defaultOptions, type Options, type ParseResult } from '../options/options.ts';
 import { portOf } from './port.ts';
-import { Privileges } from './privileges.ts';
+import { Privileges, type ProcessCalls } from './privileges.ts';
 import { runTool } from './tools.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'ovpn-parts-'));
@@ -131,64 +131,98 @@ describe('Privileges', () => {
     privileges.removePid(path);
     expect(existsSync(path)).toBe(false);
     privileges.removePid(path);
-    expect(log.lines).toEqual([`Note: cannot remove pid file ${path}`]);
+    expect(log.lines).toEqual([]);
     expect(privileges.writePid(undefined)).toBeUndefined();
     privileges.removePid(undefined);
     expect(() => privileges.writePid('/nowhere/pid')).toThrow(/^Open error on pid file \/nowhere\/pid: /);
   });
 
-  it('sets the group before the user, once', () => {
-    const { privileges, log } = createPrivileges();
-    const calls = watchIds();
+  it('drops the other groups, group and user, in this order and once, and keeps CAP_NET_ADMIN', () => {
+    const { privileges, log, calls } = createPrivileges();
     const options = withOptions({ user: 'nobody', group: 'nogroup' });
     privileges.drop(options);
     privileges.drop(options);
-    expect(calls).toEqual(['setgroups nogroup', 'setgid nogroup', 'setuid nobody']);
-    expect(log.lines).toEqual(['GID set to nogroup', 'UID set to nobody']);
+    const changes = ['setgroups ', 'setgid nogroup', 'setuid nobody'];
+    expect(calls).toEqual(['keepCapabilities', ...changes, 'retainNetAdmin']);
+    expect(log.lines).toEqual([
+      'UID set to nobody',
+      'GID set to nogroup',
+      'Capabilities retained: CAP_NET_ADMIN',
+    ]);
+  });
+
+  it('goes on without the capability where it can’t be kept', () => {
+    const refused = createPrivileges({ retainNetAdmin: () => 1 });
+    refused.privileges.drop(withOptions({ user: 'nobody' }));
+    expect(refused.log.lines).toEqual([
+      'UID set to nobody',
+      'capset() failed applying capabilities: error 1 (errno=1)',
+      'Unable to retain capabilities',
+    ]);
+    const { privileges, log, calls } = createPrivileges({ keepCapabilities: () => 1 });
+    privileges.drop(withOptions({ group: 'nogroup' }));
+    expect(log.lines).toEqual(['GID set to nogroup', 'Unable to retain capabilities']);
+    expect(calls).not.toContain('retainNetAdmin');
   });
 
   it('drops nothing that was not asked for', () => {
-    const { privileges } = createPrivileges();
-    const calls = watchIds();
+    const { privileges, calls } = createPrivileges();
     privileges.drop(withOptions({}));
     expect(calls).toEqual([]);
   });
 
   it('throws when the system refuses', () => {
     const { privileges } = createPrivileges();
-    watchIds(new Error('EPERM'));
+    vi.spyOn(process, 'setuid').mockImplementation(() => {
+      throw Object.assign(new Error('EPERM, Operation not permitted'), { code: 'EPERM', errno: 1 });
+    });
     expect(() => privileges.drop(withOptions({ user: 'nobody' }))).toThrow(
-      'failed to find UID for user nobody: EPERM',
+      "setuid('nobody') failed: Operation not permitted (errno=1)",
     );
   });
 
-  it('warns of what restarts will lack', () => {
+  it('refuses names that don’t exist before anything else, the group first', () => {
+    const { privileges } = createPrivileges({ userId: () => -1, groupId: () => -1 });
+    const options = withOptions({ user: 'nosuch', group: 'neither' });
+    expect(() => privileges.prepare(options)).toThrow('failed to find GID for group neither');
+    expect(() => privileges.prepare(withOptions({ user: 'nosuch' }))).toThrow(
+      'failed to find UID for user nosuch',
+    );
+  });
+
+  it('says when the user changes later than usual', () => {
     const { privileges, log } = createPrivileges();
-    privileges.prepare(withOptions({ user: 'nobody', pull: true, persistKey: true }));
+    privileges.prepare(withOptions({ user: 'nobody' }));
+    expect(log.lines).toEqual([]);
+    privileges.prepare(withOptions({ user: 'nobody', upDelay: true }));
     expect(log.lines).toEqual([
       'NOTE: UID/GID downgrade will be delayed because of --client, --pull, or --up-delay',
-      'WARNING: you are using user/group/chroot/setcon without persist-tun -- this may cause restarts to fail',
     ]);
   });
 });
 
-function createPrivileges(): { privileges: Privileges; log: MemoryLogger } {
+/** Nothing of this process changes; `calls` are the changes that were asked for. */
+function createPrivileges(answers: Partial<ProcessCalls> = {}): {
+  privileges: Privileges;
+  log: MemoryLogger;
+  calls: string[];
+} {
   const log = new MemoryLogger();
-  return { privileges: new Privileges(log), log };
+  const calls: string[] = [];
+  vi.spyOn(process, 'setgroups').mockImplementation((groups) => void calls.push(`setgroups ${groups}`));
+  vi.spyOn(process, 'setgid').mockImplementation((group) => void calls.push(`setgid ${group}`));
+  vi.spyOn(process, 'setuid').mockImplementation((user) => void calls.push(`setuid ${user}`));
+  const addon: ProcessCalls = {
+    userId: () => 1,
+    groupId: () => 1,
+    keepCapabilities: () => calls.push('keepCapabilities') && 0,
+    retainNetAdmin: () => calls.push('retainNetAdmin') && 0,
+    errorText: (errno) => `error ${errno}`,
+    ...answers,
+  };
+  return { privileges: new Privileges(log, addon), log, calls };
 }
 
 function withOptions(changes: Partial<Options>): Options {
   return Object.assign(defaultOptions(), changes);
-}
-
-/** Replaces the calls that change this process; `refusal` is thrown by setuid. */
-function watchIds(refusal?: Error): string[] {
-  const calls: string[] = [];
-  vi.spyOn(process, 'setgroups').mockImplementation((groups) => void calls.push(`setgroups ${groups}`));
-  vi.spyOn(process, 'setgid').mockImplementation((group) => void calls.push(`setgid ${group}`));
-  vi.spyOn(process, 'setuid').mockImplementation((user) => {
-    if (refusal) throw refusal;
-    calls.push(`setuid ${user}`);
-  });
-  return calls;
 }

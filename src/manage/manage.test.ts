@@ -1,5 +1,5 @@
 /** Status texts and files, byte for byte against captures of 2.6.14 (times shown in UTC there). */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { MemoryLogger, timeText } from '../base/base.ts';
 import {
   clientStatusLines,
   formatPoolPersist,
+  openPoolPersist,
   openStatusFile,
   parsePoolPersist,
   type ServerStatus,
@@ -176,6 +177,47 @@ describe('ifconfig-pool-persist', () => {
       ],
       warnings: ['pool: invalid IPv4 (10.8.0.999) for CN=c', 'pool: invalid IPv6 (zz) for CN=d'],
     });
+  });
+
+  it('is opened once and rewritten in place', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ovpn-pool-'));
+    try {
+      const path = join(directory, 'pool');
+      const log = new MemoryLogger();
+      const file = openPoolPersist(path, true, log);
+      expect(file.read()).toEqual([]);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      const [first, second] = ['c', 'd'].map((commonName) => ({
+        commonName,
+        ipv4: '10.8.0.2',
+        ipv6: undefined,
+      }));
+      file.write([first!, second!]);
+      const moved = join(directory, 'moved');
+      renameSync(path, moved);
+      file.write([second!]);
+      expect(readFileSync(moved, 'utf8')).toBe('d,10.8.0.2,\n');
+      expect(file.read()).toEqual([second]);
+      file.close();
+      file.write([first!]);
+      const readOnly = openPoolPersist(moved, false, log);
+      readOnly.write([first!]);
+      expect(readOnly.read()).toEqual([second]);
+      readOnly.close();
+      expect(log.lines).toEqual([]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('is empty where it can’t be opened', () => {
+    const log = new MemoryLogger();
+    expect(openPoolPersist('/nonexistent/pool', true, log).read()).toEqual([]);
+    expect(openPoolPersist('/nonexistent/pool', false, log).read()).toEqual([]);
+    expect(log.lines).toEqual([
+      'Note: cannot open /nonexistent/pool for READ/WRITE',
+      'Note: cannot open /nonexistent/pool for READ',
+    ]);
   });
 
   it('gives back what it wrote, and takes any text without throwing', () => {
