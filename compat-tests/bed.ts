@@ -51,6 +51,8 @@ export interface StartOptions {
   readonly remote?: readonly string[];
   /** Started on a terminal of its own, whose keyboard is Program.write(). */
   readonly terminal?: boolean;
+  /** What a shell does on that terminal afterwards. */
+  readonly afterwards?: string;
   /** Further variables of the program's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -201,7 +203,8 @@ export class Bed {
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
   launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
     const plain = this.#command(role, lines);
-    const argv = options.terminal ? ['script', '-qefc', plain.join(' '), '/dev/null'] : plain;
+    const words = [plain.join(' '), options.afterwards].filter(Boolean).join('; ');
+    const argv = options.terminal ? ['script', '-qefc', words, '/dev/null'] : plain;
     const program = new Program({
       name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
       argv,

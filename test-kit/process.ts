@@ -66,6 +66,8 @@ export class Program {
   #ended: ExitStatus | undefined;
   #watchers = new Set<() => void>();
   #mark = 0;
+  /** What stands behind the last line end of standard output. */
+  #unfinished = '';
 
   constructor(options: ProgramOptions) {
     onProcessEnd(killAll);
@@ -78,7 +80,12 @@ export class Program {
     this.#child.stdin?.on('error', () => undefined);
     const { toLine } = options;
     const add = toLine === undefined ? this.#add : (line: string) => this.#add(toLine(line));
-    const pending = [collectLines(this.#child.stdout, add), collectLines(this.#child.stderr, add)];
+    const setUnfinished = (text: string): void => {
+      this.#unfinished = text;
+      for (const watcher of this.#watchers) watcher();
+    };
+    const { stdout, stderr } = this.#child;
+    const pending = [collectLines(stdout, add, setUnfinished), collectLines(stderr, add)];
     this.exited = this.#ending(pending);
   }
 
@@ -127,6 +134,13 @@ export class Program {
       ? `ended (${describeExit(this.#ended)})`
       : `${patient(timeoutMs) / 1000} s passed`;
     throw new Error(`${this.name}: ${why} before ${pattern}\n${this.tail()}`);
+  }
+
+  /** Resolves when the program asks this, with nothing behind it. Rejects at the time limit. */
+  async waitForPrompt(prompt: string, timeoutMs = 15_000): Promise<void> {
+    const asks = () => this.#unfinished.endsWith(prompt);
+    await this.#until(() => asks() || this.#ended !== undefined, timeoutMs);
+    if (!asks()) throw new Error(`${this.name}: did not ask '${prompt}'\n${this.tail()}`);
   }
 
   /** Resolves with the exit status. Rejects at the time limit. */
@@ -264,6 +278,7 @@ async function readOthers(): Promise<void> {
 async function collectLines(
   stream: NodeJS.ReadableStream | null,
   add: (line: string) => void,
+  setUnfinished?: (text: string) => void,
 ): Promise<void> {
   if (!stream) return;
   let rest = '';
@@ -272,6 +287,7 @@ async function collectLines(
     const parts = (rest + chunk).split(/\r?\n/);
     rest = parts.pop() ?? '';
     for (const line of parts) add(line);
+    setUnfinished?.(rest);
   }
   if (rest !== '') add(rest);
 }

@@ -22,6 +22,7 @@ import { openvpn3 } from './openvpn3.ts';
 import { openvpn3Logins } from './openvpn3-logins.ts';
 import { p2p } from './p2p.ts';
 import { privileges } from './privileges.ts';
+import { processes } from './process.ts';
 import { proxies } from './proxies.ts';
 import { proxyTalks } from './proxy-talks.ts';
 import { pushUpdate } from './push-update.ts';
@@ -67,6 +68,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Static keys and point-to-point peers', p2p],
   ['Signals', withOpenvpn3(signals)],
   ['Dropped privileges', since26(privileges)],
+  ['Threads, terminal, pauses', since26(processes)],
   ['Script hooks', withOpenvpn3(hooks)],
   ['Status files', withOpenvpn3(status)],
   ['TAP, bridges, VLAN', [...tap, ...vlan.map((scenario) => ({ peerServerFrom: '2.5', ...scenario }))]],

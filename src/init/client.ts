@@ -27,7 +27,7 @@ import type { ClientRun, ClientStatistics } from './client-run.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ClientTunnel, type ClientTunnelHost } from './client-tunnel.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
-import { askOnTerminal } from './console.ts';
+import { AskAborted, askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
 import { frameLines } from './frame-setup.ts';
 import type { RunEnd, TunnelState } from './init.ts';
@@ -96,7 +96,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       const [first] = this.#options.connectionList;
       if (this.#run.restarted && first && (await this.#pause(first, ''))) return await this.#endPaused();
       for (;;) {
-        const entry = await this.#attempt();
+        const entry = await this.#attempt().catch(unlessAsked(this.#options.ce));
         const first = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
         await this.#endAttempt(first);
         if (this.#fatal) throw this.#fatal;
@@ -381,7 +381,8 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   /** What current() had to ask for is there. */
   #handleLoginAnswer(error: OpenVpnError | undefined): void {
     if (error) {
-      this.handleFatal(error, 'auth-failure');
+      // The signal that came says what is next.
+      if (!(error instanceof AskAborted)) this.handleFatal(error, 'auth-failure');
       return;
     }
     const session = this.#session;
@@ -431,6 +432,14 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   #state(state: TunnelState): void {
     this.#run.onState?.(state);
   }
+}
+
+/** Whoever was asked for a password when the pending signal came: that is no failure. */
+function unlessAsked(ce: ConnectionEntry): (error: unknown) => ConnectionEntry {
+  return (error) => {
+    if (error instanceof AskAborted) return ce;
+    throw error;
+  };
 }
 
 function isBindError({ cause }: LinkError): boolean {

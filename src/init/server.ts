@@ -16,6 +16,7 @@ import { warnOfCommonSubnets } from '../route/route.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
 import { restartPauseSec } from './connection-list.ts';
+import { AskAborted } from './console.ts';
 import { frameLines, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { bindFamily } from './local-bind.ts';
@@ -73,6 +74,9 @@ async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined)
       try {
         await server.start();
         await signals.wait();
+      } catch (error) {
+        // Asked for the key's password when the pending signal came.
+        if (!(error instanceof AskAborted)) throw error;
       } finally {
         await server.stop();
       }
