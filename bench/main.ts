@@ -10,6 +10,16 @@ import { parseArgs } from 'node:util';
 import { replaceMarked } from '../test-kit/marked-text.ts';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
+import {
+  type HoldRun,
+  type HonestRun,
+  hostileTunnels,
+  measureHolds,
+  measureHonest,
+  measureHostile,
+  tunnelName,
+} from './hostile.ts';
+import { type CostPair, costPairText, honestText } from './hostile-report.ts';
 import { measureManyClients } from './many-clients.ts';
 import {
   type BenchResults,
@@ -25,7 +35,7 @@ import { measureThroughput, type ThroughputOptions } from './throughput.ts';
 const USAGE = `usage: npm run bench -- [options]
   --peer PATH      reference program (default /usr/sbin/openvpn)
   --ours PATH      program under test (default bin/openvpn)
-  --only PART      throughput, clients or start (may be given more than once; default all)
+  --only PART      throughput, clients, start or hostile (may be given more than once; default all)
   --pairs N        pairs of runs (default 3)
   --seconds N      length of each iperf3 run (default 5)
   --split          also with a veth that splits UDP super-packets as a network card does
@@ -36,6 +46,9 @@ const USAGE = `usage: npm run bench -- [options]
   --tls-engines    clients and start also with node:tls against the addon's TLS engine
   --clients N      clients at once (default 100)
   --starts N       starts measured (default 10)
+  --wrap NAME      hostile: none, tls-auth, tls-crypt or tls-crypt-v2 (may be given more than once; default all)
+  --family N       hostile: 4 or 6 (default both)
+  --rate N         hostile: bad packets a second (default 10000)
 `;
 
 const OPTIONS = {
@@ -52,6 +65,9 @@ const OPTIONS = {
   'tls-engines': { type: 'boolean', default: false },
   clients: { type: 'string', default: '100' },
   starts: { type: 'string', default: '10' },
+  wrap: { type: 'string', multiple: true },
+  family: { type: 'string', multiple: true },
+  rate: { type: 'string', default: '10000' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -84,14 +100,16 @@ type Options = NonNullable<ReturnType<typeof readOptions>>;
 function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
-    const [pairs, seconds, clients, starts] = [
-      values.pairs,
-      values.seconds,
-      values.clients,
-      values.starts,
-    ].map(Number);
     if (values.help) throw new Error('');
-    return { ...values, pairs: pairs!, seconds: seconds!, clients: clients!, starts: starts! };
+    const { pairs, seconds, clients, starts, rate } = values;
+    return {
+      ...values,
+      pairs: Number(pairs),
+      seconds: Number(seconds),
+      clients: Number(clients),
+      starts: Number(starts),
+      rate: Number(rate),
+    };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}`);
     return undefined;
@@ -112,7 +130,41 @@ async function measure(options: Options): Promise<BenchResults> {
       startUp: wants('start') ? await compareStartUp(first, second, options.starts) : undefined,
     });
   }
-  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers };
+  const hostile = wants('hostile') ? await measureStrangers(peer, ours, options) : undefined;
+  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers, hostile };
+}
+
+/** Strangers at both servers in turn, then what they do to honest clients and to our event loop. */
+async function measureStrangers(peer: Contender, ours: Contender, options: Options) {
+  const tunnels = hostileTunnels().filter(
+    ({ wrap, family }) =>
+      (options.wrap === undefined || options.wrap.includes(wrap)) &&
+      (options.family === undefined || options.family.includes(`${family}`)),
+  );
+  const size = { perSecond: options.rate, seconds: Math.min(options.seconds, 3) };
+  const costs: CostPair[] = [];
+  const honest: HonestRun[] = [];
+  const holds: HoldRun[] = [];
+  for (const tunnel of tunnels) {
+    for (let i = 0; i < Math.min(options.pairs, 3); i++) {
+      costs.push([
+        await measureHostile(peer, peer, tunnel, size),
+        await measureHostile(ours, peer, tunnel, size),
+      ]);
+      tell(costPairText(costs.at(-1)!));
+    }
+    for (const server of [peer, ours]) {
+      const run = await measureHonest(server, peer, tunnel, options.rate);
+      tell(honestText(run));
+      honest.push(run);
+    }
+    const hold = await measureHolds(ours, peer, tunnel);
+    tell(
+      `${tunnelName(tunnel)}: ${hold.holds.map(({ input, ms }) => `${input} ${ms.toFixed(1)} ms`).join(', ')}`,
+    );
+    holds.push(hold);
+  }
+  return { costs, honest, holds, perSecond: options.rate };
 }
 
 function withTls(ours: Contender, engine: 'node' | 'native'): Contender {

@@ -1,6 +1,8 @@
 /** The bench's results as Markdown tables: medians, and ratios pair by pair. */
+import { type HostileResults, hostileTables } from './hostile-report.ts';
 import type { ManyClientsRun } from './many-clients.ts';
 import { median } from './setting.ts';
+import { row, rule } from './table.ts';
 import type { Flow, ThroughputRun } from './throughput.ts';
 
 /** Results of a run; `peer` and `ours` of one index were measured one after the other. */
@@ -13,6 +15,7 @@ export interface BenchResults {
     readonly manyClients: readonly ClientsPair[];
     readonly startUp: StartUps | undefined;
   }[];
+  readonly hostile?: HostileResults | undefined;
 }
 
 export type ClientsPair = readonly [ManyClientsRun, ManyClientsRun];
@@ -37,6 +40,7 @@ export function benchTables(results: BenchResults): string {
     if (manyClients.length > 0) parts.push(manyClientsTable(manyClients));
     if (startUp) parts.push(startUpTable(startUp));
   }
+  if (results.hostile) parts.push(...hostileTables(results.hostile));
   return parts.join('\n\n');
 }
 
@@ -112,12 +116,4 @@ function startUpTable(servers: StartUps): string {
     rule(4),
     ...servers.map(({ server, ms }) => line(server, ms)),
   ].join('\n');
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
-
-function rule(columns: number): string {
-  return row(Array.from({ length: columns }, () => '---'));
 }

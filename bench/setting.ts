@@ -8,6 +8,7 @@ import {
   clientLines,
   PLAIN_TUNNEL,
   serverLines,
+  type TunnelFiles,
   type TunnelOptions,
   tunnelFiles,
 } from '../compat-tests/config.ts';
@@ -30,6 +31,7 @@ const START_LIMIT_MS = 30_000;
 /** A network with configuration files for one measurement. */
 export class Setting {
   readonly network: TestNetwork;
+  readonly files: TunnelFiles;
   readonly #dir: string;
   readonly #serverLines: readonly string[];
   readonly #clientLines: readonly string[];
@@ -38,11 +40,13 @@ export class Setting {
 
   private constructor(
     network: TestNetwork,
+    files: TunnelFiles,
     dir: string,
     server: readonly string[],
     client: readonly string[],
   ) {
     this.network = network;
+    this.files = files;
     this.#dir = dir;
     this.#serverLines = server;
     this.#clientLines = client;
@@ -53,9 +57,10 @@ export class Setting {
     const dir = createTemporaryFolder('bench');
     const files = tunnelFiles(tunnel, dir);
     const network = createNetwork();
-    const { server4 } = network.clients[0]!;
-    const client = clientLines(tunnel, files, pki.ca, pki.client1, [`${server4} 1194`]);
-    return new Setting(network, dir, serverLines(tunnel, files, pki), client);
+    const { server4, server6 } = network.clients[0]!;
+    const remote = tunnel.family === 4 ? server4 : server6;
+    const client = clientLines(tunnel, files, pki.ca, pki.client1, [`${remote} 1194`]);
+    return new Setting(network, files, dir, serverLines(tunnel, files, pki), client);
   }
 
   async startServer(contender: Contender, extra: readonly string[] = []): Promise<Program> {
@@ -64,8 +69,8 @@ export class Setting {
     return program;
   }
 
-  launchServer(contender: Contender): Program {
-    return this.launch(contender, this.network.server, [...this.#serverLines, 'verb 1']);
+  launchServer(contender: Contender, extra: readonly string[] = []): Program {
+    return this.launch(contender, this.network.server, [...this.#serverLines, 'verb 1', ...extra]);
   }
 
   async startClient(contender: Contender): Promise<Program> {
@@ -74,8 +79,20 @@ export class Setting {
     return program;
   }
 
-  launchClient(contender: Contender, extra: readonly string[] = []): Program {
-    return this.launch(contender, this.network.clients[0]!.ns, [...this.#clientLines, 'verb 1', ...extra]);
+  /** `remote` lines take the place of the tunnel's own. */
+  launchClient(
+    contender: Contender,
+    extra: readonly string[] = [],
+    remotes: readonly string[] = [],
+  ): Program {
+    const own = this.#clientLines.filter((line) => remotes.length === 0 || !line.startsWith('remote '));
+    const lines = [...own, ...remotes, 'verb 1', ...extra];
+    return this.launch(contender, this.network.clients[0]!.ns, lines);
+  }
+
+  /** A file of this measurement, removed with it. */
+  path(name: string): string {
+    return join(this.#dir, name);
   }
 
   launch(contender: Contender, ns: string, lines: readonly string[]): Program {

@@ -11,6 +11,7 @@ import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { askDhcp, serveDhcp } from './dhcp-messages.ts';
+import { type FloodOptions, sendFlood } from './flood.ts';
 import { type LibraryTunnelOptions, startLibraryTunnel } from './library-tunnel.ts';
 import { createPrng } from './prng.ts';
 import { ScriptedProxy, type ScriptedProxyOptions } from './scripted-proxy.ts';
@@ -33,7 +34,9 @@ export type AgentRequest =
   | { readonly do: 'rebind' }
   | { readonly do: 'replay'; readonly count: number; readonly lengthBytes?: number }
   | { readonly do: 'tcp-strangers'; readonly host: string; readonly port: number; readonly count: number }
-  | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number };
+  | { readonly do: 'flood'; readonly host: string; readonly port: number; readonly count: number }
+  /** Packets of one's own; `fromRelay`: from where the relay's first client is seen. */
+  | { readonly do: 'flood-with'; readonly options: FloodOptions; readonly fromRelay?: boolean };
 
 let relay: UdpRelay | undefined;
 const proxies = new Map<number, ScriptedProxy>();
@@ -91,6 +94,8 @@ async function perform(request: AgentRequest): Promise<unknown> {
       return tcpStrangers(request.host, request.port, request.count);
     case 'flood':
       return flood(request.host, request.port, request.count);
+    case 'flood-with':
+      return sendFlood(request.options, request.fromRelay ? relay?.upstream : undefined);
   }
 }
 

@@ -123,6 +123,23 @@ export function packetCount(ns: string, name: string): number {
   return Number(/packets (\d+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
+/** Makes every address of a prefix one of `ns`, and has `from` send its packets for it there, to `via`. */
+export function ownPrefix(ns: string, prefix: string, from: string, via: string): void {
+  const family = prefix.includes(':') ? '-6' : '-4';
+  ip(ns, family, 'route', 'add', 'local', prefix, 'dev', 'lo');
+  ip(from, family, 'route', 'add', prefix, 'via', via);
+}
+
+/** UDP datagrams that programs in `ns` have read from their sockets so far, and those that found no room there. */
+export function udpCounts(ns: string): { readonly read: number; readonly lost: number } {
+  const text = run('ip', ['netns', 'exec', ns, 'cat', '/proc/net/snmp', '/proc/net/snmp6']);
+  const [names = [], values = []] = text.match(/^Udp: .*$/gm)?.map((line) => line.split(' ')) ?? [];
+  const of4 = (name: string) => Number(values[names.indexOf(name)] ?? 0);
+  const of6 = (name: string) => Number(new RegExp(`^Udp6${name}\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  const both = (name: string) => of4(name) + of6(name);
+  return { read: both('InDatagrams'), lost: both('RcvbufErrors') };
+}
+
 /** Lets a veth pass UDP super-packets whole (true, the default of veth) or splits them as a network card does. */
 export function setUdpSegmentation(ns: string, device: string, on: boolean): void {
   run('ip', ['netns', 'exec', ns, 'ethtool', '-K', device, 'tx-udp-segmentation', on ? 'on' : 'off']);

@@ -36,6 +36,8 @@ export interface RelayStats {
 
 export interface UdpRelay {
   readonly stats: RelayStats;
+  /** What the server sees of the clients so far, in the order of their first packets. */
+  readonly upstream: readonly Socket[];
   /** From the next packet on every client reaches the server from a new source port. */
   rebind(): void;
   /** Sends recorded client packets to the server again, cut to at most `lengthBytes` when given. */
@@ -73,6 +75,10 @@ class Relay implements UdpRelay {
     return new Promise((resolve) => {
       this.#front.bind(this.#options.listenPort, this.#options.listenHost, resolve);
     });
+  }
+
+  get upstream(): readonly Socket[] {
+    return [...this.#upstream.values()];
   }
 
   rebind(): void {
