@@ -10,6 +10,7 @@
         "native/coalesce.cc",
         "native/common.cc",
         "native/locals.cc",
+        "native/mac.cc",
         "native/netlink.cc",
         "native/poll.cc",
         "native/process.cc",

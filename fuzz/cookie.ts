@@ -2,22 +2,23 @@
  * Fuzz entry of the stateless UDP handshake: without the right cookie no bytes establish a session,
  * an answer is hardly longer than what it answers, and a client that does take part gets in.
  */
+
 import { nullLogger } from '../src/base/base.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
 import {
-  CookieHandshake,
   createNoWrap,
   InitialRateLimit,
   op,
   readControlPacket,
   writeControlPacket,
 } from '../src/reliable/reliable.ts';
+import { FirstPackets } from '../test-kit/first-packets.ts';
 
 const FROM = { family: 4, address: '192.0.2.7', port: 40000 } as const;
 const NOW = 1_800_000_000;
 /** What an answer may be longer than its reset: an ack and the client's session id. */
 const MOST_GROWTH = 12;
-const handshake = new CookieHandshake({
+const handshake = new FirstPackets({
   wrap: createNoWrap(),
   crypto: createNodeCrypto(),
   key: new Uint8Array(32).fill(7),

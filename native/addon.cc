@@ -1,5 +1,5 @@
 // Entry of the addon: one property per class or function that src/native/native.ts declares.
-// No process-wide state but the fetched ciphers (aead.cc) and OpenSSL's providers (provider.cc), so worker
+// No process-wide state but the fetched ciphers and digests (aead.cc, mac.cc) and OpenSSL's providers (provider.cc), so worker
 // threads may load it too.
 #include "common.h"
 
@@ -9,6 +9,7 @@ constexpr int32_t kAbi = 2;
 
 bool InitAead(napi_env env, napi_value exports);
 bool InitAeadEpoch(napi_env env, napi_value exports);
+bool InitMac(napi_env env, napi_value exports);
 bool InitNetlink(napi_env env, napi_value exports);
 bool InitProcess(napi_env env, napi_value exports);
 bool InitProvider(napi_env env, napi_value exports);
@@ -21,10 +22,10 @@ bool InitUdp(napi_env env, napi_value exports);
 
 NAPI_MODULE_INIT() {
   if (!ovpn::InitAead(env, exports) || !ovpn::InitAeadEpoch(env, exports) ||
-      !ovpn::InitNetlink(env, exports) || !ovpn::InitProcess(env, exports) ||
-      !ovpn::InitProvider(env, exports) || !ovpn::InitSegment(env, exports) ||
-      !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||
-      !ovpn::InitUdp(env, exports)) {
+      !ovpn::InitMac(env, exports) || !ovpn::InitNetlink(env, exports) ||
+      !ovpn::InitProcess(env, exports) || !ovpn::InitProvider(env, exports) ||
+      !ovpn::InitSegment(env, exports) || !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) ||
+      !ovpn::InitTun(env, exports) || !ovpn::InitUdp(env, exports)) {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }

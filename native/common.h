@@ -72,7 +72,7 @@ class Args {
 struct Wrapped {
   static constexpr uint32_t kTun = 1, kUdp = 2, kSealer = 4, kOpener = 8;
   static constexpr uint32_t kTlsContext = 16, kTlsSession = 32, kEpochSealer = 64, kEpochOpener = 128;
-  static constexpr uint32_t kNetlink = 256;
+  static constexpr uint32_t kMac = 256, kCtr = 512, kNetlink = 1024;
 
   explicit Wrapped(uint32_t kind_bit) : kind(kind_bit) {}
   Wrapped(const Wrapped&) = delete;

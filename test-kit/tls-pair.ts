@@ -6,7 +6,7 @@
 import { type LinkAddress, ManualClock, nullLogger, PacketBatch } from '../src/base/base.ts';
 import { cipherInfo } from '../src/crypto/crypto.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
-import { type ControlWrap, CookieHandshake, createNoWrap } from '../src/reliable/reliable.ts';
+import { type ControlWrap, createNoWrap } from '../src/reliable/reliable.ts';
 import {
   createTlsMulti,
   type DataChannelParams,
@@ -14,6 +14,7 @@ import {
   type TlsMulti,
   type TlsMultiConfig,
 } from '../src/ssl/ssl.ts';
+import { FirstPackets } from './first-packets.ts';
 import { LossyWire, type LossyWireOptions } from './lossy-wire.ts';
 import { ScriptedSsl, type ScriptedSslOptions } from './scripted-ssl.ts';
 
@@ -86,7 +87,7 @@ export class TlsPair {
   longestPacket = 0;
   readonly #options: TlsPairOptions;
   readonly #params: DataChannelParams;
-  readonly #cookie: CookieHandshake;
+  readonly #cookie: FirstPackets;
   readonly #logins: { readonly dueMs: number; readonly answer: () => void }[] = [];
   #nextPushRequestMs: number | undefined;
   /** When a client notices that its server is gone: no pings. */
@@ -103,7 +104,7 @@ export class TlsPair {
     if (!cipher) throw new Error('AES-256-GCM is missing');
     const base = { cipher, digest: undefined, peerId: 0, tlsEkm: false, dynTlsCrypt: false, ccExit: true };
     this.#params = { ...base, ...options.params };
-    this.#cookie = new CookieHandshake({ wrap: this.#wrap('server'), crypto });
+    this.#cookie = new FirstPackets({ wrap: this.#wrap('server'), crypto });
     this.client.multi = this.#create(this.client);
     this.client.multi.start(this.nowMs);
   }

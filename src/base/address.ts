@@ -60,6 +60,10 @@ export function addressKey(address: LinkAddress): string {
 
 export function addressToWords(address: LinkAddress, words: Int32Array, slot: number): void {
   const base = slot * ADDRESS_WORDS;
+  if (address instanceof ReceivedAddress) {
+    for (let w = 0; w < ADDRESS_WORDS; w++) words[base + w] = address.words[w]!;
+    return;
+  }
   words[base] = address.family;
   words[base + 1] = address.port;
   const bytes = parseIpBytes(address.address);
@@ -89,6 +93,43 @@ export function addressFromWords(words: Int32Array, slot: number): LinkAddress {
   return { ...plain, ...(scopeId && { scopeId }), ...(via && { via }) };
 }
 
+/** The address of a packet that was received: as addressFromWords(), but its text is made when somebody asks for it. */
+export function receivedAddress(words: Int32Array, slot: number): LinkAddress {
+  return new ReceivedAddress(words, slot);
+}
+
+class ReceivedAddress implements LinkAddress {
+  readonly words = new Int32Array(ADDRESS_WORDS);
+  readonly family: AddressFamily;
+  readonly port: number;
+  readonly scopeId?: number;
+  readonly via?: number;
+  #text: string | undefined;
+
+  constructor(words: Int32Array, slot: number) {
+    const base = slot * ADDRESS_WORDS;
+    for (let w = 0; w < ADDRESS_WORDS; w++) this.words[w] = words[base + w]!;
+    this.family = words[base] === 6 ? 6 : 4;
+    this.port = words[base + 1]!;
+    if (words[base + 6] !== 0) this.scopeId = words[base + 6]!;
+    if (words[base + 7] !== 0) this.via = words[base + 7]!;
+  }
+
+  get address(): string {
+    this.#text ??= addressFromWords(this.words, 0).address;
+    return this.#text;
+  }
+}
+
+/** Whether family, address and port are the same; scope and `via` don't count. */
+export function sameAddress(a: LinkAddress, b: LinkAddress): boolean {
+  if (a === b) return true;
+  if (a.family !== b.family || a.port !== b.port) return false;
+  if (a instanceof ReceivedAddress && b instanceof ReceivedAddress)
+    return sameAddressWords(a.words, 0, b.words, 0);
+  return a.address === b.address;
+}
+
 /** Whether two slots hold the same family, port and address; scope and `via` don't count. */
 export function sameAddressWords(a: Int32Array, aSlot: number, b: Int32Array, bSlot: number): boolean {
   const i = aSlot * ADDRESS_WORDS;
@@ -101,11 +142,4 @@ export function sameAddressWords(a: Int32Array, aSlot: number, b: Int32Array, bS
     a[i + 4] === b[j + 4] &&
     a[i + 5] === b[j + 5]
   );
-}
-
-/** A Map key for the address in a slot: a number for IPv4 (no allocation), a string for IPv6. */
-export function wordsKey(words: Int32Array, slot: number): number | string {
-  const base = slot * ADDRESS_WORDS;
-  if (words[base] !== 6) return (words[base + 2]! >>> 0) * 65536 + words[base + 1]!;
-  return `${words[base + 2]}.${words[base + 3]}.${words[base + 4]}.${words[base + 5]}.${words[base + 1]}`;
 }

@@ -14,9 +14,11 @@ export {
   type LinkAddress,
   parseIp,
   parseIpBytes,
+  receivedAddress,
+  sameAddress,
   sameAddressWords,
-  wordsKey,
 } from './address.ts';
+export { AddressMap } from './address-map.ts';
 export { type Clock, ManualClock } from './clock.ts';
 export { errnoLine, errnoText } from './errno-text.ts';
 export {

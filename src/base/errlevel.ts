@@ -13,6 +13,11 @@ export const M_ERRNO = 1 << 8;
 export const M_NOMUTE = 1 << 11;
 export const M_NOPREFIX = 1 << 12;
 export const M_USAGE = 1 << 13;
+/**
+ * Ours, and not shown in flags: a line that whoever reaches the port can cause with every packet. The log takes so
+ * many a second. Ask enabled() with this flag before building the text.
+ */
+export const M_STRANGER = 1 << 16;
 
 /** Shown whatever --verb says. */
 export const M_VERB0 = level(0, 0);

@@ -19,6 +19,7 @@ import {
   M_INFO,
   M_NOMUTE,
   M_NOPREFIX,
+  M_STRANGER,
   M_USAGE,
   M_WARN,
   muteCategoryOf,
@@ -29,6 +30,8 @@ import { timeText } from './time-text.ts';
 
 /** Verbosity from which lines show microseconds (2.x DEBUG_LEVEL_USEC_TIME). */
 const USEC_VERB = 4;
+/** Lines a second that strangers may cause. Ours: 2.x writes one for each of their packets. */
+const STRANGER_LINES = 100;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -89,6 +92,9 @@ class NodeLog implements RealLogger {
   #tap: LogTap | undefined;
   #muteCategory = 0;
   #muteCount = 0;
+  /** Lines that strangers caused in the second that began at #strangerMs. */
+  #strangerLines = 0;
+  #strangerMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LogOptions) {
     this.#clock = options.clock ?? createClock();
@@ -115,12 +121,15 @@ class NodeLog implements RealLogger {
   }
 
   enabled(level: number): boolean {
-    return levelOf(level) <= this.#settings.verb;
+    return levelOf(level) <= this.#settings.verb && ((level & M_STRANGER) === 0 || this.#takesStrangers());
   }
 
-  log(level: number, text: string): void {
-    if (!this.enabled(level) || !this.#passesMute(level)) return;
+  log(flags: number, text: string): void {
+    if (!this.enabled(flags)) return;
+    const level = flags & ~M_STRANGER;
+    if (!this.#passesMute(level)) return;
     this.#write(level, text);
+    if (level !== flags) this.#countStranger();
     if (level & M_FATAL) this.#write(M_INFO, 'Exiting due to fatal error');
   }
 
@@ -158,6 +167,25 @@ class NodeLog implements RealLogger {
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+
+  /** Whether this second's lines of strangers are not used up. */
+  #takesStrangers(): boolean {
+    if (this.#strangerLines < STRANGER_LINES) return true;
+    if (this.#clock.nowMs() < this.#strangerMs + 1_000) return false;
+    this.#strangerLines = 0;
+    return true;
+  }
+
+  /** The last line of a second that has too many is followed by one that says so. */
+  #countStranger(): void {
+    const nowMs = this.#clock.nowMs();
+    if (this.#strangerLines === 0 || nowMs >= this.#strangerMs + 1_000) {
+      this.#strangerMs = nowMs;
+      this.#strangerLines = 0;
+    }
+    if (++this.#strangerLines < STRANGER_LINES) return;
+    this.#notice(`NOTE: ${STRANGER_LINES} lines about bad packets within a second, leaving out further ones`);
   }
 
   /** 2.x dont_mute(): counts lines in a row of one category, whatever their text. */

@@ -5,7 +5,7 @@
  */
 import { ApiMisuseError, CryptoError, type PacketBatch } from '../base/base.ts';
 import type { NativeAddon, NativeAeadOpener, NativeAeadSealer, NativeEpochOpener } from '../native/native.ts';
-import type { CipherInfo, CryptoBackend, DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import type { CipherInfo, CryptoBackend, DataKeySpec, MacKey, OpeningKey, SealingKey } from './crypto.ts';
 
 /** Bytes of the key's hmac part that follow the packet id in the nonce. */
 const IMPLICIT_IV_BYTES = 8;
@@ -38,10 +38,20 @@ export function createNativeCrypto(addon: NativeAddon, base: CryptoBackend): Cry
     },
     hmac: (digest, key, ...parts) => base.hmac(digest, key, ...parts),
     hash: (digest, ...parts) => base.hash(digest, ...parts),
-    aes256Ctr: (key, iv, data) => base.aes256Ctr(key, iv, data),
+    createMacKey: (digest, key) => createMac(addon, digest, key) ?? base.createMacKey(digest, key),
+    createCtrKey: (key) => make(() => new addon.AesCtr(key)),
     randomBytes: (length) => base.randomBytes(length),
     equal: (a, b) => base.equal(a, b),
   };
+}
+
+/** Undefined for digests that OpenSSL knows by another name, or not at all. */
+function createMac(addon: NativeAddon, digest: string, key: Uint8Array): MacKey | undefined {
+  try {
+    return new addon.Mac(digest, key);
+  } catch {
+    return undefined;
+  }
 }
 
 class NativeSealingKey implements SealingKey {

@@ -15,6 +15,7 @@ import { EpochOpeningKey, EpochSealingKey } from './aead-epoch-node.ts';
 import { NodeOpeningKey, NodeSealingKey } from './aead-node.ts';
 import { CbcOpeningKey, CbcSealingKey } from './cbc-node.ts';
 import type { CipherInfo, CryptoBackend, DataKeySpec, OpeningKey, SealingKey } from './crypto.ts';
+import { NodeCtrKey, NodeMacKey } from './mac-node.ts';
 import { PlainOpeningKey, PlainSealingKey } from './plain-node.ts';
 import { StreamOpeningKey, StreamSealingKey } from './stream-node.ts';
 
@@ -44,7 +45,8 @@ export function createNodeCrypto(): CryptoBackend {
       for (const part of parts) hash.update(part);
       return hash.digest();
     },
-    aes256Ctr: (key, iv, data) => createCipheriv('aes-256-ctr', key, iv).update(data),
+    createMacKey: (digest, key) => new NodeMacKey(digest, key),
+    createCtrKey: (key) => new NodeCtrKey(key),
     randomBytes: (length) => randomBytes(length),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   };

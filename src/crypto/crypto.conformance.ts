@@ -10,6 +10,7 @@ import { PACKET_HEADROOM, PacketBatch } from '../base/base.ts';
 import type { CipherInfo, CryptoBackend, DataKeySpec } from './crypto.ts';
 import {
   AEAD_CIPHERS,
+  allDigests,
   cipherInfo,
   keyHalves,
   OPEN_AUTH_FAILED,
@@ -149,17 +150,55 @@ function primitives(crypto: CryptoBackend): void {
       expect(hex(crypto.hash('MD5', ...parts))).toBe('900150983cd24fb0d6963f7d28e17f72');
     });
 
-    it('runs AES-256-CTR both ways (SP 800-38A F.5.5) and leaves its input alone', () => {
-      const key = bytes('603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4');
-      const iv = bytes('f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff');
-      const plain = bytes('6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51ff');
-      const sealed = crypto.aes256Ctr(key, iv, plain);
-      expect(hex(sealed.subarray(0, 32))).toBe(
+    it('runs AES-256-CTR both ways (SP 800-38A F.5.5), also in place', () => {
+      const key = crypto.createCtrKey(
+        bytes('603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4'),
+      );
+      const plain = '6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51ff';
+      const packet = bytes(`f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff${plain}`);
+      const out = new Uint8Array(40);
+      key.apply(packet, 0, 16, packet.length, out, 5);
+      expect(hex(out.subarray(5, 37))).toBe(
         '601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5',
       );
-      expect(hex(plain)).toMatch(/^6bc1bee2/);
-      expect(hex(crypto.aes256Ctr(key, iv, sealed))).toBe(hex(plain));
-      expect(crypto.aes256Ctr(key, iv, new Uint8Array(0))).toHaveLength(0);
+      expect(hex(packet.subarray(16))).toBe(plain);
+      key.apply(packet, 0, 16, packet.length, packet, 16);
+      expect(hex(packet.subarray(16))).toBe(hex(out.subarray(5, 38)));
+      key.apply(packet, 0, 16, packet.length, packet, 16);
+      expect(hex(packet.subarray(16))).toBe(plain);
+      key.apply(packet, 0, 16, 16, out, 40);
+      key.destroy();
+    });
+
+    it('computes an HMAC over ranges again and again, and compares with all or the start of it', () => {
+      for (const { name } of allDigests()) {
+        const secret = Buffer.from('Jefe');
+        const key = crypto.createMacKey(name, secret);
+        const packet = Buffer.alloc(200, 7);
+        const [first, second, third] = [
+          packet.subarray(150),
+          packet.subarray(80, 90),
+          packet.subarray(90, 91),
+        ];
+        const expected = crypto.hmac(name, secret, first, second, third);
+        expect(key.bytes, name).toBe(expected.length);
+        for (const tagBytes of [expected.length, 8]) {
+          key.write(packet, 3, tagBytes, 150, 200, 80, 90, 90, 91);
+          expect(hex(packet.subarray(3, 3 + tagBytes))).toBe(hex(expected.subarray(0, tagBytes)));
+          expect(key.matches(packet, 3, tagBytes, 150, 200, 80, 90, 90, 91)).toBe(true);
+          packet[3]! ^= 0x80;
+          expect(key.matches(packet, 3, tagBytes, 150, 200, 80, 90, 90, 91)).toBe(false);
+        }
+        key.write(packet, 3, 8, 0, 0, 0, 0, 0, 0);
+        expect(hex(packet.subarray(3, 11))).toBe(hex(crypto.hmac(name, secret).subarray(0, 8)));
+        key.destroy();
+      }
+      const empty = crypto.createMacKey('SHA256', new Uint8Array(0));
+      const packet = Buffer.alloc(64);
+      empty.write(packet, 0, 32, 32, 64, 0, 0, 0, 0);
+      expect(hex(packet.subarray(0, 32))).toBe(
+        hex(crypto.hmac('SHA256', new Uint8Array(0), packet.subarray(32))),
+      );
     });
 
     it('makes random bytes of the length asked', () => {

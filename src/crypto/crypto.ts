@@ -130,6 +130,52 @@ export interface ReplayMemory {
   note(packetId: number, time: number): void;
 }
 
+/**
+ * HMAC with one key, again and again, over the three ranges start..end-1 of one array, of which any may be empty:
+ * nothing is made for a packet that is judged.
+ */
+export interface MacKey {
+  /** Length of the whole HMAC. */
+  readonly bytes: number;
+  /** Whether the `tagBytes` at `tagAt` are the first ones of the HMAC. Constant time. */
+  matches(
+    bytes: Uint8Array,
+    tagAt: number,
+    tagBytes: number,
+    start1: number,
+    end1: number,
+    start2: number,
+    end2: number,
+    start3: number,
+    end3: number,
+  ): boolean;
+  /** Puts the first `tagBytes` of the HMAC to `tagAt`. */
+  write(
+    bytes: Uint8Array,
+    tagAt: number,
+    tagBytes: number,
+    start1: number,
+    end1: number,
+    start2: number,
+    end2: number,
+    start3: number,
+    end3: number,
+  ): void;
+  /** Zeroes the key. */
+  destroy(): void;
+}
+
+/** AES-256-CTR with one key. */
+export interface CtrKey {
+  /**
+   * En- or decrypts start..end-1 of `bytes`, with the 16 bytes of IV at `ivAt` there, into `out` from `outAt` on;
+   * `out` may be `bytes` only with `outAt` = `start`.
+   */
+  apply(bytes: Uint8Array, ivAt: number, start: number, end: number, out: Uint8Array, outAt: number): void;
+  /** Zeroes the key. */
+  destroy(): void;
+}
+
 /** Everything the protocol needs from a crypto library. Plain object, passed in; see crypto-node.ts, crypto-native.ts. */
 export interface CryptoBackend {
   readonly name: string;
@@ -144,8 +190,10 @@ export interface CryptoBackend {
   /** HMAC over the concatenation of `parts`. Digest names as in DigestInfo, plus `MD5`. */
   hmac(digest: string, key: Uint8Array, ...parts: Uint8Array[]): Uint8Array;
   hash(digest: string, ...parts: Uint8Array[]): Uint8Array;
-  /** AES-256-CTR; the same call encrypts and decrypts. key 32 bytes, iv 16 bytes. */
-  aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array;
+  /** Digest names as for hmac(). The key is copied. */
+  createMacKey(digest: string, key: Uint8Array): MacKey;
+  /** 32 bytes of key, copied. */
+  createCtrKey(key: Uint8Array): CtrKey;
   randomBytes(length: number): Uint8Array;
   /** Constant time for equal lengths; false when lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;

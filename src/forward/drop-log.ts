@@ -1,7 +1,7 @@
 /**
  * Log lines for data packets that are dropped, in 2.x's words (crypto.c openvpn_decrypt_aead(),
  * openvpn_decrypt_v1(), crypto_check_replay(); ssl.c print_key_id_not_found_reason()). Anyone can
- * send such packets: repeats are the --mute option's matter, nothing is built below its verbosity.
+ * send such packets: so many lines a second are written (M_STRANGER), nothing is built for the others.
  */
 import {
   ADDRESS_WORDS,
@@ -11,7 +11,13 @@ import {
   type PacketBatch,
   timeText,
 } from '../base/base.ts';
-import { D_CRYPT_ERRORS, D_MULTI_DROPPED, D_REPLAY_ERRORS, D_TLS_ERRORS } from '../base/errlevel.ts';
+import {
+  D_CRYPT_ERRORS,
+  D_MULTI_DROPPED,
+  D_REPLAY_ERRORS,
+  D_TLS_ERRORS,
+  M_STRANGER,
+} from '../base/errlevel.ts';
 import {
   type CipherInfo,
   OPEN_AUTH_FAILED,
@@ -27,8 +33,8 @@ const KEY_IDS = 8;
 
 /** A packet did not open; `status` is its OPEN_* code. */
 export function logUnopened(log: Logger, cipher: CipherInfo | undefined, status: number): void {
-  if (!log.enabled(D_CRYPT_ERRORS)) return;
-  log.log(D_CRYPT_ERRORS, `${errorPrefix(cipher)}: ${unopenedText(cipher, status)}`);
+  if (!log.enabled(D_CRYPT_ERRORS | M_STRANGER)) return;
+  log.log(D_CRYPT_ERRORS | M_STRANGER, `${errorPrefix(cipher)}: ${unopenedText(cipher, status)}`);
 }
 
 function unopenedText(cipher: CipherInfo | undefined, status: number): string {
@@ -52,10 +58,10 @@ function unopenedText(cipher: CipherInfo | undefined, status: number): string {
 
 /** A packet authenticated, but its id is not new. `time` is the sender's Unix time of a long id, else 0. */
 export function logReplay(log: Logger, cipher: CipherInfo | undefined, packetId: number, time: number): void {
-  if (!log.enabled(D_REPLAY_ERRORS)) return;
+  if (!log.enabled(D_REPLAY_ERRORS | M_STRANGER)) return;
   const when = time === 0 ? '' : ` / time = (${time}) ${timeText(time * 1000)}`;
   log.log(
-    D_REPLAY_ERRORS,
+    D_REPLAY_ERRORS | M_STRANGER,
     `${errorPrefix(cipher)}: bad packet ID (may be a replay): [ #${packetId}${when} ] -- see the man page entry for --no-replay and --replay-window for more info or silence this warning with --mute-replay-warnings`,
   );
 }
@@ -68,7 +74,7 @@ export function logNoKey(
   slot: number,
   keyId: number,
 ): void {
-  const level = keys.params ? D_TLS_ERRORS : D_MULTI_DROPPED;
+  const level = (keys.params ? D_TLS_ERRORS : D_MULTI_DROPPED) | M_STRANGER;
   if (!log.enabled(level)) return;
   const from = slotAddress(batch, slot);
   if (!keys.params) {

@@ -9,15 +9,22 @@
  */
 import {
   ADDRESS_WORDS,
-  addressFromWords,
-  addressKey,
   type FaultEntry,
   Faults,
   formatAddress,
   type LinkAddress,
   PacketBatch,
+  receivedAddress,
+  sameAddress,
 } from '../base/base.ts';
-import { D_LINK_ERRORS, D_PUSH, D_PUSH_ERRORS, D_STREAM_ERRORS, M_INFO } from '../base/errlevel.ts';
+import {
+  D_LINK_ERRORS,
+  D_PUSH,
+  D_PUSH_ERRORS,
+  D_STREAM_ERRORS,
+  M_INFO,
+  M_STRANGER,
+} from '../base/errlevel.ts';
 import type { Compressor } from '../comp/comp.ts';
 import {
   createDataChannel,
@@ -322,21 +329,22 @@ export class ClientSession {
     const { link, float, remote, log } = this.#config;
     if (link.transport === 'tcp' || float || !remote || this.#sender.isFromRemote(addresses, slot))
       return true;
-    const from = formatAddress(addressFromWords(addresses, slot));
+    lengths[slot] = 0;
+    if (!log.enabled(D_LINK_ERRORS | M_STRANGER)) return false;
+    const from = formatAddress(receivedAddress(addresses, slot));
     log.log(
-      D_LINK_ERRORS,
+      D_LINK_ERRORS | M_STRANGER,
       `TCP/UDP: Incoming packet rejected from ${from}[${remote.family === 6 ? 10 : 2}], expected peer address: ${formatAddress(remote)} (allow this incoming source address/port by removing --remote or adding --float)`,
     );
-    lengths[slot] = 0;
     return false;
   }
 
   /** Data authenticated: the peer is where it came from. */
   #followPeer(slot: number): void {
     const { link, float, log } = this.#config;
-    const from = link.transport === 'tcp' ? this.remote : addressFromWords(this.#rx.addresses, slot);
+    const from = link.transport === 'tcp' ? this.remote : receivedAddress(this.#rx.addresses, slot);
     if (!from) return;
-    const moved = !this.remote || addressKey(from) !== addressKey(this.remote);
+    const moved = !this.remote || !sameAddress(from, this.remote);
     if (this.#isBare) {
       if (this.#established && !moved) return;
       this.#established = true;
@@ -362,7 +370,7 @@ export class ClientSession {
   #handleControl(slot: number, nowMs: number): void {
     const packet = this.#rx.packet(slot);
     const from =
-      this.#config.link.transport === 'tcp' ? this.remote : addressFromWords(this.#rx.addresses, slot);
+      this.#config.link.transport === 'tcp' ? this.remote : receivedAddress(this.#rx.addresses, slot);
     if (!from) return;
     const drops = this.#dropCount();
     this.tls.handlePacket(packet, from, nowMs);

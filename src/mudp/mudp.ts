@@ -3,17 +3,11 @@
  * (all else), or through the stateless handshake when the address is unknown. Data of neighbouring
  * slots that belong to one client is handed on as one run.
  */
-import {
-  ADDRESS_WORDS,
-  addressFromWords,
-  type LinkAddress,
-  PacketBatch,
-  sameAddressWords,
-} from '../base/base.ts';
-import { D_LINK_ERRORS, D_MULTI_ERRORS } from '../base/errlevel.ts';
+import { ADDRESS_WORDS, PacketBatch, receivedAddress, sameAddressWords } from '../base/base.ts';
+import { D_LINK_ERRORS, D_MULTI_ERRORS, M_STRANGER } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
 import { CookieHandshake, op } from '../reliable/reliable.ts';
-import { firstPacketText } from './first-packet-text.ts';
+import { logFirstPacket } from './first-packet-text.ts';
 
 /** Batches taken from the socket before other events get their turn. */
 const BATCHES_PER_TURN = 16;
@@ -27,8 +21,8 @@ export class UdpReceiver {
   readonly #bound: BoundLink;
   readonly #batch: PacketBatch;
   readonly #cookies: CookieHandshake;
-  /** Whose first packets are being looked at. */
-  #stranger: LinkAddress | undefined;
+  /** The slot of the stranger's packet that is being looked at. */
+  #stranger = 0;
   /** Packets that belong to nobody, by what they were. */
   readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
 
@@ -119,11 +113,10 @@ export class UdpReceiver {
   /** Nothing of a packet from a new address is delivered before the float is allowed. */
   #handleFloat(instance: MultiInstance, slot: number): void {
     const { io } = this.#server;
-    const remote = addressFromWords(this.#batch.addresses, slot);
     try {
       if (
         io.openRun(instance, this.#batch, slot, slot + 1) > 0 &&
-        this.#server.float(instance, this.#bound, remote)
+        this.#server.float(instance, this.#bound, receivedAddress(this.#batch.addresses, slot))
       ) {
         io.deliverRun(instance, this.#batch, slot, slot + 1);
         return;
@@ -143,71 +136,80 @@ export class UdpReceiver {
       this.drops.data++;
       return;
     }
-    const packet = this.#batch.packet(slot);
     const instance = this.#server.byWords(this.#bound.link, this.#batch.addresses, slot);
-    if (!instance) this.#takeStranger(packet, addressFromWords(this.#batch.addresses, slot));
-    else if (this.#server.handleControl(instance, packet)) this.#followVia(instance, slot);
+    if (!instance) this.#takeStranger(slot);
+    else if (this.#server.handleControl(instance, this.#batch.packet(slot))) this.#followVia(instance, slot);
   }
 
   /** --multihome: the client talks to another of our addresses from here on. */
   #followVia(instance: MultiInstance, slot: number): void {
     const via = this.#batch.addresses[slot * ADDRESS_WORDS + VIA_WORD]!;
     if (via !== (instance.remote.via ?? 0)) {
-      instance.moveTo(this.#bound, addressFromWords(this.#batch.addresses, slot));
+      instance.moveTo(this.#bound, receivedAddress(this.#batch.addresses, slot));
     }
   }
 
-  #takeStranger(packet: Uint8Array, from: LinkAddress): void {
+  #takeStranger(slot: number): void {
     try {
-      this.#handleStranger(packet, from);
+      this.#handleStranger(slot);
     } catch (error) {
       this.drops.control++;
       this.#server.handleFault('stranger', error);
     }
   }
 
-  #handleStranger(packet: Uint8Array, from: LinkAddress): void {
+  /** Nothing is made of what a stranger sends, its address's text least of all, until it is answered or let in. */
+  #handleStranger(slot: number): void {
     const { clock, log } = this.#server.config;
     if (this.#server.shuttingDown) {
       this.drops.control++;
-      log.log(
-        D_MULTI_ERRORS,
-        `MULTI: Connection attempt from ${realAddressText(from)} ignored while server is shutting down`,
-      );
+      if (log.enabled(D_MULTI_ERRORS | M_STRANGER)) {
+        const text = `MULTI: Connection attempt from ${this.#realAddress(slot)} ignored while server is shutting down`;
+        log.log(D_MULTI_ERRORS | M_STRANGER, text);
+      }
       return;
     }
     const nowMs = clock.nowMs();
-    this.#stranger = from;
-    const verdict = this.#cookies.handle(packet, from, Math.floor(clock.wallMs() / 1000), nowMs);
+    this.#stranger = slot;
+    const verdict = this.#cookies.handle(this.#batch, slot, Math.floor(clock.wallMs() / 1000), nowMs);
+    if (verdict.type === 'drop') {
+      this.drops.control++;
+      logFirstPacket(log, this.#batch, slot, verdict.reason, this.#bound.profile.wrap.name);
+      return;
+    }
+    const from = receivedAddress(this.#batch.addresses, slot);
     if (verdict.type === 'reply') {
       this.#bound.link.send(verdict.packet, from);
-    } else if (verdict.type === 'drop') {
-      this.drops.control++;
-      const said = firstPacketText(packet, from, verdict.reason, this.#bound.profile.wrap.name);
-      if (said) log.log(said.level, said.text);
-    } else {
-      const instance = this.#server.createInstance(this.#bound, from);
-      if (!instance) return;
-      try {
-        if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
-        else {
-          const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
-          instance.tls.startFromCookie(ids, packet, from, nowMs);
-        }
-        instance.data.noteControlReceived(packet.length, nowMs);
-      } catch (error) {
-        this.#server.handleFault('control packet', error, instance);
-      }
-      this.#server.drive(instance, nowMs);
+      return;
     }
+    const instance = this.#server.createInstance(this.#bound, from);
+    if (!instance) return;
+    this.#cookies.confirm();
+    const packet = this.#batch.packet(slot);
+    try {
+      if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
+      else {
+        const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
+        instance.tls.startFromCookie(ids, packet, from, nowMs);
+      }
+      instance.data.noteControlReceived(packet.length, nowMs);
+    } catch (error) {
+      this.#server.handleFault('control packet', error, instance);
+    }
+    this.#server.drive(instance, nowMs);
+  }
+
+  #realAddress(slot: number): string {
+    return realAddressText(receivedAddress(this.#batch.addresses, slot));
   }
 
   #admit(): boolean {
     const { clock, log } = this.#server.config;
     if (this.#server.connectRate.admit(clock.nowMs())) return true;
-    const who = this.#stranger ? realAddressText(this.#stranger) : '';
+    if (!log.enabled(D_MULTI_ERRORS | M_STRANGER)) return false;
+    const who = this.#realAddress(this.#stranger);
     log.log(
-      D_MULTI_ERRORS,
+      D_MULTI_ERRORS | M_STRANGER,
       `MULTI: Connection from ${who} would exceed new connection frequency limit as controlled by --connect-freq`,
     );
     return false;

@@ -8,6 +8,7 @@
  */
 import {
   ADDRESS_WORDS,
+  AddressMap,
   addressToWords,
   type FaultEntry,
   Faults,
@@ -15,7 +16,6 @@ import {
   type LinkAddress,
   PacketBatch,
   parseIpBytes,
-  wordsKey,
 } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
@@ -24,6 +24,7 @@ import {
   D_PUSH_ERRORS,
   D_SCHED_EXIT,
   M_INFO,
+  M_STRANGER,
   M_WARN,
 } from '../base/errlevel.ts';
 import {
@@ -77,7 +78,8 @@ export class MultiServer implements InstanceHost {
   readonly faults: Faults;
   readonly #byPeerId: (MultiInstance | undefined)[] = [];
   /** Per link: instances by source address. TCP links have one. */
-  readonly #byAddress = new Map<Link, Map<number | string, MultiInstance>>();
+  readonly #byAddress = new Map<Link, AddressMap<MultiInstance>>();
+  readonly #hashSeed: number;
   readonly #schedule = new Schedule<MultiInstance>();
   readonly #setup: ClientSetup;
   readonly #service: PacketBatch;
@@ -95,6 +97,7 @@ export class MultiServer implements InstanceHost {
     this.config = config;
     this.faults = new Faults(config.log);
     this.plan = new AddressPlan(config);
+    this.#hashSeed = new DataView(config.crypto.randomBytes(4).slice().buffer).getInt32(0);
     const { connectFreqInitial, connectFreq } = config.options;
     this.initialRate = new InitialRateLimit(connectFreqInitial.max, connectFreqInitial.perSec, config.log);
     this.connectRate = new ConnectRateLimit(connectFreq.max, connectFreq.perSec);
@@ -137,7 +140,7 @@ export class MultiServer implements InstanceHost {
   }
 
   addLink(bound: BoundLink): void {
-    this.#byAddress.set(bound.link, new Map());
+    this.#byAddress.set(bound.link, new AddressMap(this.#hashSeed));
     bound.link.onWritable = () => this.io.handleWritable(bound.link);
   }
 
@@ -152,7 +155,7 @@ export class MultiServer implements InstanceHost {
 
   /** The instance that owns the source address in `words[slot]` on this link. */
   byWords(link: Link, words: Int32Array, slot: number): MultiInstance | undefined {
-    return this.#byAddress.get(link)?.get(wordsKey(words, slot));
+    return this.#byAddress.get(link)?.get(words, slot);
   }
 
   /** A new client whose address is proven (UDP) or connected (TCP); undefined when the server is full. */
@@ -161,7 +164,7 @@ export class MultiServer implements InstanceHost {
     if (this.#closed) return undefined;
     if (this.#count >= options.maxClients) {
       log.log(
-        D_MULTI_ERRORS,
+        D_MULTI_ERRORS | M_STRANGER,
         `MULTI: new incoming connection would exceed maximum number of clients (${options.maxClients})`,
       );
       return undefined;
@@ -171,7 +174,7 @@ export class MultiServer implements InstanceHost {
     const ids = { peerId, clientId: this.#nextClientId++ };
     const instance = new MultiInstance(this, ids, bound, remote, clock.nowMs());
     this.#byPeerId[peerId] = instance;
-    this.#byAddress.get(bound.link)!.set(this.#key(remote), instance);
+    this.#byAddress.get(bound.link)!.set(instance.remoteWords, 0, instance);
     this.#count++;
     log.log(D_MULTI_MEDIUM, 'MULTI: multi_create_instance called');
     return instance;
@@ -195,10 +198,14 @@ export class MultiServer implements InstanceHost {
 
   /** The client's packets come from a new address and authenticated there (2.x multi_process_float). */
   float(instance: MultiInstance, bound: BoundLink, remote: LinkAddress): boolean {
-    const taken = this.#byAddress.get(bound.link)?.get(this.#key(remote));
+    addressToWords(remote, this.#words, 0);
+    const taken = this.#byAddress.get(bound.link)?.get(this.#words, 0);
     if (taken && taken !== instance) {
       if (!sameIdentity(taken, instance)) {
-        instance.log.log(D_MULTI_LOW, `Disallow float to an address taken by another client ${taken.prefix}`);
+        instance.log.log(
+          D_MULTI_LOW | M_STRANGER,
+          `Disallow float to an address taken by another client ${taken.prefix}`,
+        );
         return false;
       }
       instance.log.log(D_MULTI_MEDIUM, `closing instance ${taken.prefix}`);
@@ -211,7 +218,7 @@ export class MultiServer implements InstanceHost {
     );
     this.#forgetAddress(instance);
     instance.moveTo(bound, remote);
-    this.#byAddress.get(bound.link)!.set(this.#key(remote), instance);
+    this.#byAddress.get(bound.link)!.set(instance.remoteWords, 0, instance);
     return true;
   }
 
@@ -539,15 +546,9 @@ export class MultiServer implements InstanceHost {
     }
   }
 
-  #key(address: LinkAddress): number | string {
-    addressToWords(address, this.#words, 0);
-    return wordsKey(this.#words, 0);
-  }
-
   #forgetAddress(instance: MultiInstance): void {
     const map = this.#byAddress.get(instance.bound.link);
-    const key = this.#key(instance.remote);
-    if (map?.get(key) === instance) map.delete(key);
+    if (map?.get(instance.remoteWords, 0) === instance) map.delete(instance.remoteWords, 0);
   }
 }
 

@@ -44,6 +44,8 @@ const SHAPES: { readonly [E in Exclude<keyof NativeAddon, 'abi'>]: Shape<NativeA
   AeadOpener: { failures: true, openBatch: true, destroy: true },
   EpochSealer: { nextPacketId: true, sealBatch: true, destroy: true },
   EpochOpener: { failures: true, openBatch: true, destroy: true },
+  Mac: { bytes: true, matches: true, write: true, destroy: true },
+  AesCtr: { apply: true, destroy: true },
   TlsContext: {
     setVersions: true,
     setSecurityLevel: true,

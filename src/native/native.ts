@@ -156,6 +156,40 @@ export interface NativeEpochOpener {
   destroy(): void;
 }
 
+/** An HMAC key; methods as those of crypto/ MacKey. */
+export interface NativeMac {
+  readonly bytes: number;
+  matches(
+    bytes: Uint8Array,
+    tagAt: number,
+    tagBytes: number,
+    start1: number,
+    end1: number,
+    start2: number,
+    end2: number,
+    start3: number,
+    end3: number,
+  ): boolean;
+  write(
+    bytes: Uint8Array,
+    tagAt: number,
+    tagBytes: number,
+    start1: number,
+    end1: number,
+    start2: number,
+    end2: number,
+    start3: number,
+    end3: number,
+  ): void;
+  destroy(): void;
+}
+
+/** An AES-256-CTR key; methods as those of crypto/ CtrKey. */
+export interface NativeAesCtr {
+  apply(bytes: Uint8Array, ivAt: number, start: number, end: number, out: Uint8Array, outAt: number): void;
+  destroy(): void;
+}
+
 /** Bits of the state that NativeTlsSession's calls give. */
 export const NATIVE_TLS_OUTPUT = 1;
 export const NATIVE_TLS_PLAINTEXT = 2;
@@ -278,6 +312,15 @@ export interface NativeAddon {
     iv: Uint8Array,
     epoch: number,
   ) => NativeEpochOpener;
+  /** Throws when Node's OpenSSL lacks the digest; its names are OpenSSL's. */
+  readonly Mac: new (
+    digest: string,
+    key: Uint8Array,
+  ) => NativeMac;
+  /** 32 bytes of key. */
+  readonly AesCtr: new (
+    key: Uint8Array,
+  ) => NativeAesCtr;
   /** `requestCert`: whether a server asks for a certificate; a client always sees one. */
   readonly TlsContext: new (
     server: boolean,

@@ -90,8 +90,8 @@ describe('control packet codec', () => {
   });
 
   it('checks the prefix without looking further', () => {
-    expect(checkPrefix(hex('200101010101010101'))).toBeUndefined();
-    expect(checkPrefix(hex('2001010101010101'))).toBe('too-short');
+    expect(checkPrefix(hex('ff200101010101010101'), 1, 10)).toBeUndefined();
+    expect(checkPrefix(hex('2001010101010101ff'), 0, 8)).toBe('too-short');
   });
 });
 

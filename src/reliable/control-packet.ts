@@ -7,9 +7,9 @@
  * The peer session id is there only when ack_count > 0; P_ACK_V1 has neither message id nor payload.
  * Wraps put their bytes between prefix and inner, so both are read and written apart.
  */
-import { firstByte, isControlOpcode, P_ACK_V1, readKeyId, readOpcode } from './opcodes.ts';
+import { firstByte, isControlOpcode, P_ACK_V1, P_KEY_ID_MASK, P_OPCODE_SHIFT } from './opcodes.ts';
 import type { ControlPacket, DropReason } from './reliable.ts';
-import { isZeroSessionId, SESSION_ID_BYTES } from './session-id.ts';
+import { isZeroIdAt, SESSION_ID_BYTES } from './session-id.ts';
 
 /** Opcode byte and session id. */
 export const PREFIX_BYTES = 1 + SESSION_ID_BYTES;
@@ -23,12 +23,11 @@ export function ackBlockBytes(ackCount: number): number {
   return 1 + (ackCount > 0 ? 4 * ackCount + SESSION_ID_BYTES : 0);
 }
 
-/** Checks what can be checked before unwrapping; undefined means that the prefix is good. */
-export function checkPrefix(packet: Uint8Array): DropReason | undefined {
-  if (packet.length < PREFIX_BYTES) return 'too-short';
-  if (!isControlOpcode(readOpcode(packet))) return 'bad-opcode';
-  if (isZeroSessionId(packet.subarray(1, PREFIX_BYTES))) return 'bad-session-id';
-  return undefined;
+/** Checks what can be checked before unwrapping start..end-1 of `bytes`; undefined means that the prefix is good. */
+export function checkPrefix(bytes: Uint8Array, start: number, end: number): DropReason | undefined {
+  if (end - start < PREFIX_BYTES) return 'too-short';
+  if (!isControlOpcode(bytes[start]! >>> P_OPCODE_SHIFT)) return 'bad-opcode';
+  return isZeroIdAt(bytes, start + 1) ? 'bad-session-id' : undefined;
 }
 
 /**
@@ -39,26 +38,42 @@ export function readControlPacket(
   prefix: Uint8Array,
   inner: Uint8Array = prefix.subarray(PREFIX_BYTES),
 ): ControlPacket | DropReason {
-  const problem = checkPrefix(prefix);
-  if (problem) return problem;
-  if (inner.length < 1) return 'too-short';
-  const ackCount = inner[0]!;
-  const ackEnd = ackBlockBytes(ackCount);
-  if (ackCount > MAX_ACKS || inner.length < ackEnd) return 'bad-acks';
-  const peerSessionId = ackCount > 0 ? inner.subarray(ackEnd - SESSION_ID_BYTES, ackEnd) : undefined;
-  if (peerSessionId && isZeroSessionId(peerSessionId)) return 'bad-session-id';
+  return readControlRange(prefix, 0, prefix.length, inner, 0, inner.length);
+}
 
-  const opcode = readOpcode(prefix);
-  const head = {
+/** As readControlPacket(), of ranges; the prefix and what is behind it end at `end`. Makes nothing of a bad packet. */
+export function readControlRange(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  inner: Uint8Array,
+  at: number,
+  innerEnd: number,
+): ControlPacket | DropReason {
+  const problem = checkPrefix(bytes, start, end) ?? checkInner(bytes[start]!, inner, at, innerEnd);
+  if (problem) return problem;
+  const opcode = bytes[start]! >>> P_OPCODE_SHIFT;
+  const ackCount = inner[at]!;
+  const ackEnd = at + ackBlockBytes(ackCount);
+  const isAck = opcode === P_ACK_V1;
+  return {
     opcode,
-    keyId: readKeyId(prefix),
-    sessionId: prefix.subarray(1, PREFIX_BYTES),
-    acks: ackCount > 0 ? readAcks(inner, ackCount) : NO_ACKS,
-    peerSessionId,
+    keyId: bytes[start]! & P_KEY_ID_MASK,
+    sessionId: bytes.subarray(start + 1, start + PREFIX_BYTES),
+    acks: ackCount > 0 ? readAcks(inner, at, ackCount) : NO_ACKS,
+    peerSessionId: ackCount > 0 ? inner.subarray(ackEnd - SESSION_ID_BYTES, ackEnd) : undefined,
+    messageId: isAck ? undefined : readUint32(inner, ackEnd),
+    payload: inner.subarray(isAck ? innerEnd : ackEnd + 4, innerEnd),
   };
-  if (opcode === P_ACK_V1) return { ...head, messageId: undefined, payload: inner.subarray(inner.length) };
-  if (inner.length < ackEnd + 4) return 'too-short';
-  return { ...head, messageId: readUint32(inner, ackEnd), payload: inner.subarray(ackEnd + 4) };
+}
+
+function checkInner(first: number, inner: Uint8Array, at: number, end: number): DropReason | undefined {
+  if (end - at < 1) return 'too-short';
+  const ackCount = inner[at]!;
+  const ackEnd = at + ackBlockBytes(ackCount);
+  if (ackCount > MAX_ACKS || end < ackEnd) return 'bad-acks';
+  if (ackCount > 0 && isZeroIdAt(inner, ackEnd - SESSION_ID_BYTES)) return 'bad-session-id';
+  return first >>> P_OPCODE_SHIFT !== P_ACK_V1 && end < ackEnd + 4 ? 'too-short' : undefined;
 }
 
 /** `prefix || inner`, the packet as it goes out without a wrap. */
@@ -114,8 +129,8 @@ export function writeUint32(bytes: Uint8Array, offset: number, value: number): v
   bytes[offset + 3] = value;
 }
 
-function readAcks(inner: Uint8Array, count: number): number[] {
+function readAcks(inner: Uint8Array, at: number, count: number): number[] {
   const acks: number[] = [];
-  for (let i = 0; i < count; i++) acks.push(readUint32(inner, 1 + 4 * i));
+  for (let i = 0; i < count; i++) acks.push(readUint32(inner, at + 1 + 4 * i));
   return acks;
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FirstPackets } from '../../test-kit/first-packets.ts';
 import vectors from '../../test-kit/vectors.json' with { type: 'json' };
 import { type LinkAddress, MemoryLogger, nullLogger } from '../base/base.ts';
 import { readStaticKey } from '../crypto/crypto.ts';
@@ -8,7 +9,6 @@ import {
   ConnectRateLimit,
   type ControlPacket,
   type ControlWrap,
-  CookieHandshake,
   type CookieHandshakeOptions,
   type CookieVerdict,
   createNoWrap,
@@ -180,7 +180,7 @@ describe('cookie handshake', () => {
   it('can be used no more with the old cookies once destroyed', () => {
     const server = handshake();
     const own = cookieOf(server.handle(reset(), FROM, WALL, 0));
-    server.destroy();
+    server.cookies.destroy();
     expect(server.handle(ack(own), FROM, WALL, 0)).toEqual(drop('bad-cookie'));
   });
 });
@@ -257,8 +257,8 @@ describe('--connect-freq', () => {
   });
 });
 
-function handshake(options: Partial<CookieHandshakeOptions> & { wrap?: ControlWrap } = {}): CookieHandshake {
-  return new CookieHandshake({ wrap: createNoWrap(), crypto, ...options });
+function handshake(options: Partial<CookieHandshakeOptions> & { wrap?: ControlWrap } = {}): FirstPackets {
+  return new FirstPackets({ wrap: createNoWrap(), crypto, ...options });
 }
 
 function drop(reason: string): object {

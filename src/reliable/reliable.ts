@@ -22,6 +22,8 @@ export type DropReason =
   | 'unroutable'
   | 'rate-limit'
   | 'wrong-role'
+  /** From port 0, where no answer can go. */
+  | 'no-return'
   /** Neither tls-auth nor tls-crypt where one of them is demanded. */
   | 'unwrapped'
   /** A wrapped client key at a server that has no key to open it with. */
@@ -60,8 +62,11 @@ export interface ControlWrap {
   readonly clientKeys?: ClientKeys;
   /** Replay ids and window of one session. `nextPacketId` is the first id sent (1; 2 after a stateless reset). */
   createSession(options?: { nextPacketId?: number }): WrapSession;
-  /** Unwraps without replay check and state, for the first packets of an unknown peer. */
-  unwrapStateless(packet: Uint8Array): ControlPacket | DropReason;
+  /**
+   * Unwraps start..end-1 of `bytes`, all of them when left out, without replay check and state, for the first packets
+   * of an unknown peer. Makes nothing of a packet that isn't authentic.
+   */
+  unwrapStateless(bytes: Uint8Array, start?: number, end?: number): ControlPacket | DropReason;
   /** Wraps a stateless answer with replay id 1. */
   wrapStateless(packet: ControlPacket, wallSec: number): Uint8Array;
   /** Zeroes the keys; sessions of this wrap can't be used afterwards. */
@@ -72,8 +77,8 @@ export interface ControlWrap {
 export interface ClientKeys {
   /** --tls-crypt-v2 FILE force-cookie: clients that can't take part in the stateless handshake are refused. */
   readonly forceCookie: boolean;
-  /** Opens the key at the end of a P_CONTROL_HARD_RESET_CLIENT_V3 or P_CONTROL_WKC_V1. */
-  open(packet: Uint8Array): OpenedClientKey | DropReason;
+  /** Opens the key at the end of a P_CONTROL_HARD_RESET_CLIENT_V3 or P_CONTROL_WKC_V1; ranges as in unwrapStateless(). */
+  open(bytes: Uint8Array, start?: number, end?: number): OpenedClientKey | DropReason;
 }
 
 /** What a client's wrapped key held. */

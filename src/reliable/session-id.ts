@@ -11,6 +11,12 @@ export function isZeroSessionId(sessionId: Uint8Array): boolean {
   return true;
 }
 
+/** As isZeroSessionId(), of the id at `at`. */
+export function isZeroIdAt(bytes: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + SESSION_ID_BYTES; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
 /** Log form as 2.x session_id_print() writes it: two groups of 8 hex digits, `65a0cf8c 4d1e2c8e`. */
 export function sessionIdHex(sessionId: Uint8Array): string {
   let text = '';

@@ -6,12 +6,13 @@
  *
  * The digest is that of --auth; the HMAC key is the first n bytes of a key's hmac part.
  */
-import type { CryptoBackend, DigestInfo, Key2 } from '../crypto/crypto.ts';
+import { ApiMisuseError } from '../base/base.ts';
+import type { CryptoBackend, DigestInfo, Key2, MacKey } from '../crypto/crypto.ts';
 import {
   checkPrefix,
   innerBytes,
   PREFIX_BYTES,
-  readControlPacket,
+  readControlRange,
   writeInner,
   writePrefix,
 } from './control-packet.ts';
@@ -37,10 +38,13 @@ export function createTlsAuthWrap(options: TlsAuthOptions): ControlWrap {
     overheadBytes: options.digest.bytes + REPLAY_ID_BYTES,
     key2,
     createSession: (session) => createSession(codec, new ReplayIds(session?.nextPacketId ?? 1, options)),
-    unwrapStateless: (packet) => codec.open(packet),
+    unwrapStateless: (bytes, start = 0, end = bytes.length) => codec.open(bytes, start, end),
     wrapStateless: (packet, wallSec) =>
       codec.seal(packet, (out, offset) => writeReplayId(out, offset, 1, wallSec)),
-    destroy: () => key2.fill(0),
+    destroy: () => {
+      codec.destroy();
+      key2.fill(0);
+    },
   };
 }
 
@@ -48,7 +52,7 @@ function createSession(codec: TlsAuthCodec, ids: ReplayIds): WrapSession {
   return {
     wrap: (packet, wallSec) => codec.seal(packet, (out, offset) => ids.write(out, offset, wallSec)),
     unwrap: (packet, wallSec) => {
-      const opened = codec.open(packet);
+      const opened = codec.open(packet, 0, packet.length);
       if (typeof opened === 'string') return opened;
       return ids.accept(packet, codec.replayIdOffset, wallSec) ? opened : 'replay';
     },
@@ -57,48 +61,48 @@ function createSession(codec: TlsAuthCodec, ids: ReplayIds): WrapSession {
 
 class TlsAuthCodec {
   readonly replayIdOffset: number;
-  readonly #crypto: CryptoBackend;
-  readonly #digest: DigestInfo;
-  readonly #sendKey: Uint8Array;
-  readonly #receiveKey: Uint8Array;
+  readonly #tagBytes: number;
+  readonly #send: MacKey;
+  readonly #receive: MacKey;
+  #destroyed = false;
 
-  constructor(options: TlsAuthOptions, key2: Key2) {
-    const { digest, direction } = options;
+  constructor({ crypto, digest, direction }: TlsAuthOptions, key2: Key2) {
     this.replayIdOffset = PREFIX_BYTES + digest.bytes;
-    this.#crypto = options.crypto;
-    this.#digest = digest;
-    this.#sendKey = wrapKey(key2, direction === 1 ? 1 : 0, 0, digest.bytes).hmac;
-    this.#receiveKey = wrapKey(key2, direction === 0 ? 1 : 0, 0, digest.bytes).hmac;
+    this.#tagBytes = digest.bytes;
+    const key = (index: 0 | 1) =>
+      crypto.createMacKey(digest.name, wrapKey(key2, index, 0, digest.bytes).hmac);
+    this.#send = key(direction === 1 ? 1 : 0);
+    this.#receive = key(direction === 0 ? 1 : 0);
   }
 
   seal(packet: ControlPacket, writeId: (out: Uint8Array, offset: number) => void): Uint8Array {
-    const innerOffset = this.replayIdOffset + REPLAY_ID_BYTES;
-    const out = new Uint8Array(innerOffset + innerBytes(packet));
+    if (this.#destroyed) throw new ApiMisuseError('this wrap was destroyed');
+    const idAt = this.replayIdOffset;
+    const innerAt = idAt + REPLAY_ID_BYTES;
+    const out = new Uint8Array(innerAt + innerBytes(packet));
     writePrefix(packet, out);
-    writeId(out, this.replayIdOffset);
-    writeInner(packet, out, innerOffset);
-    out.set(this.#hmac(this.#sendKey, out), PREFIX_BYTES);
+    writeId(out, idAt);
+    writeInner(packet, out, innerAt);
+    this.#send.write(out, PREFIX_BYTES, this.#tagBytes, idAt, innerAt, 0, PREFIX_BYTES, innerAt, out.length);
     return out;
   }
 
-  open(packet: Uint8Array): ControlPacket | DropReason {
-    const problem = checkPrefix(packet);
+  open(bytes: Uint8Array, start: number, end: number): ControlPacket | DropReason {
+    const problem = checkPrefix(bytes, start, end);
     if (problem) return problem;
-    const innerOffset = this.replayIdOffset + REPLAY_ID_BYTES;
-    if (packet.length <= innerOffset) return 'too-short';
-    const expected = this.#hmac(this.#receiveKey, packet);
-    const good = this.#crypto.equal(expected, packet.subarray(PREFIX_BYTES, this.replayIdOffset));
-    return good ? readControlPacket(packet, packet.subarray(innerOffset)) : 'bad-hmac';
+    const tagAt = start + PREFIX_BYTES;
+    const idAt = start + this.replayIdOffset;
+    const innerAt = idAt + REPLAY_ID_BYTES;
+    if (end <= innerAt) return 'too-short';
+    const good =
+      !this.#destroyed &&
+      this.#receive.matches(bytes, tagAt, this.#tagBytes, idAt, innerAt, start, tagAt, innerAt, end);
+    return good ? readControlRange(bytes, start, end, bytes, innerAt, end) : 'bad-hmac';
   }
 
-  #hmac(key: Uint8Array, packet: Uint8Array): Uint8Array {
-    const innerOffset = this.replayIdOffset + REPLAY_ID_BYTES;
-    return this.#crypto.hmac(
-      this.#digest.name,
-      key,
-      packet.subarray(this.replayIdOffset, innerOffset),
-      packet.subarray(0, PREFIX_BYTES),
-      packet.subarray(innerOffset),
-    );
+  destroy(): void {
+    this.#destroyed = true;
+    this.#send.destroy();
+    this.#receive.destroy();
   }
 }

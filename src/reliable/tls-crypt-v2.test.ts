@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FirstPackets } from '../../test-kit/first-packets.ts';
 import vectors from '../../test-kit/vectors.json' with { type: 'json' };
 import { type LinkAddress, nullLogger } from '../base/base.ts';
 import {
@@ -13,7 +14,6 @@ import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import {
   type ControlPacket,
   type ControlWrap,
-  CookieHandshake,
   type CookieVerdict,
   checkClientKeyAge,
   createNoWrap,
@@ -209,7 +209,7 @@ describe('the stateless handshake with tls-crypt-v2', () => {
   });
 
   it('refuses client keys where there is no key to open them', () => {
-    const server = new CookieHandshake({ wrap: createNoWrap(), crypto });
+    const server = new FirstPackets({ wrap: createNoWrap(), crypto });
     expect(server.handle(reset(), FROM, NOW, 0)).toEqual({ type: 'drop', reason: 'client-key-unwanted' });
   });
 
@@ -227,10 +227,10 @@ interface HandshakeOptions {
   readonly rate?: InitialRateLimit;
 }
 
-function handshake(options: HandshakeOptions = {}): CookieHandshake {
+function handshake(options: HandshakeOptions = {}): FirstPackets {
   const { base = createNoWrap(), forceCookie = false, ...rest } = options;
   const key = new TlsCryptV2ServerKey({ key: SERVER_KEY, forceCookie, crypto });
-  return new CookieHandshake({ wrap: withClientKeys(base, key), crypto, ...rest });
+  return new FirstPackets({ wrap: withClientKeys(base, key), crypto, ...rest });
 }
 
 function serverKey(): TlsCryptV2ServerKey {

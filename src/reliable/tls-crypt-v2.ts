@@ -14,14 +14,16 @@
 import { CryptoError } from '../base/base.ts';
 import {
   type CryptoBackend,
+  type CtrKey,
   KEY2_BYTES,
   type Key2,
+  type MacKey,
   PEM_KEY_BYTES,
   readPemKey,
   TLS_CRYPT_V2_CLIENT_KEY,
 } from '../crypto/crypto.ts';
 import { PREFIX_BYTES, readUint32 } from './control-packet.ts';
-import { carriesClientKey, readOpcode } from './opcodes.ts';
+import { carriesClientKey, P_OPCODE_SHIFT } from './opcodes.ts';
 import type { ClientKeys, ControlWrap, DropReason, OpenedClientKey } from './reliable.ts';
 import type { ReplayOptions } from './replay-id.ts';
 import { createTlsCryptWrap } from './tls-crypt.ts';
@@ -34,7 +36,6 @@ export const METADATA_TIMESTAMP = 1;
 export const MAX_METADATA_BYTES = 734;
 
 const TAG_BYTES = 32;
-const IV_BYTES = 16;
 const KEY_BYTES = 32;
 const LENGTH_BYTES = 2;
 const MIN_WRAPPED_BYTES = TAG_BYTES + KEY2_BYTES + LENGTH_BYTES;
@@ -66,7 +67,11 @@ export interface TlsCryptV2ServerOptions extends ReplayOptions {
 export class TlsCryptV2ServerKey implements ClientKeys {
   readonly forceCookie: boolean;
   readonly #options: TlsCryptV2ServerOptions;
-  readonly #key: Uint8Array;
+  readonly #mac: MacKey;
+  readonly #ctr: CtrKey;
+  /** A wrapped key while it is opened: T || Kc || metadata || length. Zero otherwise. */
+  readonly #scratch = new Uint8Array(MAX_WRAPPED_BYTES);
+  #destroyed = false;
 
   /** Throws CryptoError when the key is too short. */
   constructor(options: TlsCryptV2ServerOptions) {
@@ -74,63 +79,72 @@ export class TlsCryptV2ServerKey implements ClientKeys {
       throw new CryptoError('ERROR: invalid tls-crypt-v2 server key format');
     this.forceCookie = options.forceCookie ?? false;
     this.#options = options;
-    this.#key = Uint8Array.from(options.key.subarray(0, PEM_KEY_BYTES));
+    const { crypto, key } = options;
+    const half = PEM_KEY_BYTES / 2;
+    this.#ctr = crypto.createCtrKey(key.subarray(0, KEY_BYTES));
+    this.#mac = crypto.createMacKey('SHA256', key.subarray(half, half + KEY_BYTES));
   }
 
-  open(packet: Uint8Array): OpenedClientKey | DropReason {
-    const at = clientKeyOffset(packet);
+  open(bytes: Uint8Array, start = 0, end = bytes.length): OpenedClientKey | DropReason {
+    const at = clientKeyOffset(bytes, start, end);
     if (at === undefined) return 'client-key-missing';
-    const plain = this.#unwrap(packet.subarray(at));
-    if (!plain) return 'client-key-refused';
+    const scratch = this.#scratch;
+    try {
+      return this.#unwrap(bytes, at, end)
+        ? this.#opened(bytes.slice(start, at), end - at)
+        : 'client-key-refused';
+    } finally {
+      scratch.fill(0);
+    }
+  }
+
+  /** What #scratch holds, of `length` bytes. */
+  #opened(packet: Uint8Array, length: number): OpenedClientKey {
     const { crypto, replayWindow, replaySec } = this.#options;
     const wrap = createTlsCryptWrap({
-      key2: plain.subarray(0, KEY2_BYTES),
+      key2: this.#scratch.subarray(TAG_BYTES, TAG_BYTES + KEY2_BYTES),
       role: 'server',
       crypto,
       replayWindow,
       replaySec,
       firstPacketId: EARLY_NEGOTIATION.firstPacketId,
     });
-    const metadata = Uint8Array.from(plain.subarray(KEY2_BYTES));
-    plain.fill(0);
-    return { packet: Uint8Array.from(packet.subarray(0, at)), wrap, metadata };
+    const metadata = this.#scratch.slice(TAG_BYTES + KEY2_BYTES, length - LENGTH_BYTES);
+    return { packet, wrap, metadata };
   }
 
   /** A new client key file's bytes: Kc and its wrapped form. The caller zeroes both. */
   wrap(key2: Key2, metadata: Uint8Array): Uint8Array {
-    const length = lengthField(MIN_WRAPPED_BYTES + metadata.length);
-    const plain = Buffer.concat([key2, metadata]);
-    const tag = this.#tag(length, plain);
-    const cipher = this.#options.crypto.aes256Ctr(this.#cipherKey, tag.subarray(0, IV_BYTES), plain);
-    plain.fill(0);
-    return Uint8Array.from(Buffer.concat([key2, tag, cipher, length]));
+    const length = MIN_WRAPPED_BYTES + metadata.length;
+    const out = new Uint8Array(KEY2_BYTES + length);
+    out.set(key2);
+    const [tagAt, plainAt, lengthAt] = [KEY2_BYTES, KEY2_BYTES + TAG_BYTES, out.length - LENGTH_BYTES];
+    out.set(key2, plainAt);
+    out.set(metadata, plainAt + KEY2_BYTES);
+    out[lengthAt] = length >>> 8;
+    out[lengthAt + 1] = length;
+    this.#mac.write(out, tagAt, TAG_BYTES, lengthAt, out.length, plainAt, lengthAt, 0, 0);
+    this.#ctr.apply(out, tagAt, plainAt, lengthAt, out, plainAt);
+    return out;
   }
 
   /** Zeroes the key. */
   destroy(): void {
-    this.#key.fill(0);
+    this.#destroyed = true;
+    this.#mac.destroy();
+    this.#ctr.destroy();
   }
 
-  get #cipherKey(): Uint8Array {
-    return this.#key.subarray(0, KEY_BYTES);
-  }
-
-  /** Kc and metadata; undefined unless this key has wrapped them. */
-  #unwrap(wrapped: Uint8Array): Uint8Array | undefined {
-    if (wrapped.length < MIN_WRAPPED_BYTES || wrapped.length > MAX_WRAPPED_BYTES) return undefined;
-    const tag = wrapped.subarray(0, TAG_BYTES);
-    const end = wrapped.length - LENGTH_BYTES;
-    const { crypto } = this.#options;
-    const cipher = wrapped.subarray(TAG_BYTES, end);
-    const plain = crypto.aes256Ctr(this.#cipherKey, tag.subarray(0, IV_BYTES), cipher);
-    if (crypto.equal(this.#tag(wrapped.subarray(end), plain), tag)) return plain;
-    plain.fill(0);
-    return undefined;
-  }
-
-  #tag(length: Uint8Array, plain: Uint8Array): Uint8Array {
-    const half = PEM_KEY_BYTES / 2;
-    return this.#options.crypto.hmac('SHA256', this.#key.subarray(half, half + KEY_BYTES), length, plain);
+  /** Opens `at`..end-1 of `bytes` into #scratch; false unless this key has wrapped them. */
+  #unwrap(bytes: Uint8Array, at: number, end: number): boolean {
+    const scratch = this.#scratch;
+    const length = end - at;
+    if (this.#destroyed || length < MIN_WRAPPED_BYTES || length > MAX_WRAPPED_BYTES) return false;
+    const lengthAt = length - LENGTH_BYTES;
+    for (let i = 0; i < TAG_BYTES; i++) scratch[i] = bytes[at + i]!;
+    for (let i = lengthAt; i < length; i++) scratch[i] = bytes[at + i]!;
+    this.#ctr.apply(bytes, at, at + TAG_BYTES, at + lengthAt, scratch, TAG_BYTES);
+    return this.#mac.matches(scratch, 0, TAG_BYTES, lengthAt, length, TAG_BYTES, lengthAt, 0, 0);
   }
 }
 
@@ -206,7 +220,7 @@ export function readClientKeyFile(text: string): { readonly key2: Key2; readonly
 
 /** The packet without the wrapped key at its end; undefined when there can't be one. */
 export function stripClientKey(packet: Uint8Array): Uint8Array | undefined {
-  const at = clientKeyOffset(packet);
+  const at = clientKeyOffset(packet, 0, packet.length);
   return at === undefined ? undefined : packet.subarray(0, at);
 }
 
@@ -222,14 +236,11 @@ export function checkClientKeyAge(
   return BigInt(wallSec) - made > BigInt(maxDays) * DAY_SEC ? 'ERROR: Client key is too old.' : undefined;
 }
 
-/** Where the wrapped key starts, by the length in the packet's last two bytes. */
-function clientKeyOffset(packet: Uint8Array): number | undefined {
-  if (packet.length < PREFIX_BYTES + LENGTH_BYTES || !carriesClientKey(readOpcode(packet))) return undefined;
-  const length = (packet[packet.length - 2]! << 8) | packet[packet.length - 1]!;
-  const at = packet.length - length;
-  return length < LENGTH_BYTES || at < PREFIX_BYTES ? undefined : at;
-}
-
-function lengthField(length: number): Uint8Array {
-  return Uint8Array.of(length >>> 8, length);
+/** Where the wrapped key of start..end-1 starts, by the length in the packet's last two bytes. */
+function clientKeyOffset(bytes: Uint8Array, start: number, end: number): number | undefined {
+  if (end - start < PREFIX_BYTES + LENGTH_BYTES || !carriesClientKey(bytes[start]! >>> P_OPCODE_SHIFT))
+    return undefined;
+  const length = (bytes[end - 2]! << 8) | bytes[end - 1]!;
+  const at = end - length;
+  return length < LENGTH_BYTES || at < start + PREFIX_BYTES ? undefined : at;
 }

@@ -9,12 +9,13 @@
  * Ke and Ka are the first 32 bytes of a key's cipher and hmac parts. The server sends with the first
  * key of the pair and receives with the second, the client the other way round.
  */
-import type { CryptoBackend, Key2, KeyHalf } from '../crypto/crypto.ts';
+import { ApiMisuseError } from '../base/base.ts';
+import type { CryptoBackend, CtrKey, Key2, KeyHalf, MacKey } from '../crypto/crypto.ts';
 import {
   checkPrefix,
   innerBytes,
   PREFIX_BYTES,
-  readControlPacket,
+  readControlRange,
   writeInner,
   writePrefix,
 } from './control-packet.ts';
@@ -24,7 +25,6 @@ import { REPLAY_ID_BYTES, ReplayIds, type ReplayOptions, writeReplayId } from '.
 
 const KEY_BYTES = 32;
 const TAG_BYTES = 32;
-const IV_BYTES = 16;
 const TAG_OFFSET = PREFIX_BYTES + REPLAY_ID_BYTES;
 const INNER_OFFSET = TAG_OFFSET + TAG_BYTES;
 /** 2.x counts a cipher block on top of what the wrap really adds (tls_crypt_buf_overhead()). */
@@ -57,10 +57,13 @@ export function createTlsCryptWrap(options: TlsCryptOptions): ControlWrap {
       const firstId = session?.nextPacketId ?? options.firstPacketId ?? 1;
       return createSession(codec, new ReplayIds(firstId, options));
     },
-    unwrapStateless: (packet) => codec.open(packet),
+    unwrapStateless: (bytes, start = 0, end = bytes.length) => codec.open(bytes, start, end),
     wrapStateless: (packet, wallSec) =>
       codec.seal(packet, (out, offset) => writeReplayId(out, offset, 1, wallSec)),
-    destroy: () => key2.fill(0),
+    destroy: () => {
+      codec.destroy();
+      key2.fill(0);
+    },
   };
 }
 
@@ -78,53 +81,86 @@ function createSession(codec: TlsCryptCodec, ids: ReplayIds): WrapSession {
   return {
     wrap: (packet, wallSec) => codec.seal(packet, (out, offset) => ids.write(out, offset, wallSec)),
     unwrap: (packet, wallSec) => {
-      const opened = codec.open(packet);
+      const opened = codec.open(packet, 0, packet.length);
       if (typeof opened === 'string') return opened;
       return ids.accept(packet, PREFIX_BYTES, wallSec) ? opened : 'replay';
     },
   };
 }
 
-class TlsCryptCodec {
-  readonly #crypto: CryptoBackend;
-  readonly #send: KeyHalf;
-  readonly #receive: KeyHalf;
+/** Where packets are decrypted before they are known to be authentic. */
+let scratch = new Uint8Array(2048);
 
-  constructor(options: TlsCryptOptions, key2: Key2) {
-    const server = options.role === 'server';
-    this.#crypto = options.crypto;
-    this.#send = wrapKey(key2, server ? 0 : 1, KEY_BYTES, KEY_BYTES);
-    this.#receive = wrapKey(key2, server ? 1 : 0, KEY_BYTES, KEY_BYTES);
+/** One direction's two keys, made when they are needed: a stateless answer may need one direction only. */
+class TlsCryptKey {
+  readonly #crypto: CryptoBackend;
+  readonly #half: KeyHalf;
+  #mac: MacKey | undefined;
+  #ctr: CtrKey | undefined;
+
+  constructor(crypto: CryptoBackend, half: KeyHalf) {
+    this.#crypto = crypto;
+    this.#half = half;
+  }
+
+  get mac(): MacKey {
+    this.#mac ??= this.#crypto.createMacKey('SHA256', this.#half.hmac);
+    return this.#mac;
+  }
+
+  get ctr(): CtrKey {
+    this.#ctr ??= this.#crypto.createCtrKey(this.#half.cipher);
+    return this.#ctr;
+  }
+
+  destroy(): void {
+    this.#mac?.destroy();
+    this.#ctr?.destroy();
+  }
+}
+
+class TlsCryptCodec {
+  readonly #send: TlsCryptKey;
+  readonly #receive: TlsCryptKey;
+  #destroyed = false;
+
+  constructor({ crypto, role }: TlsCryptOptions, key2: Key2) {
+    const key = (index: 0 | 1) => new TlsCryptKey(crypto, wrapKey(key2, index, KEY_BYTES, KEY_BYTES));
+    this.#send = key(role === 'server' ? 0 : 1);
+    this.#receive = key(role === 'server' ? 1 : 0);
   }
 
   seal(packet: ControlPacket, writeId: (out: Uint8Array, offset: number) => void): Uint8Array {
-    const inner = new Uint8Array(innerBytes(packet));
-    writeInner(packet, inner, 0);
-    const out = new Uint8Array(INNER_OFFSET + inner.length);
+    if (this.#destroyed) throw new ApiMisuseError('this wrap was destroyed');
+    const out = new Uint8Array(INNER_OFFSET + innerBytes(packet));
     writePrefix(packet, out);
     writeId(out, PREFIX_BYTES);
-    const tag = this.#tag(this.#send, out, inner);
-    out.set(tag, TAG_OFFSET);
-    out.set(this.#crypto.aes256Ctr(this.#send.cipher, tag.subarray(0, IV_BYTES), inner), INNER_OFFSET);
+    writeInner(packet, out, INNER_OFFSET);
+    const { mac, ctr } = this.#send;
+    mac.write(out, TAG_OFFSET, TAG_BYTES, 0, TAG_OFFSET, INNER_OFFSET, out.length, 0, 0);
+    ctr.apply(out, TAG_OFFSET, INNER_OFFSET, out.length, out, INNER_OFFSET);
     return out;
   }
 
-  open(packet: Uint8Array): ControlPacket | DropReason {
-    const problem = checkPrefix(packet);
+  open(bytes: Uint8Array, start: number, end: number): ControlPacket | DropReason {
+    const problem = checkPrefix(bytes, start, end);
     if (problem) return problem;
-    if (packet.length <= INNER_OFFSET) return 'too-short';
-    const tag = packet.subarray(TAG_OFFSET, INNER_OFFSET);
-    const key = this.#receive;
-    const inner = this.#crypto.aes256Ctr(
-      key.cipher,
-      tag.subarray(0, IV_BYTES),
-      packet.subarray(INNER_OFFSET),
-    );
-    if (!this.#crypto.equal(this.#tag(key, packet, inner), tag)) return 'bad-hmac';
-    return readControlPacket(packet, inner);
+    const length = end - start;
+    if (length <= INNER_OFFSET) return 'too-short';
+    if (this.#destroyed) return 'bad-hmac';
+    if (length > scratch.length) scratch = new Uint8Array(length);
+    for (let i = 0; i < INNER_OFFSET; i++) scratch[i] = bytes[start + i]!;
+    const { mac, ctr } = this.#receive;
+    ctr.apply(bytes, start + TAG_OFFSET, start + INNER_OFFSET, end, scratch, INNER_OFFSET);
+    if (!mac.matches(scratch, TAG_OFFSET, TAG_BYTES, 0, TAG_OFFSET, INNER_OFFSET, length, 0, 0))
+      return 'bad-hmac';
+    const inner = scratch.slice(INNER_OFFSET, length);
+    return readControlRange(bytes, start, end, inner, 0, inner.length);
   }
 
-  #tag(key: KeyHalf, packet: Uint8Array, inner: Uint8Array): Uint8Array {
-    return this.#crypto.hmac('SHA256', key.hmac, packet.subarray(0, TAG_OFFSET), inner);
+  destroy(): void {
+    this.#destroyed = true;
+    this.#send.destroy();
+    this.#receive.destroy();
   }
 }

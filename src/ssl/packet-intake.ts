@@ -3,13 +3,14 @@
  * 2.x's order, unwrapping, resets, acknowledgements, and the receive window. What can't be used is
  * dropped, counted and logged at 2.x's level; over TCP it ends the connection.
  */
-import { addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
+import { formatAddress, type LinkAddress, sameAddress } from '../base/base.ts';
 import {
   D_CRYPT_ERRORS,
   D_HANDSHAKE,
   D_REPLAY_ERRORS,
   D_TLS_DEBUG_LOW,
   D_TLS_ERRORS,
+  M_STRANGER,
   M_WARN,
 } from '../base/errlevel.ts';
 import {
@@ -148,7 +149,7 @@ export class PacketIntake {
 
   /** A packet, without a client key, of a session that is known. */
   takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
-    if (session.remote && addressKey(session.remote) !== addressKey(from)) {
+    if (session.remote && !sameAddress(session.remote, from)) {
       const text = `TLS Error: Received control packet from unexpected IP addr: ${formatAddress(from)}`;
       return this.#drop('unroutable', text);
     }
@@ -235,7 +236,7 @@ export class PacketIntake {
     const control = session.unwrap(packet, keyId, wallSec);
     if (typeof control === 'string') {
       const wrap = session.wrapOf(keyId);
-      if (control === 'replay') this.#log(D_REPLAY_ERRORS, replayText(wrap, packet));
+      if (control === 'replay') this.#log(D_REPLAY_ERRORS | M_STRANGER, replayText(wrap, packet));
       this.#dropUnwrapped(control, wrap.name, from);
       return undefined;
     }
@@ -274,14 +275,14 @@ export class PacketIntake {
 
   #dropUnwrapped(reason: DropReason, wrap: TlsMultiConfig['wrap']['name'], from: LinkAddress): false {
     const texts = unwrapTexts(reason, wrap, formatAddress(from));
-    if (texts.crypto) this.#log(D_CRYPT_ERRORS, texts.crypto);
+    if (texts.crypto) this.#log(D_CRYPT_ERRORS | M_STRANGER, texts.crypto);
     return this.#drop(reason, texts.tls);
   }
 
   #dropClientKey(reason: DropReason, from: LinkAddress): void {
     const texts = clientKeyTexts(reason, formatAddress(from));
-    if (texts.crypto !== undefined) this.#log(D_CRYPT_ERRORS, texts.crypto);
-    for (const line of texts.tls.slice(0, -1)) this.#log(D_TLS_ERRORS, line);
+    if (texts.crypto !== undefined) this.#log(D_CRYPT_ERRORS | M_STRANGER, texts.crypto);
+    for (const line of texts.tls.slice(0, -1)) this.#log(D_TLS_ERRORS | M_STRANGER, line);
     this.#drop(reason, texts.tls.at(-1));
   }
 
@@ -289,7 +290,7 @@ export class PacketIntake {
   #drop(reason: DropReason, text: string | undefined): false {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
     if (text !== undefined) {
-      this.#log(D_TLS_ERRORS, text);
+      this.#log(D_TLS_ERRORS | M_STRANGER, text);
       this.#host.handleSoftError(text);
     }
     return false;

@@ -9,7 +9,7 @@
  * A hard reset with an unknown session id starts over in INITIAL and takes ACTIVE's place when the
  * peer's key message has been read. Everything runs in #process(), after every input.
  */
-import { ApiMisuseError, addressKey, formatAddress, type LinkAddress } from '../base/base.ts';
+import { ApiMisuseError, formatAddress, type LinkAddress, sameAddress } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { keyTypeWarnings } from '../crypto/crypto.ts';
 import {
@@ -76,7 +76,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   #identity: PeerIdentity | undefined;
   #params: DataChannelParams | undefined;
   /** Where "Peer Connection Initiated" was said for. */
-  #initiatedWith: string | undefined;
+  #initiatedWith: LinkAddress | undefined;
   #closed = false;
 
   constructor(config: TlsMultiConfig) {
@@ -333,8 +333,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     const { log } = this.config;
     if (log.enabled(D_HANDSHAKE)) log.log(D_HANDSHAKE, `Control Channel: ${key.describe()}`);
     const to = session.remote ?? CONNECTED_PEER;
-    if (this.#initiatedWith !== addressKey(to)) {
-      this.#initiatedWith = addressKey(to);
+    if (!this.#initiatedWith || !sameAddress(this.#initiatedWith, to)) {
+      this.#initiatedWith = to;
       log.log(M_INFO, `[${this.#nameOf(key)}] Peer Connection Initiated with ${formatAddress(to)}`);
     }
     this.#settleLogin(key, nowMs);
