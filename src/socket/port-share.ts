@@ -9,6 +9,7 @@ import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoLine, formatAddress, type LinkAddress, type Logger } from '../base/base.ts';
 import { D_STREAM_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import type { ByteStream, SocketFactory } from './socket.ts';
 
 /** 2.x's limit for the connection to the other server. */
@@ -121,14 +122,14 @@ export class PortShare {
 
 /** The verdict, with what was read put back; undefined when the connection ended first. */
 async function decide(stream: ByteStream): Promise<boolean | undefined> {
-  let bytes: Uint8Array = new Uint8Array(0);
+  const gathered = new GatheredBytes();
   for (;;) {
     const chunk = await stream.read();
     if (chunk === undefined) return undefined;
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-    const verdict = isOpenVpnStart(bytes);
+    gathered.push(chunk);
+    const verdict = isOpenVpnStart(gathered.bytes);
     if (verdict === undefined) continue;
-    stream.unread(bytes);
+    stream.unread(gathered.bytes);
     return verdict;
   }
 }

@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { formatAddress, LinkError, type Logger } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import type { Answer } from './http-message.ts';
 import type { ByteStream, SocketFactory, TcpConnect } from './socket.ts';
 
@@ -74,8 +75,9 @@ class Talk implements ProxyTalk {
   }
 
   async answer<T>(what: string, read: (bytes: Uint8Array) => Answer<T>): Promise<T> {
-    let bytes: Uint8Array = new Uint8Array(0);
+    const gathered = new GatheredBytes();
     for (;;) {
+      const { bytes } = gathered;
       const verdict = read(bytes);
       if (verdict.type === 'bad') throw this.fail(verdict.text);
       if (verdict.type === 'done') {
@@ -85,7 +87,7 @@ class Talk implements ProxyTalk {
       if (bytes.length >= MAX_ANSWER_BYTES) throw this.fail(`${what}: too long an answer`);
       const chunk = await this.stream.read();
       if (chunk === undefined) throw this.fail(`${what}: TCP port read ${this.#why}`);
-      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      gathered.push(chunk);
     }
   }
 

@@ -48,6 +48,50 @@ describe('TcpFrameReader', () => {
     expect(reader.bufferedBytes).toBe(1);
   });
 
+  it('holds a stream of single bytes in few pieces, and pieces of all sizes one behind the other', () => {
+    const stream = Buffer.concat([writeFrame(Buffer.alloc(65_000, 1)), writeFrame(Buffer.alloc(500, 2))]);
+    const reader = new TcpFrameReader();
+    const batch = new PacketBatch(4, 65_535);
+    let most = 0;
+    const startedMs = performance.now();
+    for (let round = 0; round < 3; round++) {
+      for (const byte of stream) {
+        reader.push(Uint8Array.of(byte));
+        most = Math.max(most, reader.chunks);
+      }
+      expect(reader.read(batch)).toBe(2);
+      expect([batch.lengths[0], batch.lengths[1]]).toEqual([65_000, 500]);
+      expect(batch.packet(0).every((byte) => byte === 1) && batch.packet(1).every((byte) => byte === 2)).toBe(true);
+    }
+    expect(most).toBeLessThan(24);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+  });
+
+  it('keeps the order of small and large chunks', () => {
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 900, max: 1_200 })), {
+      minLength: 1,
+      maxLength: 60,
+    });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 9 }), (cuts, every) => {
+        const packets = Array.from({ length: 40 }, (_, i) => Buffer.alloc(300, i));
+        const stream = Buffer.concat(packets.map(writeFrame));
+        const reader = new TcpFrameReader();
+        const batch = new PacketBatch(8, 400);
+        const got: string[] = [];
+        for (let at = 0, cut = 0; at < stream.length; cut++) {
+          const size = cuts[cut % cuts.length]!;
+          reader.push(stream.subarray(at, at + size));
+          at += size;
+          if (cut % every !== 0 && at < stream.length) continue;
+          while (reader.read(batch) > 0)
+            for (let i = 0; i < batch.count; i++) got.push(batch.packet(i).toString('hex'));
+        }
+        expect(got).toEqual(packets.map((packet) => packet.toString('hex')));
+      }),
+    );
+  });
+
   it('stops for good at a length of 0 or above the limit, behind the packets before it', () => {
     for (const length of [0, 1729, 65535]) {
       const reader = new TcpFrameReader();

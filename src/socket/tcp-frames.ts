@@ -4,16 +4,26 @@
  *   | length hi | length lo | packet ........ | length hi | ...      1 <= length <= limit
  *
  * Chunks come in any cut; complete frames are copied straight into a PacketBatch. A length of 0 or
- * above the limit can't be resynchronized: the reader stays in error from there on. Chunks are kept
- * by reference until consumed, so whoever pushes them must not reuse them.
+ * above the limit can't be resynchronized: the reader stays in error from there on. Large chunks are kept
+ * by reference until consumed, so whoever pushes them must not reuse them; small ones are copied together, since each
+ * would take some 200 bytes of its own: a peer chooses how it cuts its stream.
  */
 import { PACKET_HEADROOM, type PacketBatch } from '../base/base.ts';
 
 export const FRAME_HEAD_BYTES = 2;
 export const MAX_FRAME_BYTES = 0xffff;
+/** Chunks below this are copied. Ours. */
+const SMALL_BYTES = 1024;
+/** Blocks that small chunks are copied into: the first, and the largest of the following ones. Ours. */
+const FIRST_BLOCK_BYTES = 512;
+const MAX_BLOCK_BYTES = 4 << 10;
 
 export class TcpFrameReader {
   #chunks: Uint8Array[] = [];
+  /** Bytes used of each chunk: all, or of a block of small ones those written so far. */
+  #ends: number[] = [];
+  /** The block that the next small chunk goes into, if it is the last chunk. */
+  #block: Uint8Array | undefined;
   /** Index of the first chunk with unread bytes, and the unread position in it. */
   #chunk = 0;
   #at = 0;
@@ -32,8 +42,9 @@ export class TcpFrameReader {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#badLength !== undefined) return;
-    this.#chunks.push(chunk);
     this.#buffered += chunk.length;
+    if (chunk.length < SMALL_BYTES) this.#append(chunk);
+    else this.#keep(chunk, chunk.length);
   }
 
   /**
@@ -68,17 +79,48 @@ export class TcpFrameReader {
     return batch.count;
   }
 
+  /** Pieces that what is buffered lies in. */
+  get chunks(): number {
+    return this.#chunks.length;
+  }
+
   /** Forgets everything buffered. */
   clear(): void {
     this.#chunks = [];
+    this.#ends = [];
+    this.#block = undefined;
     this.#chunk = 0;
     this.#at = 0;
     this.#buffered = 0;
   }
 
+  /** Copies a small chunk behind what came before it. */
+  #append(chunk: Uint8Array): void {
+    const last = this.#chunks.length - 1;
+    const block = this.#block;
+    if (block && last >= 0 && this.#chunks[last] === block && this.#ends[last]! + chunk.length <= block.length) {
+      block.set(chunk, this.#ends[last]);
+      this.#ends[last]! += chunk.length;
+      return;
+    }
+    // A block that is read to its end is used again.
+    const follows = block !== undefined && last >= 0 && this.#chunks[last] === block;
+    const size = follows ? Math.min(MAX_BLOCK_BYTES, 2 * block.length) : FIRST_BLOCK_BYTES;
+    const free = block !== undefined && last < 0 && block.length >= chunk.length;
+    const next = free ? block : new Uint8Array(Math.max(size, chunk.length));
+    next.set(chunk);
+    this.#block = next;
+    this.#keep(next, chunk.length);
+  }
+
+  #keep(chunk: Uint8Array, end: number): void {
+    this.#chunks.push(chunk);
+    this.#ends.push(end);
+  }
+
   #peekLength(): number {
     const first = this.#chunks[this.#chunk]!;
-    if (this.#at + 1 < first.length) return (first[this.#at]! << 8) | first[this.#at + 1]!;
+    if (this.#at + 1 < this.#ends[this.#chunk]!) return (first[this.#at]! << 8) | first[this.#at + 1]!;
     return (first[this.#at]! << 8) | this.#chunks[this.#chunk + 1]![0]!;
   }
 
@@ -86,7 +128,7 @@ export class TcpFrameReader {
     let done = 0;
     while (done < length) {
       const chunk = this.#chunks[this.#chunk]!;
-      const part = Math.min(length - done, chunk.length - this.#at);
+      const part = Math.min(length - done, this.#ends[this.#chunk]! - this.#at);
       target.set(chunk.subarray(this.#at, this.#at + part), offset + done);
       done += part;
       this.#skip(part);
@@ -96,15 +138,18 @@ export class TcpFrameReader {
   #skip(bytes: number): void {
     this.#buffered -= bytes;
     this.#at += bytes;
-    while (this.#chunk < this.#chunks.length && this.#at >= this.#chunks[this.#chunk]!.length) {
-      this.#at -= this.#chunks[this.#chunk]!.length;
+    while (this.#chunk < this.#chunks.length && this.#at >= this.#ends[this.#chunk]!) {
+      this.#at -= this.#ends[this.#chunk]!;
       this.#chunk++;
     }
     if (this.#buffered === 0) {
       this.#chunks.length = 0;
+      this.#ends.length = 0;
       this.#chunk = 0;
+      this.#at = 0;
     } else if (this.#chunk >= 32) {
       this.#chunks.splice(0, this.#chunk);
+      this.#ends.splice(0, this.#chunk);
       this.#chunk = 0;
     }
   }
