@@ -33,6 +33,8 @@ export const target = {
       throw new Error('a session without a cookie');
     if (verdict.type === 'drop') return;
     if (verdict.packet.length > bytes.length + MOST_GROWTH) throw new Error('the answer amplifies');
+    const asked = readControlPacket(bytes);
+    if (typeof asked === 'string' || asked.messageId !== 0) throw new Error('an answer to no first message');
     finish(verdict.packet);
   },
 };

@@ -50,10 +50,11 @@ async function openSockets({
   return Promise.all(
     sources.map(async (address) => {
       const socket = createSocket(type);
+      await new Promise<void>((resolve, reject) => {
+        socket.once('error', reject);
+        socket.bind({ ...(address !== undefined && { address }) }, resolve);
+      });
       socket.on('error', () => undefined);
-      await new Promise<void>((resolve) =>
-        socket.bind({ ...(address !== undefined && { address }) }, resolve),
-      );
       return socket;
     }),
   );

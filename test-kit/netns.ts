@@ -127,6 +127,8 @@ export function packetCount(ns: string, name: string): number {
 export function ownPrefix(ns: string, prefix: string, from: string, via: string): void {
   const family = prefix.includes(':') ? '-6' : '-4';
   ip(ns, family, 'route', 'add', 'local', prefix, 'dev', 'lo');
+  // IPv6 has addresses bound only that a device has, unless told otherwise.
+  run('ip', ['netns', 'exec', ns, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind']);
   ip(from, family, 'route', 'add', prefix, 'via', via);
 }
 

@@ -21,6 +21,7 @@ import {
 
 const crypto = createNodeCrypto();
 const FROM: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
+const OTHER: LinkAddress = { family: 4, address: '192.0.2.8', port: 40001 };
 const CLIENT_ID = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 /** A slot of 30 s starts here. */
 const WALL = 1_800_000_000;
@@ -233,6 +234,55 @@ describe('--connect-freq-initial', () => {
     expect(server.handle(client.wrapStateless(packet({ opcode: 7 }), WALL), FROM, WALL, 0).type).toBe(
       'reply',
     );
+  });
+});
+
+describe('strangers', () => {
+  it('get no answer to a reset whose message id is not 0', () => {
+    const server = handshake();
+    const wrong = packet({ opcode: op.P_CONTROL_HARD_RESET_CLIENT_V2, messageId: 1 });
+    expect(server.handle(writeControlPacket(wrong), FROM, WALL, 0)).toEqual(drop('window'));
+  });
+
+  it('get no answer at port 0', () => {
+    const server = handshake();
+    for (const bytes of [reset(), ack(new Uint8Array(8).fill(1))])
+      expect(server.handle(bytes, { ...FROM, port: 0 }, WALL, 0)).toEqual(drop('no-return'));
+  });
+
+  it('free no answers for others by packets that lead to no session', () => {
+    const server = handshake({ rate: new InitialRateLimit(2, 10, nullLogger) });
+    const own = cookieOf(server.handle(reset(), FROM, WALL, 0));
+    for (let i = 0; i < 50; i++) expect(server.judge(ack(own), FROM, WALL, 0).type).toBe('established');
+    expect(server.handle(reset(), OTHER, WALL, 0).type).toBe('reply');
+    expect(server.handle(reset(), OTHER, WALL, 0)).toEqual(drop('rate-limit'));
+  });
+
+  it('can use no cookie of an IPv4 address under its mapped form, nor the other way round', () => {
+    const server = handshake();
+    const mapped = { family: 6, address: '::ffff:192.0.2.7', port: FROM.port } as const;
+    const [plain, long] = [FROM, mapped].map((from) => cookieOf(server.handle(reset(), from, WALL, 0)));
+    expect(server.judge(ack(plain!), mapped, WALL, 0)).toEqual(drop('bad-cookie'));
+    expect(server.judge(ack(long!), FROM, WALL, 0)).toEqual(drop('bad-cookie'));
+    expect(server.judge(ack(long!), mapped, WALL, 0).type).toBe('established');
+  });
+
+  it('can use a cookie for no other session id, port, scope or server', () => {
+    const server = handshake();
+    const local = { family: 6, address: 'fe80::1', port: 4000, scopeId: 2 } as const;
+    const own = cookieOf(server.handle(reset(), local, WALL, 0));
+    expect(server.judge(ack(own), local, WALL, 0).type).toBe('established');
+    for (const from of [{ ...local, scopeId: 3 }, { ...local, port: 4001 }])
+      expect(server.judge(ack(own), from, WALL, 0)).toEqual(drop('bad-cookie'));
+    const otherId = Uint8Array.from(CLIENT_ID, (byte) => byte ^ 1);
+    expect(server.judge(ack(own, otherId), local, WALL, 0)).toEqual(drop('bad-cookie'));
+    expect(handshake().judge(ack(own), local, WALL, 0)).toEqual(drop('bad-cookie'));
+  });
+
+  it("are not answered when the packet is the server's own", () => {
+    const server = handshake();
+    const answer = replyOf(server.handle(reset(), FROM, WALL, 0));
+    expect(server.handle(answer, FROM, WALL, 0)).toEqual(drop('wrong-role'));
   });
 });
 

@@ -161,7 +161,7 @@ export class PacketIntake {
         session.softReset(nowMs);
       } else this.#burst(session, nowMs);
     }
-    return this.#takeControl(session, control, nowMs);
+    return this.#takeControl(session, control, from, nowMs);
   }
 
   /** A hard reset with an unknown session id: a newcomer, or the answer to our own reset. */
@@ -206,7 +206,7 @@ export class PacketIntake {
     );
     this.#host.handleNewPeer(session, from);
     this.#burst(session, nowMs);
-    return this.#takeControl(session, control, nowMs);
+    return this.#takeControl(session, control, from, nowMs);
   }
 
   /** Before anything is made or replaced a reset must prove that it has the key of the wrap. */
@@ -215,7 +215,7 @@ export class PacketIntake {
     const stateless = wrap.unwrapStateless(packet);
     if (typeof stateless === 'string') return this.#dropUnwrapped(stateless, wrap.name, from);
     if (stateless.keyId !== 0) return this.#dropKeyId(0, stateless.keyId);
-    if (stateless.messageId !== 0) return this.#drop('window', undefined);
+    if (stateless.messageId !== 0) return this.#dropResetId(stateless, from);
     // A second answer to our own reset: a cookie of another moment. The first one stays good, and the
     // server may have made its session of it already.
     if (sessions.initial?.peerId && config.role === 'client') return this.#drop('unroutable', undefined);
@@ -247,7 +247,7 @@ export class PacketIntake {
     return control;
   }
 
-  #takeControl(session: TlsSession, control: ControlPacket, nowMs: number): boolean {
+  #takeControl(session: TlsSession, control: ControlPacket, from: LinkAddress, nowMs: number): boolean {
     const key = session.primary;
     if (control.keyId !== key.keyId) {
       // What the peer sent before it heard of the new key: expected, and no reason to give up on TCP.
@@ -256,6 +256,10 @@ export class PacketIntake {
     }
     key.send.handleAcks(control.acks, nowMs);
     if (control.messageId === undefined) return true;
+    if (control.messageId !== 0 && op.isHardReset(control.opcode)) {
+      this.#dropResetId(control, from);
+      return true;
+    }
     const verdict = key.receive.handleMessage(control.messageId, control.opcode, control.payload);
     if (verdict === 'window') {
       this.#drop('window', undefined);
@@ -263,6 +267,15 @@ export class PacketIntake {
     }
     key.acks.acknowledge(control.messageId);
     return true;
+  }
+
+  /** A reset is the first message there is: taken for another one it would stand in that one's place. No reason to give up. */
+  #dropResetId({ opcode, messageId }: ControlPacket, from: LinkAddress): false {
+    this.#log(
+      D_TLS_ERRORS | M_STRANGER,
+      `TLS Error: received ${op.opcodeName(opcode)} with packet id ${messageId} from ${formatAddress(from)} -- 0 was expected, ignoring packet`,
+    );
+    return this.#drop('window', undefined);
   }
 
   #dropKeyId(own: number, received: number): false {
