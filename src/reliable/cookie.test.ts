@@ -272,7 +272,10 @@ describe('strangers', () => {
     const local = { family: 6, address: 'fe80::1', port: 4000, scopeId: 2 } as const;
     const own = cookieOf(server.handle(reset(), local, WALL, 0));
     expect(server.judge(ack(own), local, WALL, 0).type).toBe('established');
-    for (const from of [{ ...local, scopeId: 3 }, { ...local, port: 4001 }])
+    for (const from of [
+      { ...local, scopeId: 3 },
+      { ...local, port: 4001 },
+    ])
       expect(server.judge(ack(own), from, WALL, 0)).toEqual(drop('bad-cookie'));
     const otherId = Uint8Array.from(CLIENT_ID, (byte) => byte ^ 1);
     expect(server.judge(ack(own, otherId), local, WALL, 0)).toEqual(drop('bad-cookie'));

@@ -61,7 +61,9 @@ describe('TcpFrameReader', () => {
       }
       expect(reader.read(batch)).toBe(2);
       expect([batch.lengths[0], batch.lengths[1]]).toEqual([65_000, 500]);
-      expect(batch.packet(0).every((byte) => byte === 1) && batch.packet(1).every((byte) => byte === 2)).toBe(true);
+      expect(batch.packet(0).every((byte) => byte === 1) && batch.packet(1).every((byte) => byte === 2)).toBe(
+        true,
+      );
     }
     expect(most).toBeLessThan(24);
     expect(performance.now() - startedMs).toBeLessThan(5_000);

@@ -98,7 +98,12 @@ export class TcpFrameReader {
   #append(chunk: Uint8Array): void {
     const last = this.#chunks.length - 1;
     const block = this.#block;
-    if (block && last >= 0 && this.#chunks[last] === block && this.#ends[last]! + chunk.length <= block.length) {
+    if (
+      block &&
+      last >= 0 &&
+      this.#chunks[last] === block &&
+      this.#ends[last]! + chunk.length <= block.length
+    ) {
       block.set(chunk, this.#ends[last]);
       this.#ends[last]! += chunk.length;
       return;
