@@ -96,6 +96,7 @@ napi_value NewContext(napi_env env, napi_callback_info info) {
   static const unsigned char kIdContext[] = "OpenVPN";
   SSL_CTX_set_session_id_context(ctx, kIdContext, sizeof kIdContext - 1);
   SSL_CTX_set_verify(ctx, !server || request_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NoteVerification);
+  SSL_CTX_set_cert_verify_callback(ctx, VerifyChain, nullptr);
   return Wrap(env, args.self(), context.release());
 }
 

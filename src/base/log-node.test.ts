@@ -55,6 +55,14 @@ describe('line forms', () => {
     expect(lines).toEqual(['192.0.2.7:1194 one', 'client1/192.0.2.7:1194 two', 'three']);
   });
 
+  it('has 10239 bytes of a message, as 2.x has, and the prefix besides', () => {
+    const { log, lines } = capture({ suppressTimestamps: true });
+    log.log(M_INFO, 'x'.repeat(300_000));
+    log.child(() => 'a/192.0.2.7:1194').log(M_INFO, 'ü'.repeat(300_000));
+    log.log(M_INFO, 'x'.repeat(10_239));
+    expect(lines.map((line) => line.length)).toEqual([10_239, 'a/192.0.2.7:1194 '.length + 5_120, 10_239]);
+  });
+
   it('follows a fatal message by the exit line', () => {
     const { log, lines } = capture({ suppressTimestamps: true });
     log.log(M_FATAL, 'Cannot open TUN/TAP dev /dev/net/tun');

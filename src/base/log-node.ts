@@ -7,9 +7,11 @@
  *   1795374975.228654 2b000003 text               --machine-readable-output: time, flags in hex
  *   text                                          --suppress-timestamps, or M_NOPREFIX
  *
+ * A message has 2.x's most bytes (ERR_BUF_SIZE), whoever it quotes; the prefix in front of it isn't counted.
  * A fatal message is followed by "Exiting due to fatal error"; ending the process is the caller's part.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { bytesOfText, cutText } from './byte-text.ts';
 import type { Clock } from './clock.ts';
 import { createClock } from './clock-node.ts';
 import {
@@ -32,6 +34,8 @@ import { timeText } from './time-text.ts';
 const USEC_VERB = 4;
 /** Lines a second that strangers may cause. Ours: 2.x writes one for each of their packets. */
 const STRANGER_LINES = 100;
+/** ERR_BUF_SIZE of builds with management or PKCS#11, as distributions make them, without its NUL. */
+const MESSAGE_MAX_BYTES = 10_239;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -125,10 +129,15 @@ class NodeLog implements RealLogger {
   }
 
   log(flags: number, text: string): void {
+    this.logPrefixed(flags, '', text);
+  }
+
+  logPrefixed(flags: number, prefix: string, text: string): void {
     if (!this.enabled(flags)) return;
     const level = flags & ~M_STRANGER;
     if (!this.#passesMute(level)) return;
-    this.#write(level, text);
+    const message = cutText(text, MESSAGE_MAX_BYTES);
+    this.#write(level, prefix === '' ? message : `${prefix} ${message}`);
     if (level !== flags) this.#countStranger();
     if (level & M_FATAL) this.#write(M_INFO, 'Exiting due to fatal error');
   }
@@ -236,15 +245,15 @@ class NodeLog implements RealLogger {
 
   #put(stream: number, text: string): void {
     if (this.#fd === undefined && this.#detached) return;
-    writeAll(this.#fd ?? stream, Buffer.from(text));
+    writeAll(this.#fd ?? stream, bytesOfText(text));
   }
 }
 
 class PrefixLogger implements Logger {
-  readonly #parent: Logger;
+  readonly #parent: NodeLog;
   readonly #prefix: () => string;
 
-  constructor(parent: Logger, prefix: () => string) {
+  constructor(parent: NodeLog, prefix: () => string) {
     this.#parent = parent;
     this.#prefix = prefix;
   }
@@ -255,8 +264,7 @@ class PrefixLogger implements Logger {
 
   log(level: number, text: string): void {
     if (!this.#parent.enabled(level)) return;
-    const prefix = this.#prefix();
-    this.#parent.log(level, prefix === '' ? text : `${prefix} ${text}`);
+    this.#parent.logPrefixed(level, this.#prefix(), text);
   }
 
   /** The inner prefix stands in place of the outer one: 2.x knows one prefix a line. */
@@ -270,7 +278,7 @@ const BUSY_TRIES = 200;
 const BUSY_WAIT_MS = 5;
 
 /** Writes everything; a reader that went away loses lines, never the process. */
-function writeAll(fd: number, bytes: Buffer): void {
+function writeAll(fd: number, bytes: Uint8Array): void {
   let at = 0;
   for (let tries = 0; at < bytes.length && tries < BUSY_TRIES; ) {
     try {

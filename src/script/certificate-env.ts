@@ -11,6 +11,9 @@ export interface TrackedAttribute {
   readonly chain: boolean;
 }
 
+/** Attributes of one name: 2.x numbers them up to 999. */
+const MOST_OF_A_NAME = 1000;
+
 /** A new chain begins: nothing of an earlier one may stay (2.x tls_x509_clear_env()). */
 export function clearCertificates(env: EnvSet): void {
   env.deletePrefix('X509_');
@@ -25,16 +28,23 @@ export function setCertificate(
   const { depth } = certificate;
   env.deletePrefix(`X509_${depth}_`);
   if (tracked) setTracked(env, certificate, tracked);
-  else {
-    for (const { name, value } of subjectAttributes(certificate))
-      env.setIncremented(`X509_${depth}_${name}`, value);
-  }
+  else setSubject(env, certificate);
   env.set(`tls_id_${depth}`, certificate.subject);
   env.set(`tls_digest_${depth}`, colonHex(certificate.sha1));
   env.set(`tls_digest_sha256_${depth}`, colonHex(certificate.sha256));
   env.set(`tls_serial_${depth}`, certificate.serial);
-  const hex = BigInt(certificate.serial).toString(16);
+  const hex = BigInt(certificate.serial.replace('-', '')).toString(16);
   env.set(`tls_serial_hex_${depth}`, colonHex(hex.length % 2 ? `0${hex}` : hex));
+}
+
+/** X509_0_OU, X509_0_OU_1, ...: counted here, since trying names until one is free costs the square of their number. */
+function setSubject(env: EnvSet, certificate: PeerCertificate): void {
+  const counts = new Map<string, number>();
+  for (const { name, value } of subjectAttributes(certificate)) {
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    if (count < MOST_OF_A_NAME) env.set(`X509_${certificate.depth}_${name}${count === 0 ? '' : `_${count}`}`, value);
+  }
 }
 
 function setTracked(env: EnvSet, certificate: PeerCertificate, tracked: readonly TrackedAttribute[]): void {

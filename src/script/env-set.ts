@@ -27,16 +27,6 @@ export class EnvSet {
     this.#values.set(key, cleanValue(String(value)));
   }
 
-  /** Sets `name`, or `name_1`, `name_2`, ... when it is taken (2.x setenv_str_incr; at most 999). */
-  setIncremented(name: string, value: string): void {
-    let free = cleanName(name);
-    for (let counter = 1; this.#values.has(free); counter++) {
-      if (counter >= 1000) return;
-      free = `${cleanName(name)}_${counter}`;
-    }
-    this.#values.set(free, cleanValue(value));
-  }
-
   /** `setenv-safe NAME VALUE`: the name gets the prefix `OPENVPN_`. */
   setSafe(name: string, value: string): void {
     this.set(`OPENVPN_${name}`, value);

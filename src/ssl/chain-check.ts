@@ -60,8 +60,7 @@ export class ChainCheck {
     if (this.#state !== 'waiting') return;
     const certificate = this.#options.chain[this.#at]!;
     const verdict = ok ? 'OK' : 'ERROR';
-    if (this.#options.policy.verifyScript !== false)
-      this.#log(`VERIFY SCRIPT ${verdict}: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
+    if (this.#options.policy.verifyScript !== false) this.#note(`VERIFY SCRIPT ${verdict}`, certificate);
     if (!ok || !this.#accept(certificate)) this.#state = 'failed';
     else this.#run();
   }
@@ -93,11 +92,14 @@ export class ChainCheck {
   }
 
   #refuse(certificate: PeerCertificate, reason: string): void {
-    const { depth, serial } = certificate;
     this.#state = 'failed';
-    this.#options.log.log(
+    const { log } = this.#options;
+    if (!log.enabled(D_TLS_ERRORS)) return;
+    const { depth, serial } = certificate;
+    const subject = cleanSubject(certificate) || '(Failed to retrieve certificate subject)';
+    log.log(
       D_TLS_ERRORS,
-      `VERIFY ERROR: depth=${depth}, error=${reason}: ${cleanSubject(certificate)}, serial=${serial}`,
+      `VERIFY ERROR: depth=${depth}, error=${reason}: ${subject}, serial=${serial}`,
     );
   }
 
@@ -109,8 +111,8 @@ export class ChainCheck {
       log.log(D_TLS_ERRORS, 'VERIFY ERROR: CRL not loaded');
       return false;
     }
-    if (revocation && !revocation.accepts(certificate, cleanSubject(certificate))) return false;
-    this.#log(`VERIFY OK: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
+    if (revocation && !revocation.accepts(certificate, () => cleanSubject(certificate))) return false;
+    this.#note('VERIFY OK', certificate);
     this.#at--;
     return true;
   }
@@ -121,6 +123,13 @@ export class ChainCheck {
     // Without an authority (--peer-fingerprint) only the leaf's fingerprint counts.
     if (policy.chain && problem && (problem.depth >= depth || depth === 0)) {
       this.#refuse(certificate, problem.reason);
+      return false;
+    }
+    if (certificate.subject === '') {
+      log.log(
+        D_TLS_ERRORS,
+        `VERIFY ERROR: depth=${depth}, could not extract X509 subject string from certificate`,
+      );
       return false;
     }
     if (depth >= MAX_CERT_DEPTH) {
@@ -137,7 +146,10 @@ export class ChainCheck {
     return leafPasses(certificate, commonName, policy, log);
   }
 
-  #log(text: string): void {
-    this.#options.log.log(D_HANDSHAKE, text);
+  /** The subject's text is made for who reads it. */
+  #note(verdict: string, certificate: PeerCertificate): void {
+    const { log } = this.#options;
+    if (!log.enabled(D_HANDSHAKE)) return;
+    log.log(D_HANDSHAKE, `${verdict}: depth=${certificate.depth}, ${cleanSubject(certificate)}`);
   }
 }

@@ -13,8 +13,10 @@ const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
 export const CONTEXT_0 = 0xa0;
 export const CONTEXT_3 = 0xa3;
-/** Most elements read on one level, so that hostile input costs little. */
-const MAX_CHILDREN = 512;
+/** Most elements read on one level: twice what fits into the longest chain that TLS takes, so that none of it is refused for that. */
+const MAX_CHILDREN = 1 << 16;
+/** Longest OID, content bytes; real ones have a dozen. */
+const MAX_OID_BYTES = 64;
 
 /** One element: its tag, where it starts, and where its content is. */
 export interface Element {
@@ -62,9 +64,14 @@ export function oidAt(der: Uint8Array, start: number, end: number): string | und
   return found && oidText(der.subarray(found.start, found.end));
 }
 
+/** Whether this is the content of an OID that oidText() can show. */
+export function isOid(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= MAX_OID_BYTES && bytes[bytes.length - 1]! < 0x80;
+}
+
 /** An OID's content as dotted text. */
 export function oidText(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 0 || bytes.length > 64 || bytes[bytes.length - 1]! >= 0x80) return undefined;
+  if (!isOid(bytes)) return undefined;
   const arcs: bigint[] = [];
   let value = 0n;
   for (const byte of bytes) {
@@ -77,19 +84,6 @@ export function oidText(bytes: Uint8Array): string | undefined {
     value = 0n;
   }
   return arcs.join('.');
-}
-
-/** Text of an ASN.1 string: UTF-8, BMP and Universal strings are decoded, all others are Latin-1. */
-export function stringValue(tag: number, bytes: Uint8Array): string {
-  if (tag === 0x0c) return new TextDecoder().decode(bytes);
-  const width = tag === 0x1e ? 2 : tag === 0x1c ? 4 : 1;
-  let text = '';
-  for (let i = 0; i + width <= bytes.length; i += width) {
-    let code = 0;
-    for (let j = 0; j < width; j++) code = code * 256 + bytes[i + j]!;
-    text += code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
-  }
-  return text;
 }
 
 /** Unix milliseconds of a UTCTime or GeneralizedTime. */

@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import { type Logger, OptionsError } from '../base/base.ts';
 import { D_HANDSHAKE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { children, oidText } from './der.ts';
+import { fieldsOf } from './peer-fields.ts';
 import type { PeerCertificate, RevocationCheck } from './ssl.ts';
 import { type RevocationList, readRevocationLists, serialKey } from './x509-crl.ts';
-import { readCertificate } from './x509-der.ts';
 
 /** Bit of key usage that lets an authority sign lists. */
 const KU_CRL_SIGN = 0x02;
@@ -35,6 +35,8 @@ const DIGESTS: ReadonlyMap<string, string | null> = new Map([
   ['1.3.101.112', null],
   ['1.3.101.113', null],
 ]);
+/** Path of a serial number's file in the directory form, as 2.x has it (its NUL not counted). */
+const FILE_NAME_MAX_BYTES = 255;
 const RSA_PSS = '1.2.840.113549.1.1.10';
 const HASHES: ReadonlyMap<string, string> = new Map([
   ['1.3.14.3.2.26', 'sha1'],
@@ -71,8 +73,13 @@ export function createRevocationDirectory(directory: string, log: Logger): Revoc
     refresh: () => undefined,
     chainProblem: () => undefined,
     accepts: ({ depth, serial }, subject) => {
+      // A name that no file could have must not let its certificate in.
+      if (Buffer.byteLength(`${directory}/${serial}`) > FILE_NAME_MAX_BYTES) {
+        log.log(D_HANDSHAKE, 'VERIFY CRL: filename overflow');
+        return false;
+      }
       if (!isReadable(join(directory, serial))) return true;
-      log.log(D_HANDSHAKE, `VERIFY CRL: depth=${depth}, ${subject}, serial=${serial} is revoked`);
+      log.log(D_HANDSHAKE, `VERIFY CRL: depth=${depth}, ${subject()}, serial=${serial} is revoked`);
       return false;
     },
     loaded: true,
@@ -119,7 +126,7 @@ class RevocationLists implements RevocationCheck {
 
   /** The issuer's newest list, one that is in force before one that isn't. */
   #listFor(certificate: PeerCertificate): RevocationList | undefined {
-    const issuer = readCertificate(certificate.der)?.issuerDer;
+    const issuer = fieldsOf(certificate)?.issuerDer;
     if (!issuer) return undefined;
     const nowMs = this.#options.wallMs();
     const inForce = (list: RevocationList): number => Number(timeProblem(list, nowMs) === undefined);
@@ -137,7 +144,7 @@ class RevocationLists implements RevocationCheck {
     const late = timeProblem(list, this.#options.wallMs());
     if (late !== undefined) return late;
     if (!isSignedBy(list, issuer)) return 'CRL signature failure';
-    const serial = readCertificate(certificate.der)?.serialBytes;
+    const serial = fieldsOf(certificate)?.serialBytes;
     return !serial || list.serials.has(serialKey(serial)) ? 'certificate revoked' : undefined;
   }
 }

@@ -106,10 +106,13 @@ describe('the file of --crl-verify', () => {
 it('a directory of serial numbers refuses those that have a file', () => {
   const log = new MemoryLogger();
   const check = createRevocationDirectory(dir, log);
-  expect(check.accepts(chain[0]!, 'CN=client1')).toBe(true);
+  expect(check.accepts(chain[0]!, () => 'CN=client1')).toBe(true);
   writeFileSync(join(dir, String(0x80f0)), '');
-  expect(check.accepts(chain[0]!, 'CN=client1')).toBe(false);
+  expect(check.accepts(chain[0]!, () => 'CN=client1')).toBe(false);
   expect(log.lines).toEqual(['VERIFY CRL: depth=0, CN=client1, serial=33008 is revoked']);
+  // A serial number that makes a longer file name than there can be: nobody could revoke it.
+  expect(check.accepts({ ...chain[0]!, depth: 0, serial: '7'.repeat(256) }, () => 'CN=client1')).toBe(false);
+  expect(log.lines.at(-1)).toBe('VERIFY CRL: filename overflow');
 });
 
 describe('reading lists', () => {

@@ -10,7 +10,7 @@ import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
 import { opensslCipherList } from './tls-ciphers.ts';
 import { readEarlyNegotiation } from './tlv.ts';
-import { nameField, nameText, readCertificate } from './x509-der.ts';
+import { nameField, nameText, readCertificate, serialText } from './x509-der.ts';
 
 let pki: TestPki;
 let server: PeerCertificate;
@@ -42,7 +42,7 @@ function describeCertificate(pem: string): PeerCertificate {
     subject: nameText(fields.subject),
     issuer: nameText(fields.issuer),
     commonName: nameField(fields.subject, 'CN'),
-    serial: fields.serial.toString(),
+    serial: serialText(fields.serialBytes),
     notBefore: fields.notBefore,
     notAfter: fields.notAfter,
     sha1: '',

@@ -6,9 +6,10 @@
 import type { Logger } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { replaceControlCharacters } from './key-method-2.ts';
+import { fieldsOf } from './peer-fields.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { PeerCertificate } from './ssl-backend.ts';
-import { extendedKeyUsageName, nameField, readCertificate, type X509Fields } from './x509-der.ts';
+import { alternativeEmails, extendedKeyUsageName, nameField, type X509Fields } from './x509-der.ts';
 
 /** TLS_USERNAME_LEN: bytes of one field of the common name. */
 const NAME_FIELD_MAX = 64;
@@ -35,7 +36,7 @@ export function cleanSubject(certificate: PeerCertificate): string {
  * undefined with a log line when the leaf lacks it.
  */
 export function commonNameOf(leaf: PeerCertificate, policy: VerifyPolicy, log: Logger): string | undefined {
-  const fields = readCertificate(leaf.der);
+  const fields = fieldsOf(leaf);
   const wanted = policy.x509UsernameField?.length ? policy.x509UsernameField : ['CN'];
   const parts: string[] = [];
   for (const field of wanted) {
@@ -121,7 +122,7 @@ function nsCertTypePasses(leaf: PeerCertificate, policy: VerifyPolicy, log: Logg
   const { nsCertType } = policy;
   if (!nsCertType) return true;
   const type = nsCertType.toUpperCase();
-  const fields = readCertificate(leaf.der);
+  const fields = fieldsOf(leaf);
   const bit = nsCertType === 'server' ? NS_SERVER : NS_CLIENT;
   if (fields && (purposeFits(fields, nsCertType) || ((fields.nsCertType ?? 0) & bit) !== 0)) {
     log.log(D_HANDSHAKE, `VERIFY OK: nsCertType=${type}`);
@@ -206,8 +207,8 @@ function namePasses(leaf: PeerCertificate, commonName: string, policy: VerifyPol
 }
 
 function usernameField(fields: X509Fields, field: string, log: Logger): string | undefined {
-  if (field === 'ext:subjectAltName') return fields.subjectEmails.at(-1);
-  if (field === 'ext:issuerAltName') return fields.issuerEmails.at(-1);
+  if (field === 'ext:subjectAltName') return alternativeEmails(fields, 'subject').at(-1);
+  if (field === 'ext:issuerAltName') return alternativeEmails(fields, 'issuer').at(-1);
   if (field.startsWith('ext:')) {
     log.log(D_TLS_ERRORS, `ERROR: --x509-username-field '${field}' not supported`);
     return undefined;

@@ -63,7 +63,7 @@ export interface RevocationCheck {
     missing: (certificate: PeerCertificate) => void,
   ): ChainProblem | undefined;
   /** What is asked certificate by certificate, at the end of its checks; logs a no. */
-  accepts(certificate: PeerCertificate, subject: string): boolean;
+  accepts(certificate: PeerCertificate, subject: () => string): boolean;
 }
 
 export interface Credentials {

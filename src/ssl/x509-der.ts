@@ -5,6 +5,7 @@
  * X509_NAME_print_ex() does with the flags of 2.x x509_get_subject().
  */
 
+import { readAsn1Text, shownAsn1Text } from './asn1-text.ts';
 import {
   CONTEXT_0,
   CONTEXT_3,
@@ -13,6 +14,7 @@ import {
   element,
   firstBits,
   INTEGER,
+  isOid,
   OCTET_STRING,
   OID,
   oidAt,
@@ -20,19 +22,23 @@ import {
   readTime,
   SEQUENCE,
   SET,
-  stringValue,
 } from './der.ts';
 
 /** One attribute of a distinguished name. */
 export interface NameAttribute {
   readonly oid: string;
+  /** As the one-line form of a name shows it, but for escapes. */
   readonly value: string;
+  /** As user names and scripts get it: undefined where OpenSSL's ASN1_STRING_to_UTF8() fails. */
+  readonly utf8: string | undefined;
+  /** Tag and content of the string. */
+  readonly tag: number;
+  readonly bytes: Uint8Array;
 }
 
 export interface X509Fields {
-  /** Magnitude bytes of the serial number as encoded, big-endian. */
+  /** Bytes of the serial number as encoded, big-endian. */
   readonly serialBytes: Uint8Array;
-  readonly serial: bigint;
   readonly signatureOid: string;
   /** RDNs in encoded order. */
   readonly issuer: readonly (readonly NameAttribute[])[];
@@ -47,19 +53,16 @@ export interface X509Fields {
   readonly extendedKeyUsage: readonly string[] | undefined;
   /** First octet of Netscape's certificate type (client 0x80, server 0x40), undefined when absent. */
   readonly nsCertType: number | undefined;
-  /** rfc822Name entries of subjectAltName and issuerAltName. */
-  readonly subjectEmails: readonly string[];
-  readonly issuerEmails: readonly string[];
   readonly extensions: readonly X509Extension[];
 }
 
-/** One extension; `value` is the content of its OCTET STRING. */
+/** One extension; `value` is the content of its OCTET STRING, a view. */
 export interface X509Extension {
   readonly oid: string;
   readonly value: Uint8Array;
 }
 
-/** Fields of a DER certificate, or undefined when it is malformed. */
+/** Fields of a DER certificate, or undefined when it is malformed. Keeps `der`; texts are made when they are asked for. */
 export function readCertificate(der: Uint8Array): X509Fields | undefined {
   const certificate = element(der, 0, der.length, SEQUENCE);
   if (!certificate) return undefined;
@@ -84,10 +87,8 @@ export function readCertificate(der: Uint8Array): X509Fields | undefined {
   const extra = readExtensions(der, extensions);
   if (notBefore === undefined || notAfter === undefined || !extra) return undefined;
 
-  const serialBytes = der.slice(serial.start, serial.end);
   return {
-    serialBytes,
-    serial: signedInteger(serialBytes),
+    serialBytes: der.slice(serial.start, serial.end),
     signatureOid,
     issuer: issuerName,
     subject: subjectName,
@@ -99,8 +100,22 @@ export function readCertificate(der: Uint8Array): X509Fields | undefined {
   };
 }
 
+/**
+ * Longest serial number that is shown, bytes. RFC 5280 allows 20; this many still fit into one log line of 2.x as
+ * decimals, and turning more into decimals takes time that strangers would choose.
+ */
+export const SERIAL_MAX_BYTES = 4096;
+
+/** A serial number in decimal (2.x backend_x509_get_serial()); at most SERIAL_MAX_BYTES of it. */
+export function serialText(bytes: Uint8Array): string {
+  let hex = '';
+  for (const byte of bytes.subarray(0, SERIAL_MAX_BYTES)) hex += byte.toString(16).padStart(2, '0');
+  const value = BigInt(`0x${hex}`);
+  return (bytes[0]! >= 0x80 ? value - (1n << BigInt(hex.length * 4)) : value).toString();
+}
+
 /** One-line form of a name, e.g. `C=DE, O=Example, CN=client1`; several values of one RDN are joined by ` + `. */
-export function nameText(name: readonly (readonly NameAttribute[])[]): string {
+export function nameText(name: readonly (readonly Pick<NameAttribute, 'oid' | 'value'>[])[]): string {
   return name
     .map((rdn) =>
       rdn.map((a) => `${NAME_BY_OID.get(a.oid)?.[0] ?? a.oid}=${escapeValue(a.value)}`).join(' + '),
@@ -108,17 +123,18 @@ export function nameText(name: readonly (readonly NameAttribute[])[]): string {
     .join(', ');
 }
 
-/** The last attribute of the subject called `field` (short name, long name or OID), or undefined. */
+/**
+ * The last attribute of the subject called `field` (short name, long name or OID); undefined when there is none or its
+ * text can't be used.
+ */
 export function nameField(name: readonly (readonly NameAttribute[])[], field: string): string | undefined {
   const oid = /^[\d.]+$/.test(field) ? field : OID_BY_NAME.get(field);
-  let found: string | undefined;
-  for (const rdn of name) for (const attribute of rdn) if (attribute.oid === oid) found = attribute.value;
-  return found;
+  return name.flat().findLast((attribute) => attribute.oid === oid)?.utf8;
 }
 
-/** OpenSSL's short name of a name attribute, or its OID. */
-export function attributeName(oid: string): string {
-  return NAME_BY_OID.get(oid)?.[0] ?? oid;
+/** OpenSSL's short name of a name attribute; undefined for one that it doesn't know either. */
+export function attributeName(oid: string): string | undefined {
+  return NAME_BY_OID.get(oid)?.[0];
 }
 
 /** OID of a name attribute's short or long name; undefined for others. */
@@ -137,6 +153,22 @@ export function extendedKeyUsageName(oid: string): string {
 }
 
 const RFC822_NAME = 0x81;
+const KEY_USAGE = '2.5.29.15';
+const SUBJECT_ALT_NAME = '2.5.29.17';
+const ISSUER_ALT_NAME = '2.5.29.18';
+const EXTENDED_KEY_USAGE = '2.5.29.37';
+const NS_CERT_TYPE = '2.16.840.1.113730.1.1';
+
+/** The rfc822Name entries of subjectAltName or issuerAltName, those that are no text left out. */
+export function alternativeEmails(fields: X509Fields, of: 'subject' | 'issuer'): string[] {
+  const wanted = of === 'subject' ? SUBJECT_ALT_NAME : ISSUER_ALT_NAME;
+  const value = fields.extensions.findLast(({ oid }) => oid === wanted)?.value;
+  const list = value && element(value, 0, value.length, SEQUENCE);
+  const names = (list && children(value, list.start, list.end)) ?? [];
+  return names
+    .filter(({ tag }) => tag === RFC822_NAME)
+    .flatMap(({ start, end }) => readAsn1Text(0x16, value!.subarray(start, end)) ?? []);
+}
 
 /** The name whose SEQUENCE starts at `start`. */
 export function readNameAt(der: Uint8Array, start: number, end: number): NameAttribute[][] | undefined {
@@ -155,33 +187,56 @@ function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined
     for (const pair of pairs) {
       const oid = pair.tag === SEQUENCE ? element(der, pair.start, pair.end, OID) : undefined;
       const value = oid && element(der, oid.next, pair.end);
-      const text = oid && oidText(der.subarray(oid.start, oid.end));
-      if (!value || text === undefined) return undefined;
-      rdn.push({ oid: text, value: stringValue(value.tag, der.subarray(value.start, value.end)) });
+      const type = oid && der.subarray(oid.start, oid.end);
+      if (!value || !type || !isOid(type)) return undefined;
+      rdn.push(new Attribute(type, value.tag, der.subarray(value.start, value.end)));
     }
     rdns.push(rdn);
   }
   return rdns;
 }
 
+/** Makes its texts when they are asked for: a name from a stranger may have thousands that nobody asks for. */
+class Attribute implements NameAttribute {
+  readonly tag: number;
+  readonly bytes: Uint8Array;
+  readonly #type: Uint8Array;
+  #oid: string | undefined;
+
+  constructor(type: Uint8Array, tag: number, bytes: Uint8Array) {
+    this.#type = type;
+    this.tag = tag;
+    this.bytes = bytes;
+  }
+
+  get oid(): string {
+    this.#oid ??= oidText(this.#type) ?? '';
+    return this.#oid;
+  }
+
+  get value(): string {
+    return shownAsn1Text(this.tag, this.bytes);
+  }
+
+  get utf8(): string | undefined {
+    return readAsn1Text(this.tag, this.bytes);
+  }
+}
+
 /** Control characters become `\XX`, the backslash is doubled. */
 function escapeValue(value: string): string {
-  let text = '';
-  for (const char of value) {
-    const code = char.codePointAt(0)!;
-    if (char === '\\') text += '\\\\';
-    else if (code < 0x20 || code === 0x7f) text += `\\${code.toString(16).toUpperCase().padStart(2, '0')}`;
-    else text += char;
-  }
-  return text;
+  return value.replace(TO_ESCAPE, (char) =>
+    char === '\\' ? '\\\\' : `\\${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const TO_ESCAPE = /[\x00-\x1f\x7f\\]/g;
 
 interface Extensions {
   keyUsage: number | undefined;
   extendedKeyUsage: string[] | undefined;
   nsCertType: number | undefined;
-  subjectEmails: string[];
-  issuerEmails: string[];
   extensions: X509Extension[];
 }
 
@@ -190,8 +245,6 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
     keyUsage: undefined,
     extendedKeyUsage: undefined,
     nsCertType: undefined,
-    subjectEmails: [],
-    issuerEmails: [],
     extensions: [],
   };
   if (!wrapper) return result;
@@ -203,19 +256,20 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
     const value = parts?.at(-1);
     const oid = parts?.[0]?.tag === OID ? oidText(der.subarray(parts[0].start, parts[0].end)) : undefined;
     if (oid === undefined || value?.tag !== OCTET_STRING) return undefined;
-    result.extensions.push({ oid, value: Uint8Array.from(der.subarray(value.start, value.end)) });
+    result.extensions.push({ oid, value: der.subarray(value.start, value.end) });
     if (!readExtension(der, oid, value, result)) return undefined;
   }
   return result;
 }
 
+/** Whether what is known is well-formed. */
 function readExtension(der: Uint8Array, oid: string, value: Element, result: Extensions): boolean {
-  if (oid === '2.5.29.15' || oid === '2.16.840.1.113730.1.1') {
+  if (oid === KEY_USAGE || oid === NS_CERT_TYPE) {
     const bits = firstBits(der, value);
     if (bits === undefined) return false;
-    if (oid === '2.5.29.15') result.keyUsage = bits;
+    if (oid === KEY_USAGE) result.keyUsage = bits;
     else result.nsCertType = bits;
-  } else if (oid === '2.5.29.37') {
+  } else if (oid === EXTENDED_KEY_USAGE) {
     const list = element(der, value.start, value.end, SEQUENCE);
     const oids = list && children(der, list.start, list.end);
     if (!oids) return false;
@@ -225,22 +279,11 @@ function readExtension(der: Uint8Array, oid: string, value: Element, result: Ext
       if (text === undefined) return false;
       result.extendedKeyUsage.push(text);
     }
-  } else if (oid === '2.5.29.17' || oid === '2.5.29.18') {
+  } else if (oid === SUBJECT_ALT_NAME || oid === ISSUER_ALT_NAME) {
     const list = element(der, value.start, value.end, SEQUENCE);
-    const names = list && children(der, list.start, list.end);
-    if (!names) return false;
-    const emails = oid === '2.5.29.17' ? result.subjectEmails : result.issuerEmails;
-    for (const name of names) {
-      if (name.tag === RFC822_NAME) emails.push(stringValue(0x16, der.subarray(name.start, name.end)));
-    }
+    return list !== undefined && children(der, list.start, list.end) !== undefined;
   }
   return true;
-}
-
-function signedInteger(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  return bytes[0]! >= 0x80 ? value - (1n << BigInt(bytes.length * 8)) : value;
 }
 
 /** OID, OpenSSL short name, long name. */

@@ -2,14 +2,15 @@
  * Attributes of certificates as --x509-track hands them to scripts (2.x ssl_verify_openssl.c x509_setenv_track(),
  * x509_track_add()): names of the subject, fingerprints, and extensions as OpenSSL's X509V3_EXT_print() shows them.
  */
-import { children, type Element, element, firstBits, oidText, SEQUENCE, stringValue } from './der.ts';
+import { shownAsn1Text } from './asn1-text.ts';
+import { children, type Element, element, firstBits, oidText, SEQUENCE } from './der.ts';
+import { fieldsOf } from './peer-fields.ts';
 import type { PeerCertificate } from './ssl-backend.ts';
 import {
   attributeName,
   attributeOid,
   extendedKeyUsageName,
   nameText,
-  readCertificate,
   readNameAt,
 } from './x509-der.ts';
 
@@ -67,20 +68,27 @@ export function isTrackable(name: string): boolean {
 export function trackedValue(certificate: PeerCertificate, name: string): string | undefined {
   const fingerprint = FINGERPRINTS.get(name);
   if (fingerprint) return colonHex(certificate[fingerprint]);
-  const fields = readCertificate(certificate.der);
+  const fields = fieldsOf(certificate);
   if (!fields) return undefined;
   const known = EXTENSIONS.find(([short, long, oid]) => [short, long, oid].includes(name));
   const oid = known?.[2] ?? attributeOid(name) ?? name;
   const attribute = fields.subject.flat().find((candidate) => candidate.oid === oid);
   const extension = fields.extensions.find((candidate) => candidate.oid === oid);
-  const value = attribute?.value ?? (extension && known?.[3](extension.value));
+  const value = attribute ? attribute.utf8 : extension && known?.[3](extension.value);
   return value?.replace(/[\r\n]/g, '?');
 }
 
-/** Subject attributes in order, each under OpenSSL's short name: what scripts see without --x509-track. */
+/**
+ * Subject attributes in order, each under OpenSSL's short name: what scripts see without --x509-track. Those without such
+ * a name, and those that are no text, are left out.
+ */
 export function subjectAttributes(certificate: PeerCertificate): { name: string; value: string }[] {
-  const subject = readCertificate(certificate.der)?.subject ?? [];
-  return subject.flat().map(({ oid, value }) => ({ name: attributeName(oid), value }));
+  const subject = fieldsOf(certificate)?.subject ?? [];
+  return subject.flat().flatMap((attribute) => {
+    const name = attributeName(attribute.oid);
+    const value = name === undefined ? undefined : attribute.utf8;
+    return name === undefined || value === undefined ? [] : [{ name, value }];
+  });
 }
 
 function colonHex(hex: string): string {
@@ -118,7 +126,7 @@ function keyIdentifier(value: Uint8Array): string | undefined {
 
 function comment(value: Uint8Array): string | undefined {
   const text = element(value, 0, value.length);
-  return text && stringValue(text.tag, value.subarray(text.start, text.end));
+  return text && shownAsn1Text(text.tag, value.subarray(text.start, text.end));
 }
 
 function generalNames(value: Uint8Array): string | undefined {
@@ -133,13 +141,13 @@ function generalName(der: Uint8Array, { tag, start, end }: Element): string {
     case 0xa0:
       return 'othername:<unsupported>';
     case 0x81:
-      return `email:${stringValue(0x16, bytes)}`;
+      return `email:${shownAsn1Text(0x16, bytes)}`;
     case 0x82:
-      return `DNS:${stringValue(0x16, bytes)}`;
+      return `DNS:${shownAsn1Text(0x16, bytes)}`;
     case 0xa4:
       return `DirName:${nameText(readNameAt(der, start, end) ?? [])}`;
     case 0x86:
-      return `URI:${stringValue(0x16, bytes)}`;
+      return `URI:${shownAsn1Text(0x16, bytes)}`;
     case 0x87:
       return `IP Address:${ipText(bytes)}`;
     case 0x88:
