@@ -118,9 +118,6 @@ export function makeRevocationList(
 }
 
 export function toPem(kind: string, bytes: Uint8Array): string {
-  const lines = Buffer.from(bytes)
-    .toString('base64')
-    .replace(/.{64}/g, '$&\n')
-    .trimEnd();
+  const lines = Buffer.from(bytes).toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
   return `-----BEGIN ${kind}-----\n${lines}\n-----END ${kind}-----\n`;
 }

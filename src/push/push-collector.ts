@@ -61,7 +61,7 @@ export class PushCollector {
     }
     if (continuation > 2) return 'bad';
     this.#bytes += bytes;
-    this.#options = this.#options.concat(options);
+    for (const option of options) this.#options.push(option);
     this.#complete = continuation !== 2;
     return this.#complete ? 'done' : 'more';
   }

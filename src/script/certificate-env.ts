@@ -43,7 +43,8 @@ function setSubject(env: EnvSet, certificate: PeerCertificate): void {
   for (const { name, value } of subjectAttributes(certificate)) {
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
-    if (count < MOST_OF_A_NAME) env.set(`X509_${certificate.depth}_${name}${count === 0 ? '' : `_${count}`}`, value);
+    if (count < MOST_OF_A_NAME)
+      env.set(`X509_${certificate.depth}_${name}${count === 0 ? '' : `_${count}`}`, value);
   }
 }
 

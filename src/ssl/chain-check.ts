@@ -97,10 +97,7 @@ export class ChainCheck {
     if (!log.enabled(D_TLS_ERRORS)) return;
     const { depth, serial } = certificate;
     const subject = cleanSubject(certificate) || '(Failed to retrieve certificate subject)';
-    log.log(
-      D_TLS_ERRORS,
-      `VERIFY ERROR: depth=${depth}, error=${reason}: ${subject}, serial=${serial}`,
-    );
+    log.log(D_TLS_ERRORS, `VERIFY ERROR: depth=${depth}, error=${reason}: ${subject}, serial=${serial}`);
   }
 
   /** The last word on a certificate. */

@@ -61,29 +61,52 @@ export function children(der: Uint8Array, start: number, end: number): Element[]
 /** The OID at `start` as dotted text. */
 export function oidAt(der: Uint8Array, start: number, end: number): string | undefined {
   const found = element(der, start, end, OID);
-  return found && oidText(der.subarray(found.start, found.end));
-}
-
-/** Whether this is the content of an OID that oidText() can show. */
-export function isOid(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.length <= MAX_OID_BYTES && bytes[bytes.length - 1]! < 0x80;
+  return found && oidTextAt(der, found.start, found.end);
 }
 
 /** An OID's content as dotted text. */
 export function oidText(bytes: Uint8Array): string | undefined {
-  if (!isOid(bytes)) return undefined;
-  const arcs: bigint[] = [];
-  let value = 0n;
-  for (const byte of bytes) {
-    value = (value << 7n) | BigInt(byte & 0x7f);
-    if (byte >= 0x80) continue;
-    if (arcs.length === 0) {
-      const first = value < 40n ? 0n : value < 80n ? 1n : 2n;
-      arcs.push(first, value - first * 40n);
-    } else arcs.push(value);
-    value = 0n;
+  return oidTextAt(bytes, 0, bytes.length);
+}
+
+/** The same of a part of `der`. */
+export function oidTextAt(der: Uint8Array, start: number, end: number): string | undefined {
+  if (!isOid(der, start, end)) return undefined;
+  let text = '';
+  for (let at = start; at < end; ) {
+    let last = at;
+    while (der[last]! >= 0x80) last++;
+    text += text === '' ? firstArcs(der, at, last) : `.${arcText(der, at, last)}`;
+    at = last + 1;
   }
-  return arcs.join('.');
+  return text;
+}
+
+/** Whether this is the content of an OID that can be shown. */
+export function isOid(der: Uint8Array, start: number, end: number): boolean {
+  return end > start && end - start <= MAX_OID_BYTES && der[end - 1]! < 0x80;
+}
+
+/** The first number of an OID's content holds two. */
+function firstArcs(der: Uint8Array, at: number, last: number): string {
+  if (at < last) return `2.${BigInt(arcText(der, at, last)) - 80n}`;
+  const value = der[at]!;
+  const first = value < 40 ? 0 : value < 80 ? 1 : 2;
+  return `${first}.${value - first * 40}`;
+}
+
+/** Seven bits a byte; few numbers need more than a double holds exactly. */
+function arcText(der: Uint8Array, at: number, last: number): string {
+  if (last - at >= 7) return bigArc(der, at, last).toString();
+  let value = 0;
+  for (let i = at; i <= last; i++) value = value * 128 + (der[i]! & 0x7f);
+  return value.toString();
+}
+
+function bigArc(der: Uint8Array, at: number, last: number): bigint {
+  let value = 0n;
+  for (let i = at; i <= last; i++) value = (value << 7n) | BigInt(der[i]! & 0x7f);
+  return value;
 }
 
 /** Unix milliseconds of a UTCTime or GeneralizedTime. */

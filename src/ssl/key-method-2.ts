@@ -8,6 +8,7 @@
  *
  * A message may end after any string; what is missing counts as empty.
  */
+import { bytesOfText, textOfBytes } from '../base/base.ts';
 import type { Credentials } from './ssl.ts';
 
 /** What one side adds to the data keys. Whoever holds it zeroes it. */
@@ -44,6 +45,8 @@ const RANDOM_BYTES = 32;
 const HEAD_BYTES = 5;
 const KEY_METHOD = 2;
 const KEY_METHOD_MASK = 0x0f;
+const CR = 0x0d;
+const LF = 0x0a;
 
 /** Writes a message; undefined when it would be longer than a peer can read. */
 export function writeKeyMessage(message: {
@@ -158,7 +161,9 @@ export function splitControlMessages(chunk: Uint8Array): ControlMessages {
   for (let at = 0; at < chunk.length; ) {
     const end = chunk.indexOf(0, at);
     if (end < 0) break;
-    const text = decode(chunk.subarray(at, end)).replace(/[\r\n]+$/, '');
+    let last = end;
+    while (last > at && (chunk[last - 1] === CR || chunk[last - 1] === LF)) last--;
+    const text = textOfBytes(chunk.subarray(at, last));
     if (replaceControlCharacters(text) !== text) invalid.push(chunk.subarray(at, end));
     else if (text !== '') messages.push(text);
     at = end + 1;
@@ -168,7 +173,7 @@ export function splitControlMessages(chunk: Uint8Array): ControlMessages {
 
 function encodeString(text: string, keepEmpty: boolean): Uint8Array {
   if (text === '' && !keepEmpty) return Uint8Array.of(0, 0);
-  const bytes = new TextEncoder().encode(text);
+  const bytes = bytesOfText(text);
   const out = new Uint8Array(2 + bytes.length + 1);
   out[0] = (bytes.length + 1) >>> 8;
   out[1] = bytes.length + 1;
@@ -196,10 +201,6 @@ function readString(bytes: Uint8Array, at: number, max: number): ReadString | un
   if (length > max) return { text: '', next, given: false, tooLong: true };
   const raw = bytes.subarray(start, Math.max(start, next - 1));
   const nul = raw.indexOf(0);
-  const text = decode(nul < 0 ? raw : raw.subarray(0, nul));
+  const text = textOfBytes(nul < 0 ? raw : raw.subarray(0, nul));
   return { text, next, given: length > 0, tooLong: false };
-}
-
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }

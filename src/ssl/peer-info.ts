@@ -3,6 +3,7 @@
  * lines in the order of 2.6, and their reading. Lines are found by name, not by position; the first
  * of two lines with one name counts, as 2.x's substring search has it.
  */
+import { bytesOfText } from '../base/base.ts';
 
 /** Capability bits of IV_PROTO (2.x ssl.h). */
 export const IV_PROTO_DATA_V2 = 1 << 1;
@@ -145,7 +146,7 @@ export function shownPeerInfo(text: string): {
 
 /** Printable ASCII without spaces and shell's `$`, `(` and backtick; other bytes become `_`, one each. */
 function shownValue(value: string): string {
-  const bytes = new TextEncoder().encode(value);
+  const bytes = bytesOfText(value);
   let shown = '';
   for (const byte of bytes) {
     const character = String.fromCharCode(byte);

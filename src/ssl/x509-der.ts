@@ -18,7 +18,7 @@ import {
   OCTET_STRING,
   OID,
   oidAt,
-  oidText,
+  oidTextAt,
   readTime,
   SEQUENCE,
   SET,
@@ -187,9 +187,8 @@ function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined
     for (const pair of pairs) {
       const oid = pair.tag === SEQUENCE ? element(der, pair.start, pair.end, OID) : undefined;
       const value = oid && element(der, oid.next, pair.end);
-      const type = oid && der.subarray(oid.start, oid.end);
-      if (!value || !type || !isOid(type)) return undefined;
-      rdn.push(new Attribute(type, value.tag, der.subarray(value.start, value.end)));
+      if (!value || !isOid(der, oid.start, oid.end)) return undefined;
+      rdn.push(new Attribute(der, oid, value));
     }
     rdns.push(rdn);
   }
@@ -198,20 +197,26 @@ function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined
 
 /** Makes its texts when they are asked for: a name from a stranger may have thousands that nobody asks for. */
 class Attribute implements NameAttribute {
-  readonly tag: number;
-  readonly bytes: Uint8Array;
-  readonly #type: Uint8Array;
-  #oid: string | undefined;
+  readonly #der: Uint8Array;
+  readonly #type: Element;
+  readonly #string: Element;
 
-  constructor(type: Uint8Array, tag: number, bytes: Uint8Array) {
+  constructor(der: Uint8Array, type: Element, string: Element) {
+    this.#der = der;
     this.#type = type;
-    this.tag = tag;
-    this.bytes = bytes;
+    this.#string = string;
   }
 
   get oid(): string {
-    this.#oid ??= oidText(this.#type) ?? '';
-    return this.#oid;
+    return oidTextAt(this.#der, this.#type.start, this.#type.end) ?? '';
+  }
+
+  get tag(): number {
+    return this.#string.tag;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#der.subarray(this.#string.start, this.#string.end);
   }
 
   get value(): string {
@@ -254,7 +259,7 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
   for (const extension of extensions) {
     const parts = children(der, extension.start, extension.end);
     const value = parts?.at(-1);
-    const oid = parts?.[0]?.tag === OID ? oidText(der.subarray(parts[0].start, parts[0].end)) : undefined;
+    const oid = parts?.[0]?.tag === OID ? oidTextAt(der, parts[0].start, parts[0].end) : undefined;
     if (oid === undefined || value?.tag !== OCTET_STRING) return undefined;
     result.extensions.push({ oid, value: der.subarray(value.start, value.end) });
     if (!readExtension(der, oid, value, result)) return undefined;
@@ -275,7 +280,7 @@ function readExtension(der: Uint8Array, oid: string, value: Element, result: Ext
     if (!oids) return false;
     result.extendedKeyUsage = [];
     for (const item of oids) {
-      const text = item.tag === OID ? oidText(der.subarray(item.start, item.end)) : undefined;
+      const text = item.tag === OID ? oidTextAt(der, item.start, item.end) : undefined;
       if (text === undefined) return false;
       result.extendedKeyUsage.push(text);
     }
