@@ -111,15 +111,33 @@ function keyDirectory(): string {
   return directory;
 }
 
-/** Writes a list of the authority of `ca` that revokes these certificates to `out`. */
-export async function revoke(ca: string, revoked: readonly CertificateFiles[], out: string): Promise<void> {
+/** How a name is written: its subject in openssl's form, and openssl's `string_mask`. */
+export interface Spelling {
+  readonly subject: string;
+  readonly stringMask: string;
+}
+
+/** Writes a list of the authority of `ca` that revokes these certificates to `out`, its issuer's name spelled as asked. */
+export async function revoke(
+  ca: string,
+  revoked: readonly CertificateFiles[],
+  out: string,
+  spelling?: Spelling,
+): Promise<void> {
   const serials = await Promise.all(revoked.map(({ cert }) => serialOf(cert)));
   const lines = serials.map((serial) => `R\t401231235959Z\t250101000000Z\t${serial}\tunknown\t/CN=x\n`);
   writeFileSync(`${out}.index`, lines.join(''));
   writeFileSync(`${out}.number`, '01\n');
   const settings = [`database=${out}.index`, 'default_md=sha256', `crlnumber=${out}.number`];
   writeFileSync(`${out}.cnf`, `[ca]\ndefault_ca=own\n[own]\n${settings.join('\n')}\n`);
-  const keys = ['-cert', ca, '-keyfile', ca.replace(/\.crt$/, '.key')];
+  const key = ca.replace(/\.crt$/, '.key');
+  if (spelling) {
+    const settings = `[req]\nstring_mask = ${spelling.stringMask}\ndistinguished_name = dn\n[dn]\n`;
+    writeFileSync(`${out}.req.cnf`, settings);
+    const name = ['-subj', spelling.subject, '-key', key, '-config', `${out}.req.cnf`];
+    await run('openssl', ['req', '-x509', '-new', ...name, '-out', `${out}.signer`]);
+  }
+  const keys = ['-cert', spelling ? `${out}.signer` : ca, '-keyfile', key];
   await run('openssl', ['ca', '-config', `${out}.cnf`, '-gencrl', '-crldays', '30', ...keys, '-out', out]);
 }
 

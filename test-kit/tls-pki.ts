@@ -133,8 +133,26 @@ export class TestPki {
     return readFileSync(`${base}.enc`, 'utf8');
   }
 
-  /** A list of revoked serial numbers in PEM; `days` may be negative: a list whose time is over. */
-  revoke(serials: readonly number[], days = 30): string {
+  /**
+   * A certificate of the authority's key under a name that says the same otherwise: `stringMask` is openssl's, e.g.
+   * `nombstr` for PrintableStrings.
+   */
+  respelled(subject: string, stringMask: string): string {
+    const base = join(this.#dir, `r${++this.#count}`);
+    writeFileSync(
+      `${base}.cnf`,
+      `[req]\nstring_mask = ${stringMask}\nutf8 = yes\ndistinguished_name = dn\n[dn]\n`,
+    );
+    const name = ['-subj', subject, '-key', join(this.#dir, 'ca.key'), '-config', `${base}.cnf`];
+    this.#openssl('req', '-x509', '-new', ...name, '-out', `${base}.crt`);
+    return `${base}.crt`;
+  }
+
+  /**
+   * A list of revoked serial numbers in PEM; `days` may be negative: a list whose time is over. `signer`: file of a
+   * certificate of the authority's key, whose name the list gets, see respelled().
+   */
+  revoke(serials: readonly number[], days = 30, signer = join(this.#dir, 'ca.crt')): string {
     const base = join(this.#dir, `l${++this.#count}`);
     const line = (serial: number): string => {
       const hex = serial.toString(16).toUpperCase();
@@ -148,7 +166,7 @@ export class TestPki {
       days >= 0
         ? ['-crldays', String(days)]
         : ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200102000000Z'];
-    const keys = ['-cert', join(this.#dir, 'ca.crt'), '-keyfile', join(this.#dir, 'ca.key')];
+    const keys = ['-cert', signer, '-keyfile', join(this.#dir, 'ca.key')];
     this.#openssl('ca', '-config', `${base}.cnf`, '-gencrl', ...dates, ...keys, '-out', `${base}.crl`);
     return readFileSync(`${base}.crl`, 'utf8');
   }

@@ -21,6 +21,7 @@ export const certificates: readonly Scenario[] = [
     pairings: ['ours-server', 'ours-client'],
     run: revokedWhileConnected,
   },
+  { name: 'client revoked by lists that spell their issuer otherwise', run: revokedInOtherWords },
   { name: 'revoked serial number (crl-verify dir)', run: revokedByDirectory },
   { name: 'server revoked, as the client sees it', pairings: ['ours-client'], run: revokedServer },
   { name: 'authority from a directory (capath), another one added while running', run: authorityDirectory },
@@ -48,6 +49,25 @@ async function revokedLater(bed: Bed): Promise<void> {
   await again.stop();
   await bed.startClient([], { identity: 'client2' });
   await bed.checkPing(INNER_SERVER4);
+}
+
+async function revokedInOtherWords(bed: Bed): Promise<void> {
+  const list = join(bed.dir, 'crl.pem');
+  await revoke(bed.pki.ca, [], list);
+  const server = await bed.startServer([`crl-verify ${list}`]);
+  for (const [subject, stringMask] of [
+    ['/O=openvpn-ts/CN=Test CA', 'nombstr'],
+    ['/O=openvpn-ts/CN=Test CA', 'MASK:0x800'],
+    ['/O=OPENVPN-ts/CN= test   ca', 'utf8only'],
+  ] as const) {
+    await revoke(bed.pki.ca, [bed.pki.client1], list, { subject, stringMask });
+    server.mark();
+    const client = bed.launchClient(SHORT);
+    await bed.checkNoTunnel(client, server, { server: REVOKED });
+    await server.waitFor(FAILED);
+    await client.stop();
+  }
+  await bed.startClient([], { identity: 'client2' });
 }
 
 async function revokedWhileConnected(bed: Bed): Promise<void> {

@@ -16,6 +16,7 @@ import { children, oidText } from './der.ts';
 import { fieldsOf } from './peer-fields.ts';
 import type { PeerCertificate, RevocationCheck } from './ssl.ts';
 import { type RevocationList, readRevocationLists, serialKey } from './x509-crl.ts';
+import { canonicalName, ownKeyId } from './x509-der.ts';
 
 /** Bit of key usage that lets an authority sign lists. */
 const KU_CRL_SIGN = 0x02;
@@ -113,26 +114,31 @@ class RevocationLists implements RevocationCheck {
     missing: (certificate: PeerCertificate) => void,
   ): { readonly depth: number; readonly reason: string } | undefined {
     for (const [depth, certificate] of chain.entries()) {
-      const list = this.#listFor(certificate);
+      const issuer = chain[depth + 1] ?? certificate;
+      const list = this.#listFor(certificate, issuer);
       if (!list) {
         missing(certificate);
         continue;
       }
-      const reason = this.#judge(certificate, chain[depth + 1] ?? certificate, list);
+      const reason = this.#judge(certificate, issuer, list);
       if (reason !== undefined) return { depth, reason };
     }
     return undefined;
   }
 
-  /** The issuer's newest list, one that is in force before one that isn't. */
-  #listFor(certificate: PeerCertificate): RevocationList | undefined {
-    const issuer = fieldsOf(certificate)?.issuerDer;
-    if (!issuer) return undefined;
+  /**
+   * The newest list of the name and key that issued the certificate, one that is in force before one that isn't. Names
+   * are compared as OpenSSL does, so that a list may be written by another program than the certificate.
+   */
+  #listFor(certificate: PeerCertificate, signer: PeerCertificate): RevocationList | undefined {
+    const fields = fieldsOf(certificate);
+    const lists = this.#stores.flatMap((store) => store.lists);
+    if (!fields || lists.length === 0) return undefined;
+    const issuer = canonicalName(fields.issuer);
     const nowMs = this.#options.wallMs();
     const inForce = (list: RevocationList): number => Number(timeProblem(list, nowMs) === undefined);
-    return this.#stores
-      .flatMap((store) => store.lists)
-      .filter((list) => Buffer.compare(list.issuerDer, issuer) === 0)
+    return lists
+      .filter((list) => list.issuer === issuer && isOfKey(list, signer))
       .sort((a, b) => inForce(b) - inForce(a) || b.thisUpdate - a.thisUpdate)[0];
   }
 
@@ -147,6 +153,13 @@ class RevocationLists implements RevocationCheck {
     const serial = fieldsOf(certificate)?.serialBytes;
     return !serial || list.serials.has(serialKey(serial)) ? 'certificate revoked' : undefined;
   }
+}
+
+/** Authorities that changed their key have lists of each key under one name. Where either side doesn't say, any list will do. */
+function isOfKey(list: RevocationList, signer: PeerCertificate): boolean {
+  const fields = list.keyId && fieldsOf(signer);
+  const own = fields && ownKeyId(fields);
+  return !list.keyId || !own || Buffer.compare(list.keyId, own) === 0;
 }
 
 function timeProblem(list: RevocationList, nowMs: number): string | undefined {

@@ -1,10 +1,19 @@
 /** Revocation lists made by the openssl program, and their reading. */
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  CN,
+  der,
+  extension,
+  makeCertificate,
+  makeRevocationList,
+  rdn,
+  UTF8_STRING,
+} from '../../test-kit/odd-certificates.ts';
 import { type KeyKind, TestPki } from '../../test-kit/tls-pki.ts';
 import { MemoryLogger } from '../base/base.ts';
 import { describeChain } from './peer-certificates-node.ts';
@@ -15,6 +24,7 @@ import {
 } from './revocation-node.ts';
 import type { PeerCertificate, RevocationCheck } from './ssl.ts';
 import { readRevocationList, readRevocationLists, serialKey } from './x509-crl.ts';
+import { readCertificate } from './x509-der.ts';
 
 const DAY = 86_400_000;
 let pki: TestPki;
@@ -59,6 +69,77 @@ describe('a revocation list', () => {
     expect(problemOf(fresh, chain, Date.now() + 31 * DAY)?.reason).toBe('CRL has expired');
     // One in force goes before one that is not.
     expect(problemOf(inline(pki.revoke([0x80f0], -1) + pki.revoke([])))).toBeUndefined();
+  });
+
+  it.each([
+    ['PrintableStrings', '/C=DE/O=Example/CN=Test CA', 'nombstr'],
+    ['T61Strings', '/C=DE/O=Example/CN=Test CA', 'MASK:0x4'],
+    ['BMPStrings', '/C=DE/O=Example/CN=Test CA', 'MASK:0x800'],
+    ['UniversalStrings', '/C=DE/O=Example/CN=Test CA', 'MASK:0x100'],
+    ['capitals', '/C=DE/O=EXAMPLE/CN=TEST ca', 'utf8only'],
+    ['other blanks', '/C=DE/O=  Example /CN=Test   CA ', 'utf8only'],
+  ])('counts when its issuer is spelled in %s', (_what, subject, mask) => {
+    const signer = pki.respelled(subject, mask);
+    const fields = readCertificate(new X509Certificate(readFileSync(signer)).raw)!;
+    const own = readCertificate(chain[1]!.der)!;
+    expect(Buffer.compare(fields.subjectDer, own.subjectDer)).not.toBe(0);
+    expect(problemOf(inline(pki.revoke([0x80f0], 30, signer)))?.reason).toBe('certificate revoked');
+    expect(problemOf(inline(pki.revoke([0x80f1], 30, signer)))).toBeUndefined();
+  });
+
+  it.each([
+    ['another word', '/C=DE/O=Example/CN=Test CA 2'],
+    ['letters that are capitals beyond ASCII', '/C=DE/O=Ex\u00c4mple/CN=Test CA'],
+    ['another order', '/O=Example/C=DE/CN=Test CA'],
+  ])('is not of an issuer whose name has %s', (_what, subject) => {
+    const signer = pki.respelled(subject, 'utf8only');
+    const missing: number[] = [];
+    const check = create(inline(pki.revoke([0x80f0], 30, signer)));
+    expect(check.chainProblem(chain, ({ depth }) => missing.push(depth))).toBeUndefined();
+    expect(missing).toEqual([0, 1]);
+  });
+
+  it('of an earlier key of the same authority leaves those of its new key alone', () => {
+    const name = der(0x30, rdn(CN, UTF8_STRING, 'CA'));
+    const keyId = (value: number) => [extension(Buffer.of(0x55, 0x1d, 0x0e), der(0x04, Buffer.of(value)))];
+    const listKeyId = (value: number) => [
+      extension(Buffer.of(0x55, 0x1d, 0x23), der(0x30, der(0x80, Buffer.of(value)))),
+    ];
+    const subject = [rdn(CN, UTF8_STRING, 'CA')];
+    const [before, after] = [1, 2].map((value) => makeCertificate({ subject, extensions: keyId(value) }));
+    const leaf = makeCertificate({
+      subject: [rdn(CN, UTF8_STRING, 'x')],
+      serial: Buffer.of(7),
+      issuer: after!,
+    });
+    const own = chainOf(leaf.cert, after!.cert);
+    const serials = [Buffer.of(7)];
+    const old = makeRevocationList(before!, name, serials, listKeyId(1));
+    expect(problemOf(inline(old), own)).toBeUndefined();
+    const fresh = makeRevocationList(after!, name, serials, listKeyId(2));
+    expect(problemOf(inline(old + fresh), own)?.reason).toBe('certificate revoked');
+    // A list that doesn't say of which key it is, is taken at its word, and its signature doesn't hold.
+    expect(problemOf(inline(makeRevocationList(before!, name, serials)), own)?.reason).toBe(
+      'CRL signature failure',
+    );
+  });
+
+  it('that means more than it says is not used', () => {
+    const name = der(0x30, rdn(CN, UTF8_STRING, 'CA'));
+    const authority = makeCertificate({ subject: [rdn(CN, UTF8_STRING, 'CA')] });
+    const leaf = makeCertificate({
+      subject: [rdn(CN, UTF8_STRING, 'x')],
+      serial: Buffer.of(7),
+      issuer: authority,
+    });
+    const own = chainOf(leaf.cert, authority.cert);
+    const critical = (oid: Buffer) =>
+      der(0x30, der(0x06, oid), der(0x01, Buffer.of(0xff)), der(0x04, der(0x30)));
+    // Issuing distribution point, delta CRL indicator, and one that nobody knows.
+    for (const oid of [Buffer.of(0x55, 0x1d, 0x1c), Buffer.of(0x55, 0x1d, 0x1b), Buffer.of(0x2a, 3, 4)]) {
+      const list = makeRevocationList(authority, name, [], [critical(oid)]);
+      expect(problemOf(inline(list), own)?.reason).toBe('unhandled critical CRL extension');
+    }
   });
 
   it('of another authority says nothing, which is noted', () => {
@@ -117,14 +198,14 @@ it('a directory of serial numbers refuses those that have a file', () => {
 
 describe('reading lists', () => {
   it('takes malformed ones for none, whatever they are', () => {
-    const der = Buffer.from(pki.revoke([1, 2, 3]).split('\n').slice(1, -2).join(''), 'base64');
-    expect([...readRevocationList(Uint8Array.from(der))!.serials]).toEqual(['01', '02', '03']);
-    for (let length = 0; length < der.length; length++) {
-      expect(readRevocationList(Uint8Array.from(der.subarray(0, length)))).toBeUndefined();
+    const bytes = Buffer.from(pki.revoke([1, 2, 3]).split('\n').slice(1, -2).join(''), 'base64');
+    expect([...readRevocationList(Uint8Array.from(bytes))!.serials]).toEqual(['01', '02', '03']);
+    for (let length = 0; length < bytes.length; length++) {
+      expect(readRevocationList(Uint8Array.from(bytes.subarray(0, length)))).toBeUndefined();
     }
     fc.assert(
-      fc.property(fc.nat(der.length - 1), fc.integer({ min: 0, max: 255 }), (at, value) => {
-        const changed = Uint8Array.from(der);
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 }), (at, value) => {
+        const changed = Uint8Array.from(bytes);
         changed[at] = value;
         const list = readRevocationList(changed);
         return list === undefined || list.signed.length <= changed.length;

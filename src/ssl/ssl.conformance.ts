@@ -5,7 +5,8 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FFDHE2048, type KeyKind, type TestCertificate, TestPki } from '../../test-kit/tls-pki.ts';
-import { TlsError } from '../base/base.ts';
+import { nullLogger, TlsError } from '../base/base.ts';
+import { createRevocationLists } from './revocation-node.ts';
 import type { SslBackend, SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
 
 const SERVER_EXTENSIONS = ['keyUsage=digitalSignature,keyEncipherment', 'extendedKeyUsage=serverAuth'];
@@ -105,6 +106,20 @@ export function sslConformance(name: string, create: () => SslBackend): void {
         expect(link.client.peerChain().map((c) => c.commonName)).toEqual(['server', 'Test CA']);
         expect(link.server.chainProblem()).toBeUndefined();
         expect(link.client.chainProblem()).toBeUndefined();
+      });
+
+      it(`gives chains that a list with another spelling of the issuer's name is found for, TLS ${version}`, async () => {
+        const link = connect({ maxVersion: version, minVersion: version });
+        await link.handshake();
+        const text = pki.revoke([77], 30, pki.respelled('/C=DE/O=example/CN=TEST  ca', 'nombstr'));
+        const lists = createRevocationLists({
+          sources: [{ kind: 'inline', text }],
+          demanded: true,
+          log: nullLogger,
+          wallMs: () => Date.now() + 1000,
+        });
+        const problem = lists.chainProblem(link.server.peerChain(), () => undefined);
+        expect(problem).toEqual({ depth: 0, reason: 'certificate revoked' });
       });
 
       it(`names an expired certificate over TLS ${version}`, async () => {

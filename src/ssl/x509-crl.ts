@@ -18,10 +18,13 @@ import {
   readTime,
   SEQUENCE,
 } from './der.ts';
+import { canonicalName, readNameAt } from './x509-der.ts';
 
 export interface RevocationList {
-  /** DER of the issuer's name. */
-  readonly issuerDer: Uint8Array;
+  /** The issuer's name, see canonicalName(). */
+  readonly issuer: string;
+  /** Identifier of the key that signed; undefined when the list doesn't say. */
+  readonly keyId: Uint8Array | undefined;
   /** Unix milliseconds. */
   readonly thisUpdate: number;
   readonly nextUpdate: number | undefined;
@@ -39,6 +42,8 @@ export interface RevocationList {
 
 const BLOCK = /-----BEGIN X509 CRL-----([^-]*)-----END X509 CRL-----/g;
 const BOOLEAN = 0x01;
+/** [0], primitive. */
+const KEY_ID = 0x80;
 const CRL_NUMBER = '2.5.29.20';
 const AUTHORITY_KEY_ID = '2.5.29.35';
 
@@ -84,7 +89,7 @@ export function serialKey(bytes: Uint8Array): string {
   return text;
 }
 
-type Body = Pick<RevocationList, 'issuerDer' | 'thisUpdate' | 'nextUpdate' | 'serials' | 'unusable'>;
+type Body = Pick<RevocationList, 'issuer' | 'keyId' | 'thisUpdate' | 'nextUpdate' | 'serials' | 'unusable'>;
 
 function readBody(der: Uint8Array, tbs: Element): Body | undefined {
   const fields = children(der, tbs.start, tbs.end);
@@ -97,44 +102,75 @@ function readBody(der: Uint8Array, tbs: Element): Body | undefined {
   at += 3;
   const nextUpdate = fields[at] && readTime(der, fields[at]!);
   if (nextUpdate !== undefined) at++;
-  const revoked = fields[at]?.tag === SEQUENCE ? readSerials(der, fields[at++]!) : new Set<string>();
+  const revoked = fields[at]?.tag === SEQUENCE ? readRevoked(der, fields[at++]!) : NONE_REVOKED;
   const extensions = fields[at]?.tag === CONTEXT_0 ? fields[at] : undefined;
-  const usable = extensions ? extensionsUsable(der, extensions) : true;
-  if (!revoked || usable === undefined) return undefined;
+  const extra = extensions ? readExtensions(der, extensions) : { usable: true, keyId: undefined };
+  const name = readNameAt(der, issuer.at, issuer.end);
+  if (!revoked || !extra || !name) return undefined;
   return {
-    issuerDer: der.slice(issuer.at, issuer.end),
+    issuer: canonicalName(name),
+    keyId: extra.keyId,
     thisUpdate,
     nextUpdate,
-    serials: revoked,
-    unusable: !usable,
+    serials: revoked.serials,
+    unusable: !extra.usable || revoked.criticalEntries,
   };
 }
 
-function readSerials(der: Uint8Array, list: Element): Set<string> | undefined {
+interface Revoked {
+  readonly serials: ReadonlySet<string>;
+  /** An entry has a critical extension, and means something else than it seems. */
+  readonly criticalEntries: boolean;
+}
+
+const NONE_REVOKED: Revoked = { serials: new Set(), criticalEntries: false };
+
+function readRevoked(der: Uint8Array, list: Element): Revoked | undefined {
   const serials = new Set<string>();
+  let criticalEntries = false;
   for (let at = list.start; at < list.end; ) {
     const entry = element(der, at, list.end, SEQUENCE);
     const serial = entry && element(der, entry.start, entry.end, INTEGER);
     if (!entry || !serial || serial.start === serial.end) return undefined;
     serials.add(serialKey(der.subarray(serial.start, serial.end)));
+    const time = element(der, serial.next, entry.end);
+    const extensions = time && element(der, time.next, entry.end, SEQUENCE);
+    if (extensions && children(der, extensions.start, extensions.end)?.some((one) => isCritical(der, one)))
+      criticalEntries = true;
     at = entry.next;
   }
-  return serials;
+  return { serials, criticalEntries };
 }
 
-/** Whether all critical extensions are understood; undefined when they are malformed. */
-function extensionsUsable(der: Uint8Array, wrapper: Element): boolean | undefined {
+/** What the extensions say; undefined when they are malformed. */
+function readExtensions(
+  der: Uint8Array,
+  wrapper: Element,
+): { readonly usable: boolean; readonly keyId: Uint8Array | undefined } | undefined {
   const list = element(der, wrapper.start, wrapper.end, SEQUENCE);
   const extensions = list && children(der, list.start, list.end);
   if (!extensions) return undefined;
   let usable = true;
+  let keyId: Uint8Array | undefined;
   for (const extension of extensions) {
-    const parts = children(der, extension.start, extension.end);
+    const value = children(der, extension.start, extension.end)?.at(-1);
     const oid = extension.tag === SEQUENCE ? oidAt(der, extension.start, extension.end) : undefined;
-    if (!parts || oid === undefined || parts.at(-1)?.tag !== OCTET_STRING) return undefined;
-    const critical = parts[1]?.tag === BOOLEAN && der[parts[1].start] !== 0;
+    if (oid === undefined || value?.tag !== OCTET_STRING) return undefined;
+    if (oid === AUTHORITY_KEY_ID) keyId = readKeyId(der, value);
     // Neither says that the list is for some certificates only; those that do are critical.
-    if (critical && oid !== CRL_NUMBER && oid !== AUTHORITY_KEY_ID) usable = false;
+    else if (oid !== CRL_NUMBER && isCritical(der, extension)) usable = false;
   }
-  return usable;
+  return { usable, keyId };
+}
+
+function isCritical(der: Uint8Array, extension: Element): boolean {
+  const critical = children(der, extension.start, extension.end)?.[1];
+  return critical?.tag === BOOLEAN && der[critical.start] !== 0;
+}
+
+/** `keyIdentifier [0]` of an authority key identifier. */
+function readKeyId(der: Uint8Array, value: Element): Uint8Array | undefined {
+  const list = element(der, value.start, value.end, SEQUENCE);
+  const id = list && element(der, list.start, list.end, KEY_ID);
+  return id && der.subarray(id.start, id.end);
 }

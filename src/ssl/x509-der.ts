@@ -108,8 +108,7 @@ export const SERIAL_MAX_BYTES = 4096;
 
 /** A serial number in decimal (2.x backend_x509_get_serial()); at most SERIAL_MAX_BYTES of it. */
 export function serialText(bytes: Uint8Array): string {
-  let hex = '';
-  for (const byte of bytes.subarray(0, SERIAL_MAX_BYTES)) hex += byte.toString(16).padStart(2, '0');
+  const hex = bytesToHex(bytes.subarray(0, SERIAL_MAX_BYTES));
   const value = BigInt(`0x${hex}`);
   return (bytes[0]! >= 0x80 ? value - (1n << BigInt(hex.length * 4)) : value).toString();
 }
@@ -152,8 +151,36 @@ export function extendedKeyUsageName(oid: string): string {
   return EKU_NAMES.get(oid) ?? oid;
 }
 
+/** Types whose text counts in comparisons of names: UTF8, BMP, Universal, Printable, T61, IA5 and Visible strings. */
+const COMPARED_AS_TEXT: ReadonlySet<number> = new Set([0x0c, 0x1e, 0x1c, 0x13, 0x14, 0x16, 0x1a]);
+
+/**
+ * A name as OpenSSL compares names (X509_NAME_cmp()): whatever type of string, small letters for ASCII ones, white space
+ * at the ends left out and within made one space. Equal for equal names.
+ */
+export function canonicalName(name: readonly (readonly NameAttribute[])[]): string {
+  return JSON.stringify(name.map((rdn) => rdn.map(canonicalAttribute).sort()));
+}
+
+function canonicalAttribute(attribute: NameAttribute): string {
+  const { oid, tag, bytes, utf8 } = attribute;
+  if (!COMPARED_AS_TEXT.has(tag) || utf8 === undefined) return `${oid} ${tag} ${bytesToHex(bytes)}`;
+  const text = utf8
+    .replace(/[\t-\r ]+/g, ' ')
+    .replace(/^ | $/g, '')
+    .replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return `${oid}=${text}`;
+}
+
+function bytesToHex(bytes: Uint8Array): string {
+  let hex = '';
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
+  return hex;
+}
+
 const RFC822_NAME = 0x81;
 const KEY_USAGE = '2.5.29.15';
+const SUBJECT_KEY_ID = '2.5.29.14';
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const ISSUER_ALT_NAME = '2.5.29.18';
 const EXTENDED_KEY_USAGE = '2.5.29.37';
@@ -168,6 +195,13 @@ export function alternativeEmails(fields: X509Fields, of: 'subject' | 'issuer'):
   return names
     .filter(({ tag }) => tag === RFC822_NAME)
     .flatMap(({ start, end }) => readAsn1Text(0x16, value!.subarray(start, end)) ?? []);
+}
+
+/** The identifier of a certificate's own key, by which lists name their signer. */
+export function ownKeyId(fields: X509Fields): Uint8Array | undefined {
+  const value = fields.extensions.find(({ oid }) => oid === SUBJECT_KEY_ID)?.value;
+  const id = value && element(value, 0, value.length, OCTET_STRING);
+  return id && value.subarray(id.start, id.end);
 }
 
 /** The name whose SEQUENCE starts at `start`. */
