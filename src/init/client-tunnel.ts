@@ -6,7 +6,7 @@
  * before the link, and the peer's first sign of life completes the rest (p2p.ts). A session that is closed
  * meanwhile ends the work at its next step; what is made by then stays for close() to take away.
  */
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
 import { D_PUSH, D_PUSH_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressorFor } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
@@ -322,7 +322,7 @@ export class ClientTunnel {
       items.find((item) => item.startsWith(`${name} `))?.slice(name.length + 1);
     const token = value('auth-token');
     const user = value('auth-token-user');
-    const name = user === undefined ? this.#options.authTokenUser : Buffer.from(user, 'base64').toString();
+    const name = user === undefined ? this.#options.authTokenUser : textOfBytes(Buffer.from(user, 'base64'));
     if (token !== undefined) this.#userPass.setToken(token, name);
   }
 

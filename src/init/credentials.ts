@@ -7,7 +7,7 @@
  *   dynamic challenge : CRV1::state id::answer, under the name that came with the challenge
  */
 import { readFileSync } from 'node:fs';
-import { errnoLine, type Logger, OpenVpnError } from '../base/base.ts';
+import { bytesOfText, errnoLine, type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
@@ -170,7 +170,7 @@ export async function readLogin(
 }
 
 function scrv1(password: string, answer: string): string {
-  const [first, second] = [password, answer].map((text) => Buffer.from(text).toString('base64'));
+  const [first, second] = [password, answer].map((text) => Buffer.from(bytesOfText(text)).toString('base64'));
   return `SCRV1:${first}:${second}`;
 }
 
@@ -178,7 +178,7 @@ function scrv1(password: string, answer: string): string {
 function readChallenge(text: string): Challenge | undefined {
   const [kind, flags, stateId, user, ...rest] = text.split(':');
   if (kind !== 'CRV1' || flags === undefined || stateId === undefined || user === undefined) return undefined;
-  const username = Buffer.from(user, 'base64').toString('utf8');
+  const username = textOfBytes(Buffer.from(user, 'base64'));
   return { echo: flags.includes('E'), stateId, username: printable(username), text: rest.join(':') };
 }
 
@@ -187,7 +187,7 @@ function readLines(source: Exclude<Options['authUserPass'], 'prompt' | undefined
   if (path === 'stdin') return [];
   let text: string;
   try {
-    text = source.kind === 'inline' ? source.text : readFileSync(source.path, 'utf8');
+    text = source.kind === 'inline' ? source.text : textOfBytes(readFileSync(source.path));
   } catch (cause) {
     throw failure(errnoLine(`Error opening '${label}' auth file: ${path}`, cause), cause);
   }

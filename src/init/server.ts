@@ -3,8 +3,7 @@
  * routes, sockets, MultiServer; then status files and statistics until a signal comes.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { bytesOfText, type Logger, OpenVpnError, OptionsError, textOfBytes } from '../base/base.ts';
 import { D_RESTART, M_INFO } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
@@ -263,13 +262,20 @@ function clientFiles(options: Options): ClientFiles | undefined {
   return {
     async read(commonName) {
       for (const name of options.ccdExclusive ? [commonName] : [commonName, 'DEFAULT']) {
-        const clean = name.replace(/[^A-Za-z0-9_\-@.]/g, '_');
-        if (clean === '' || clean === '.' || clean === '..') continue;
-        const label = join(dir, clean);
-        const text = await readFile(label, 'utf8').catch(() => undefined);
-        if (text !== undefined) return { label, text };
+        const clean = fileNameOf(name);
+        if (clean === undefined) continue;
+        const label = `${dir}/${clean}`;
+        const bytes = await readFile(Buffer.from(bytesOfText(label))).catch(() => undefined);
+        if (bytes) return { label, text: textOfBytes(bytes) };
       }
       return undefined;
     },
   };
+}
+
+/** A name of a client as that of a file (2.x platform_gen_path()): each has its own, but for slashes. */
+export function fileNameOf(name: string): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  const clean = name.replace(/[\x00-\x1f\x7f/]/g, '_');
+  return ['', '.', '..'].includes(clean) ? undefined : clean;
 }

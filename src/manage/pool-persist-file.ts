@@ -4,7 +4,7 @@
  * place. What it says is in pool-persist.ts.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { errnoLine, type Logger } from '../base/base.ts';
+import { bytesOfText, errnoLine, type Logger, textOfBytes } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 import { formatPoolPersist, type PoolPersistEntry, parsePoolPersist } from './pool-persist.ts';
 
@@ -61,7 +61,7 @@ class OpenFile implements PoolPersistFile {
   write(entries: readonly PoolPersistEntry[]): void {
     const text = formatPoolPersist(entries);
     if (this.#fd === undefined || !this.#writable || text === this.#text) return;
-    const bytes = Buffer.from(text);
+    const bytes = bytesOfText(text);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at, bytes.length - at, at);
       ftruncateSync(this.#fd, bytes.length);
@@ -85,5 +85,5 @@ function readAll(fd: number): string {
     if (count === 0) break;
     length += count;
   }
-  return bytes.toString('utf8', 0, length);
+  return textOfBytes(bytes.subarray(0, length));
 }

@@ -5,7 +5,7 @@
  * any time. It stays as it is at exit.
  */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { errnoLine, type Logger } from '../base/base.ts';
+import { bytesOfText, errnoLine, type Logger } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 
 export interface StatusWriter {
@@ -35,7 +35,7 @@ class StatusFile implements StatusWriter {
 
   write(lines: readonly string[]): boolean {
     if (this.#fd === undefined) return false;
-    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+    const bytes = bytesOfText(lines.map((line) => `${line}\n`).join(''));
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at, bytes.length - at, at);
       ftruncateSync(this.#fd, bytes.length);

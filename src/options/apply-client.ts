@@ -1,4 +1,5 @@
 /** Actions of client options (2.x options.c): remotes, timeouts, logging of echo, log files. */
+import { textOfBytes } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
 import { type Apply, positiveAtoi } from './option-row.ts';
 import { parseProto } from './proto.ts';
@@ -39,8 +40,8 @@ export function logTo(append: boolean): Apply {
   };
 }
 
-/** UTF-8 text of a base64 word, or undefined when it isn't base64. */
+/** Text of a base64 word, or undefined when it isn't base64. */
 export function decodeBase64(encoded: string): string | undefined {
   if (encoded.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return undefined;
-  return new TextDecoder().decode(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
+  return textOfBytes(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
 }

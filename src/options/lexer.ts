@@ -8,6 +8,8 @@
  * Latin-1 first, so that the limits count bytes, and decode tokens with decodeToken().
  */
 
+import { bytesOfText, textOfBytes } from '../base/base.ts';
+
 /** Tokens a line can have, the option word included; the rest of the line is ignored. */
 export const MAX_PARMS = 16;
 /** Longest token in bytes, and the line buffer of 2.x. Both chosen by 2.x. */
@@ -70,15 +72,15 @@ export function isSpace(char: string): boolean {
   return char === ' ' || (char >= '\t' && char <= '\r') || char === '\0';
 }
 
-/** UTF-8 text of a token whose characters are bytes; bytes that aren't UTF-8 become U+FFFD. */
+/** Text of a token whose characters are bytes, see base/byte-text.ts. */
 export function decodeToken(token: string): string {
   if (!/[\x80-\xff]/.test(token)) return token;
-  return new TextDecoder().decode(Uint8Array.from(token, (char) => char.charCodeAt(0)));
+  return textOfBytes(Uint8Array.from(token, (char) => char.charCodeAt(0)));
 }
 
-/** One character per byte of the UTF-8 form of `text`. */
+/** One character per byte of `text`. */
 export function encodeText(text: string): string {
-  const bytes = new TextEncoder().encode(text);
+  const bytes = bytesOfText(text);
   return bytes.length === text.length ? text : bytesToLatin1(bytes);
 }
 

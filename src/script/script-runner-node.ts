@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { splitCommand } from '../options/options.ts';
+import { startable } from './raw-bytes-node.ts';
 import type { ScriptLimits, ScriptResult, ScriptRunner } from './script.ts';
 
 export interface ScriptRunnerOptions {
@@ -152,7 +153,10 @@ function runProgram(
     // A name without a slash would be looked up along PATH; execve() takes it from the current directory.
     const path = program.includes('/') ? program : `./${program}`;
     try {
-      const child = spawn(path, args, { argv0: program, env: { ...env }, stdio, shell: false });
+      const start = startable({ path, args, env });
+      // A shell on the way has its own name.
+      const argv0 = start.path === path ? { argv0: program } : {};
+      const child = spawn(start.path, start.args, { ...argv0, env: { ...start.env }, stdio, shell: false });
       children.add(child);
       child.on('error', (error: NodeJS.ErrnoException) => {
         // Also what kill() may say of a child that runs on; its end is still to come then.

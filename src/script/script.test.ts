@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MemoryLogger } from '../base/base.ts';
+import { MemoryLogger, textOfBytes } from '../base/base.ts';
 import { EnvSet, type HookCommands, ScriptHooks } from './script.ts';
 import { createScriptRunner } from './script-runner-node.ts';
 
@@ -59,6 +59,22 @@ describe('EnvSet', () => {
 });
 
 describe('the runner', () => {
+  it('hands bytes on that are no UTF-8', async () => {
+    const raw = textOfBytes(Uint8Array.of(0x6a, 0xf6, 0x72, 0x67, 0x20, 0x25));
+    const path = script(
+      `#!/bin/sh\n{ printf '%s' "$1|$2|$username|" | od -An -tx1 -v; tr '\\0' '\\n' < /proc/self/environ; } > ${out()}\n`,
+    );
+    await createScriptRunner().run(path, [raw, 'two words'], { username: raw, other: 'ü' });
+    const [bytes, ...variables] = readFileSync(out(), 'latin1').trimEnd().split('\n').reduce<string[]>(
+      (all, line) => (line.startsWith(' ') ? [`${all[0] ?? ''}${line}`, ...all.slice(1)] : [...all, line]),
+      [],
+    );
+    const word = '6a f6 72 67 20 25';
+    expect(bytes!.trim()).toBe(`${word} 7c 74 77 6f 20 77 6f 72 64 73 7c ${word} 7c`);
+    const names = variables.map((line) => line.split('=')[0]).filter((name) => !['PWD', '_'].includes(name!));
+    expect(names.sort()).toEqual(['other', 'username']);
+  });
+
   it('gives exactly our environment and all arguments', async () => {
     const path = script(
       `#!/bin/sh\nenv -i >/dev/null; { echo "$#|$1|$2|$3"; tr '\\0' '\\n' < /proc/self/environ; } > ${out()}\n`,

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoLine, type Logger } from '../base/base.ts';
+import { bytesOfText, errnoLine, type Logger, textOfBytes } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 
 /** Most bytes read back from a file that a script wrote. */
@@ -25,7 +25,7 @@ export async function createTempFile(
     try {
       const file = await open(path, 'wx', 0o600);
       try {
-        if (content.length > 0) await file.writeFile(content);
+        if (content.length > 0) await file.writeFile(typeof content === 'string' ? bytesOfText(content) : content);
       } finally {
         await file.close();
       }
@@ -43,7 +43,7 @@ export async function createTempFile(
 /** The file's text, cut at 1 MiB; undefined when it can't be read. */
 export async function readTextFile(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path)).subarray(0, MAX_ANSWER_BYTES).toString('utf8');
+    return textOfBytes((await readFile(path)).subarray(0, MAX_ANSWER_BYTES));
   } catch {
     return undefined; // a script may remove its own answer file
   }

@@ -3,6 +3,7 @@
  * httpdigest.c; RFC 2617 with qop=auth). Pure.
  */
 import { createHash } from 'node:crypto';
+import { bytesOfText } from '../base/base.ts';
 
 export type HttpAuthMethod = 'basic' | 'digest' | 'ntlm';
 
@@ -48,7 +49,7 @@ export function challengeParameter(text: string, name: string): string | undefin
 }
 
 export function basicAuthorization({ username, password }: ProxyCredentials): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  return `Basic ${Buffer.from(bytesOfText(`${username}:${password}`)).toString('base64')}`;
 }
 
 export interface DigestRequest {

@@ -6,7 +6,7 @@
  *   request    05 cmd 00 atyp address port      answer 05 status 00 atyp address port
  *   datagram   00 00 frag atyp(01) ip[4] port[2] || packet, both ways
  */
-import { ADDRESS_WORDS, formatIp, type LinkAddress, type PacketBatch } from '../base/base.ts';
+import { ADDRESS_WORDS, bytesOfText, formatIp, type LinkAddress, type PacketBatch } from '../base/base.ts';
 import type { Answer } from './http-message.ts';
 
 export const SOCKS_UDP_HEAD_BYTES = 10;
@@ -32,8 +32,8 @@ export function socksGreeting(method: number): Uint8Array {
 
 /** undefined when user or password are too long to be sent. */
 export function socksLogin(username: string, password: string): Buffer | undefined {
-  const user = Buffer.from(username);
-  const secret = Buffer.from(password);
+  const user = Buffer.from(bytesOfText(username));
+  const secret = Buffer.from(bytesOfText(password));
   if (user.length > MAX_LOGIN_BYTES || secret.length > MAX_LOGIN_BYTES) return undefined;
   return Buffer.concat([Buffer.of(1, user.length), user, Buffer.of(secret.length), secret]);
 }

@@ -9,7 +9,7 @@
  * Session id and initial time stay for the life of a login; `time` moves with every renewal. A token whose
  * HMAC holds for the empty name only says nothing about who sends it.
  */
-import { CryptoError } from '../base/base.ts';
+import { bytesOfText, CryptoError } from '../base/base.ts';
 import { type CryptoBackend, PEM_KEY_BYTES } from '../crypto/crypto.ts';
 
 const PREFIX = 'SESS_ID_AT_';
@@ -120,7 +120,7 @@ export class AuthTokens {
   }
 
   #mac(username: string, signed: Uint8Array): Uint8Array {
-    const name = new TextEncoder().encode(username);
+    const name = bytesOfText(username);
     return this.#options.crypto.hmac('SHA256', this.#key, name, signed);
   }
 }

@@ -10,6 +10,7 @@
  * passed. While plaintext can't be taken yet, reading from the peer stops, which the receive window
  * turns into back-pressure: memory stays bounded.
  */
+import { bytesOfText } from '../base/base.ts';
 import {
   D_CRYPT_ERRORS,
   D_PUSH,
@@ -520,7 +521,7 @@ export class KeyState {
   }
 
   #writeMessage(text: string): void {
-    const bytes = new TextEncoder().encode(`${text}\0`);
+    const bytes = bytesOfText(`${text}\0`);
     this.#ssl.writePlaintext(bytes);
     bytes.fill(0);
   }

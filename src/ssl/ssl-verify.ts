@@ -3,7 +3,7 @@
  * verify_peer_cert(); ssl_verify_openssl.c): fingerprints, key usage, names. Order, log lines and
  * levels are 2.x's. Pure: the walk over the chain, which may wait for scripts, is in chain-check.ts.
  */
-import type { Logger } from '../base/base.ts';
+import { bytesOfText, type Logger } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { replaceControlCharacters } from './key-method-2.ts';
 import { fieldsOf } from './peer-fields.ts';
@@ -230,5 +230,5 @@ function hex4(value: number): string {
 }
 
 function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return bytesOfText(text).length;
 }

@@ -3,6 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  BMP_STRING,
+  CN,
+  makeCertificate,
+  PRINTABLE_STRING,
+  rdn,
+  T61_STRING,
+  UNIVERSAL_STRING,
+  UTF8_STRING,
+} from '../../test-kit/odd-certificates.ts';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import {
   alternativeEmails,
@@ -32,6 +42,40 @@ beforeAll(() => {
   der = new X509Certificate(pem).raw;
 });
 afterAll(() => pki.close());
+
+/** What ASN1_STRING_to_UTF8() makes of a common name, and what 2.x's log shows of it. */
+describe('a name', () => {
+  const read = (tag: number, value: Uint8Array | string) => {
+    const { subject } = readCertificate(makeCertificate({ subject: [rdn(CN, tag, value)] }).der)!;
+    return [nameField(subject, 'CN'), nameText(subject)];
+  };
+
+  it.each([
+    ['keeps a byte order mark', UTF8_STRING, '\ufeffadmin', '\ufeffadmin'],
+    ['is UTF-8', UTF8_STRING, 'Jörg \u{1f600}', 'Jörg \u{1f600}'],
+    ['of T61 is Latin-1', T61_STRING, Buffer.of(0x4a, 0xf6), 'Jö'],
+    ['is a BMPString', BMP_STRING, Buffer.of(0, 0x4a, 0x4e, 0x2d), 'J中'],
+    ['is a UniversalString', UNIVERSAL_STRING, Buffer.of(0, 1, 0xf6, 0), '\u{1f600}'],
+    ['is a PrintableString', PRINTABLE_STRING, 'Joe', 'Joe'],
+  ])('%s', (_what, tag, value, text) => {
+    expect(read(tag, value)).toEqual([text, `CN=${text}`]);
+  });
+
+  it.each([
+    ['bad UTF-8', UTF8_STRING, Buffer.of(0x4a, 0xf6), 'CN=J\udcf6'],
+    ['an overlong slash', UTF8_STRING, Buffer.of(0xc0, 0xaf), 'CN=\udcc0\udcaf'],
+    ['half a surrogate pair', BMP_STRING, Buffer.of(0xd8, 0x3d), 'CN='],
+    ['a surrogate pair', BMP_STRING, Buffer.of(0xd8, 0x3d, 0xde, 0), undefined],
+    ['half a character', BMP_STRING, Buffer.of(0, 0x4a, 0), undefined],
+    ['a character beyond Unicode', UNIVERSAL_STRING, Buffer.of(0, 0x11, 0, 0), undefined],
+    ['a NUL', UTF8_STRING, 'admin\0.example', 'CN=admin\\00.example'],
+    ['bytes that are no text', 0x04, 'admin', 'CN=admin'],
+  ])('can not be used with %s', (_what, tag, value, shown) => {
+    const [name, text] = read(tag, value);
+    expect(name).toBeUndefined();
+    if (shown !== undefined) expect(text).toBe(shown);
+  });
+});
 
 describe('certificate fields', () => {
   it('agree with openssl on the one-line subject', () => {
