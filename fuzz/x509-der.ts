@@ -2,7 +2,13 @@
  * Fuzz entry: any bytes as a DER certificate, the first thing that a stranger's TLS handshake makes us parse.
  * What is read lies within the input and can be printed; the same bytes read the same.
  */
-import { extendedKeyUsageName, nameText, readCertificate, serialText, signatureName } from '../src/ssl/x509-der.ts';
+import {
+  extendedKeyUsageName,
+  nameText,
+  readCertificate,
+  serialText,
+  signatureName,
+} from '../src/ssl/x509-der.ts';
 
 /** A self-signed certificate with names in UTF-8, all key usages and alternative names that are read. */
 const CERTIFICATE = [

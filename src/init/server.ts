@@ -2,18 +2,18 @@
  * A server from configuration to the end (2.x tunnel_server() of multi.c, init_instance()): device,
  * routes, sockets, MultiServer; then status files and statistics until a signal comes.
  */
-import { readFile } from 'node:fs/promises';
-import { bytesOfText, type Logger, OpenVpnError, OptionsError, textOfBytes } from '../base/base.ts';
+import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { D_RESTART, M_INFO } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import { type ServerStatus, serverStatusLines } from '../manage/manage.ts';
-import { type ClientFiles, type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
+import { type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
 import type { PortShare } from '../socket/socket.ts';
+import { clientFiles } from './client-files.ts';
 import { restartPauseSec } from './connection-list.ts';
 import { AskAborted } from './console.ts';
 import { frameLines, frameOptions, maxPacketBytes } from './frame-setup.ts';
@@ -253,29 +253,4 @@ class Server implements ServerHandle {
   #writePersisted(): void {
     if (this.#multi) this.#keep.pool?.write([...this.#multi.plan.remembered()]);
   }
-}
-
-/** Files of --client-config-dir, read anew for every connection. */
-function clientFiles(options: Options): ClientFiles | undefined {
-  const dir = options.clientConfigDir;
-  if (dir === undefined) return undefined;
-  return {
-    async read(commonName) {
-      for (const name of options.ccdExclusive ? [commonName] : [commonName, 'DEFAULT']) {
-        const clean = fileNameOf(name);
-        if (clean === undefined) continue;
-        const label = `${dir}/${clean}`;
-        const bytes = await readFile(Buffer.from(bytesOfText(label))).catch(() => undefined);
-        if (bytes) return { label, text: textOfBytes(bytes) };
-      }
-      return undefined;
-    },
-  };
-}
-
-/** A name of a client as that of a file (2.x platform_gen_path()): each has its own, but for slashes. */
-export function fileNameOf(name: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  const clean = name.replace(/[\x00-\x1f\x7f/]/g, '_');
-  return ['', '.', '..'].includes(clean) ? undefined : clean;
 }

@@ -65,12 +65,11 @@ describe('the runner', () => {
       `#!/bin/sh\n{ printf '%s' "$1|$2|$username|" | od -An -tx1 -v; tr '\\0' '\\n' < /proc/self/environ; } > ${out()}\n`,
     );
     await createScriptRunner().run(path, [raw, 'two words'], { username: raw, other: 'ü' });
-    const [bytes, ...variables] = readFileSync(out(), 'latin1').trimEnd().split('\n').reduce<string[]>(
-      (all, line) => (line.startsWith(' ') ? [`${all[0] ?? ''}${line}`, ...all.slice(1)] : [...all, line]),
-      [],
-    );
+    const lines = readFileSync(out(), 'latin1').trimEnd().split('\n');
+    const bytes = lines.filter((line) => line.startsWith(' ')).join('');
+    const variables = lines.filter((line) => !line.startsWith(' '));
     const word = '6a f6 72 67 20 25';
-    expect(bytes!.trim()).toBe(`${word} 7c 74 77 6f 20 77 6f 72 64 73 7c ${word} 7c`);
+    expect(bytes.trim()).toBe(`${word} 7c 74 77 6f 20 77 6f 72 64 73 7c ${word} 7c`);
     const names = variables.map((line) => line.split('=')[0]).filter((name) => !['PWD', '_'].includes(name!));
     expect(names.sort()).toEqual(['other', 'username']);
   });

@@ -25,7 +25,8 @@ export async function createTempFile(
     try {
       const file = await open(path, 'wx', 0o600);
       try {
-        if (content.length > 0) await file.writeFile(typeof content === 'string' ? bytesOfText(content) : content);
+        if (content.length > 0)
+          await file.writeFile(typeof content === 'string' ? bytesOfText(content) : content);
       } finally {
         await file.close();
       }
