@@ -21,7 +21,6 @@ export const UNIVERSAL_STRING = 0x1c;
 export const BMP_STRING = 0x1e;
 /** Content of the OID of commonName, 2.5.4.3. */
 export const CN = Buffer.of(0x55, 0x04, 0x03);
-export const ORGANIZATION = Buffer.of(0x55, 0x04, 0x0a);
 export const SUBJECT_ALT_NAME = Buffer.of(0x55, 0x1d, 0x11);
 
 /** An RDN of one attribute. */

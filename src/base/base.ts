@@ -19,7 +19,7 @@ export {
   sameAddressWords,
 } from './address.ts';
 export { AddressMap } from './address-map.ts';
-export { bytesOfText, cutText, hasOtherBytes, textOfBytes } from './byte-text.ts';
+export { bytesOfText, hasOtherBytes, textOfBytes } from './byte-text.ts';
 export { type Clock, ManualClock } from './clock.ts';
 export { errnoLine, errnoText } from './errno-text.ts';
 export {
