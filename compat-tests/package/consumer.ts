@@ -19,6 +19,8 @@ export interface Ended {
 
 export class Consumer {
   readonly folder = mkdtempSync(join(tmpdir(), 'ovt-package-'));
+  /** A folder without the package, not below the other one. */
+  readonly alone = mkdtempSync(join(tmpdir(), 'ovt-alone-'));
   /** Names of the archive's files. */
   readonly files: readonly string[];
   readonly #archive: string;
@@ -98,7 +100,7 @@ export class Consumer {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const folder of [this.folder, this.alone]) rmSync(folder, { recursive: true, force: true });
   }
 }
 

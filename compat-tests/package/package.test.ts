@@ -129,8 +129,7 @@ describe('other ways of loading it', () => {
   );
 
   it('says where a bundle alone looks for the addon, and works without', async () => {
-    const alone = new URL(`file://${consumer.folder}-alone/`).pathname;
-    const file = await bundle('esm', alone);
+    const file = await bundle('esm', consumer.alone);
     const texts = ['server.conf', 'client.ovpn'].map((name) => join(consumer.folder, name));
     const { status, output } = await consumer.run('node', [file, ...texts]);
     expect(status, output).toBe(0);
