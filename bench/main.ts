@@ -25,9 +25,11 @@ import {
   type BenchResults,
   benchTables,
   type ClientsPair,
+  type RoutesPair,
   type StartUps,
   type ThroughputSeries,
 } from './report.ts';
+import { measureRoutes } from './routes.ts';
 import type { Contender } from './setting.ts';
 import { measureStartUp } from './start-up.ts';
 import { measureThroughput, type ThroughputOptions } from './throughput.ts';
@@ -35,7 +37,7 @@ import { measureThroughput, type ThroughputOptions } from './throughput.ts';
 const USAGE = `usage: npm run bench -- [options]
   --peer PATH      reference program (default /usr/sbin/openvpn)
   --ours PATH      program under test (default bin/openvpn)
-  --only PART      throughput, clients, start or hostile (may be given more than once; default all)
+  --only PART      throughput, clients, start, hostile or routes (may be given more than once; default all)
   --pairs N        pairs of runs (default 3)
   --seconds N      length of each iperf3 run (default 5)
   --split          also with a veth that splits UDP super-packets as a network card does
@@ -49,6 +51,7 @@ const USAGE = `usage: npm run bench -- [options]
   --wrap NAME      hostile: none, tls-auth, tls-crypt or tls-crypt-v2 (may be given more than once; default all)
   --family N       hostile: 4 or 6 (default both)
   --rate N         hostile: bad packets a second (default 10000)
+  --routes N       routes of one client (default 2000)
 `;
 
 const OPTIONS = {
@@ -68,6 +71,7 @@ const OPTIONS = {
   wrap: { type: 'string', multiple: true },
   family: { type: 'string', multiple: true },
   rate: { type: 'string', default: '10000' },
+  routes: { type: 'string', default: '2000' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -101,7 +105,7 @@ function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
     if (values.help) throw new Error('');
-    const { pairs, seconds, clients, starts, rate } = values;
+    const { pairs, seconds, clients, starts, rate, routes } = values;
     return {
       ...values,
       pairs: Number(pairs),
@@ -109,6 +113,7 @@ function readOptions() {
       clients: Number(clients),
       starts: Number(starts),
       rate: Number(rate),
+      routes: Number(routes),
     };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}`);
@@ -130,8 +135,9 @@ async function measure(options: Options): Promise<BenchResults> {
       startUp: wants('start') ? await compareStartUp(first, second, options.starts) : undefined,
     });
   }
+  const routes = wants('routes') ? await compareRoutes(peer, ours, options) : [];
   const hostile = wants('hostile') ? await measureStrangers(peer, ours, options) : undefined;
-  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers, hostile };
+  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers, hostile, routes };
 }
 
 /** Strangers at both servers in turn, then what they do to honest clients and to our event loop. */
@@ -182,6 +188,23 @@ async function compareClients(first: Contender, second: Contender, client: Conte
     tell(
       `clients: ${pair.map((run) => `all up after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
     );
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** Two clients in turn, with the same server. */
+async function compareRoutes(peer: Contender, ours: Contender, options: Options): Promise<RoutesPair[]> {
+  const pairs: RoutesPair[] = [];
+  for (let i = 0; i < options.pairs; i++) {
+    const pair = [
+      await measureRoutes(peer, peer, options.routes),
+      await measureRoutes(ours, peer, options.routes),
+    ] as const;
+    const text = pair.map(
+      (run) => `${run.upMs.toFixed(0)} ms up, ${run.downMs.toFixed(0)} ms down (${run.client})`,
+    );
+    tell(`routes: ${text.join(', ')}`);
     pairs.push(pair);
   }
   return pairs;

@@ -1,6 +1,7 @@
 /** The bench's results as Markdown tables: medians, and ratios pair by pair. */
 import { type HostileResults, hostileTables } from './hostile-report.ts';
 import type { ManyClientsRun } from './many-clients.ts';
+import type { RoutesRun } from './routes.ts';
 import { median } from './setting.ts';
 import { row, rule } from './table.ts';
 import type { Flow, ThroughputRun } from './throughput.ts';
@@ -16,7 +17,11 @@ export interface BenchResults {
     readonly startUp: StartUps | undefined;
   }[];
   readonly hostile?: HostileResults | undefined;
+  /** Peer and ours in turn. */
+  readonly routes: readonly RoutesPair[];
 }
+
+export type RoutesPair = readonly [RoutesRun, RoutesRun];
 
 export type ClientsPair = readonly [ManyClientsRun, ManyClientsRun];
 
@@ -41,7 +46,19 @@ export function benchTables(results: BenchResults): string {
     if (startUp) parts.push(startUpTable(startUp));
   }
   if (results.hostile) parts.push(...hostileTables(results.hostile));
+  if (results.routes.length > 0) parts.push(routesTable(results.routes));
   return parts.join('\n\n');
+}
+
+function routesTable(pairs: readonly RoutesPair[]): string {
+  const rows = ([0, 1] as const).map((which) => {
+    const of = (value: (run: RoutesRun) => number) =>
+      median(pairs.map((pair) => value(pair[which]))).toFixed(0);
+    return row([pairs[0]![which].client, of((run) => run.upMs), of((run) => run.downMs)]);
+  });
+  const head = ['client', 'up, ms', 'down, ms'];
+  const title = `${pairs[0]![0].routes} routes (medians of ${pairs.length})`;
+  return [title, '', row(head), rule(head.length), ...rows].join('\n');
 }
 
 function throughputTable({ title, pairs }: ThroughputSeries): string {

@@ -12,7 +12,7 @@ import {
   type TunnelOptions,
   tunnelFiles,
 } from '../compat-tests/config.ts';
-import { createNetwork, type TestNetwork } from '../test-kit/netns.ts';
+import { createNetwork, ip, type TestNetwork } from '../test-kit/netns.ts';
 import { pkiFor } from '../test-kit/pki.ts';
 import { Program } from '../test-kit/process.ts';
 import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
@@ -109,6 +109,12 @@ export class Setting {
     const program = new Program({ name: argv[0]!, argv, ns });
     this.#programs.push(program);
     return program;
+  }
+
+  /** The client's routes into 172.16.0.0/12. */
+  routes(): string[] {
+    const shown = ip(this.network.clients[0]!.ns, 'route', 'show', 'root', '172.16.0.0/12');
+    return shown.split('\n').filter((line) => line !== '');
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import { performance } from 'node:perf_hooks';
 import { formatIp, type Logger, parseIpBytes, TunError } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import type { NativeAddon, NativeNetlink } from '../native/native.ts';
+import { ipv4ToNumber } from './ipv4-math.ts';
 import { any, interfaceAddresses, lines, version } from './networking-lines.ts';
 import type { Gateway, InterfaceAddress, NetworkConfig, RouteEntry } from './route.ts';
 import {
@@ -36,6 +37,7 @@ const REPLY_BYTES = 64 * 1024;
 const EEXIST = 17;
 const ENXIO = 6;
 const EPROTO = 71;
+const MALFORMED: RtnetlinkReply = { kind: 'malformed' };
 
 export function createNetlink(options: NetlinkOptions): NetworkConfig {
   return new Netlink(options);
@@ -49,6 +51,8 @@ class Netlink implements NetworkConfig {
   readonly #reply = new Uint8Array(REPLY_BYTES);
   /** When work began in this turn of the loop. */
   #turnBegan: number | undefined;
+  /** Kept until the end of the turn. */
+  #socket: NativeNetlink | undefined;
   /** The next turn, while calls wait for it. */
   #nextTurn: Promise<void> | undefined;
 
@@ -150,6 +154,7 @@ class Netlink implements NetworkConfig {
       this.#turnBegan = now;
       setImmediate(() => {
         this.#turnBegan = undefined;
+        this.#close();
       });
     } else if (now - this.#turnBegan > TURN_MS) {
       this.#nextTurn = new Promise((resolve) => {
@@ -219,25 +224,43 @@ class Netlink implements NetworkConfig {
    * logged here.
    */
   #exchange(message: Uint8Array, handle: (reply: RtnetlinkReply) => number | undefined): number {
-    const socket = this.#open();
+    const socket = this.#socket ?? this.#open();
     if (typeof socket === 'number') return socket;
-    try {
-      const failed = socket.send(message);
-      if (failed !== 0) return this.#logErrno('sitnl_send: rtnl: error on sendmsg()', failed);
-      for (;;) {
-        const size = socket.receive(this.#reply);
-        if (size === 0) return this.#logMalformed();
-        if (size < 0) return this.#logErrno('sitnl_send: rtnl: error on recvmsg()', -size);
-        for (const reply of readReplies(this.#reply.subarray(0, size))) {
-          if (reply.kind === 'refused') return this.#logRefusal(reply.errno);
-          if (reply.kind === 'malformed') return this.#logMalformed();
-          const result = handle(reply);
-          if (result !== undefined) return result;
-        }
-      }
-    } finally {
+    // Only a socket whose answers were all read can serve again.
+    this.#socket = undefined;
+    const failed = socket.send(message);
+    if (failed !== 0) {
       socket.close();
+      return this.#logErrno('sitnl_send: rtnl: error on sendmsg()', failed);
     }
+    const { result, whole } = this.#read(socket, handle);
+    if (whole) this.#socket = socket;
+    else socket.close();
+    return result;
+  }
+
+  /** `whole`: nothing more is to come. */
+  #read(
+    socket: NativeNetlink,
+    handle: (reply: RtnetlinkReply) => number | undefined,
+  ): { result: number; whole: boolean } {
+    for (;;) {
+      const size = socket.receive(this.#reply);
+      if (size < 0) {
+        return { result: this.#logErrno('sitnl_send: rtnl: error on recvmsg()', -size), whole: false };
+      }
+      for (const reply of size > 0 ? readReplies(this.#reply.subarray(0, size)) : [MALFORMED]) {
+        if (reply.kind === 'refused') return { result: this.#logRefusal(reply.errno), whole: true };
+        if (reply.kind === 'malformed') return { result: this.#logMalformed(), whole: false };
+        const result = handle(reply);
+        if (result !== undefined) return { result, whole: reply.kind === 'done' };
+      }
+    }
+  }
+
+  #close(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   #open(): NativeNetlink | number {
@@ -279,6 +302,8 @@ class Netlink implements NetworkConfig {
 }
 
 function bytesOf(address: string): Uint8Array {
+  const ipv4 = ipv4ToNumber(address);
+  if (ipv4 !== undefined) return Uint8Array.of(ipv4 >>> 24, ipv4 >>> 16, ipv4 >>> 8, ipv4);
   const bytes = parseIpBytes(address);
   if (bytes === undefined) throw new TunError(`not an address: ${address}`);
   return bytes;

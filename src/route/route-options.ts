@@ -117,7 +117,7 @@ async function addressesOf(
   resolve: Resolve,
   log: Logger,
 ): Promise<readonly string[]> {
-  if (parseIp(text)?.family === 4) return [text];
+  if (ipv4ToNumber(text) !== undefined) return [text];
   const known: Record<string, [string | undefined, string]> = {
     vpn_gateway: [special.vpnGateway, 'vpn_gateway undefined'],
     net_gateway: [special.netGateway, 'net_gateway undefined -- unable to get default gateway from system'],
