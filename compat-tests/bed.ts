@@ -53,6 +53,8 @@ export interface StartOptions {
   readonly terminal?: boolean;
   /** What a shell does on that terminal afterwards. */
   readonly afterwards?: string;
+  /** A program that is given the whole command and starts it. */
+  readonly through?: string;
   /** Further variables of the program's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -202,7 +204,8 @@ export class Bed {
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */
   launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
-    const plain = this.#command(role, lines);
+    const command = this.#command(role, lines);
+    const plain = options.through === undefined ? command : [options.through, ...command];
     const words = [plain.join(' '), options.afterwards].filter(Boolean).join('; ');
     const argv = options.terminal ? ['script', '-qefc', words, '/dev/null'] : plain;
     const program = new Program({

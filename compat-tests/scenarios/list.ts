@@ -17,6 +17,7 @@ import { limits } from './limits.ts';
 import { links } from './links.ts';
 import { loginOptions } from './login-options.ts';
 import { logins } from './logins.ts';
+import { networkConfig } from './network-config.ts';
 import { oldCiphers } from './old-ciphers.ts';
 import { openvpn3 } from './openvpn3.ts';
 import { openvpn3Logins } from './openvpn3-logins.ts';
@@ -54,7 +55,10 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Connection lists', waiting(connections)],
   ['HTTP and SOCKS proxies', [...proxies, ...proxyTalks]],
   ['Dual stack and port-share', withOpenvpn3(sockets, /cannot be bound/)],
-  ['Routes, client-config-dir, client-to-client', withOpenvpn3(routing, /^max-clients/)],
+  [
+    'Routes, client-config-dir, client-to-client',
+    [...withOpenvpn3(routing, /^max-clients/), ...networkConfig],
+  ],
   [
     'Compression framing',
     withOpenvpn3(compression, /^comp-lzo no|^comp-lzo yes pushed|^compress$|not allow/),
