@@ -22,8 +22,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     argv,
     signals,
     version: versionInfo(),
-    print: (text) => process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
+    print: (text) => process.stdout.write(withEnd(text)),
+    printError: (text) => process.stderr.write(withEnd(text)),
   });
+}
+
+function withEnd(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`;
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -30,9 +30,10 @@ export const askOnTerminal: Ask = async (prompt, echo, signal) => {
   const terminal = openTerminal(prompt);
   const { input, output } = terminal;
   const raw = !echo && input instanceof ReadStream;
-  writeSync(output, prompt);
   try {
+    // First, so that nothing of a quick answer shows.
     if (raw) input.setRawMode(true);
+    writeSync(output, prompt);
     return await readLine(input, raw, signal);
   } finally {
     if (raw) {

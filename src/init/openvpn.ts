@@ -45,6 +45,8 @@ export interface Program {
   readonly version: VersionInfo;
   /** Plain text on standard output: help, version, usage errors. */
   readonly print: (text: string) => void;
+  /** Plain text on standard error (--errors-to-stderr); print() serves where there is none. */
+  readonly printError?: (text: string) => void;
   /** Any provider may be replaced. */
   readonly providers?: Partial<Providers>;
 }
@@ -95,7 +97,7 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
     // What was said and set before the bad option holds all the same.
     setUpLog(log, options);
     for (const line of messages) writeEarly(program, log, line);
-    printOptionsError(program, log, error);
+    printOptionsError(options.errorsToStderr ? toStderr(program) : program, log, error);
     return 1;
   }
   switch (result.tool) {
@@ -224,8 +226,13 @@ function logBanner(log: RealLogger, version: VersionInfo, options: Options): voi
   for (const line of optionWarnings(options)) log.log(line.level, line.text);
 }
 
+/** What was wrong goes to standard error, what to do about it stays where it is. */
+function toStderr({ print, printError = print }: Program): Pick<Program, 'print'> {
+  return { print: (text) => (text.startsWith('Use --help') ? print(text) : printError(text)) };
+}
+
 /** Usage errors go out plain, fatal ones like run-time messages. */
-function printOptionsError(program: Program, log: RealLogger, error: OptionsError): void {
+function printOptionsError(program: Pick<Program, 'print'>, log: RealLogger, error: OptionsError): void {
   const { lines, timestamp } = formatOptionsError(error);
   for (const line of lines) {
     if (timestamp) log.log(M_NONFATAL, line);

@@ -24,7 +24,7 @@ export class SignalState {
   onStatistics: () => void = () => undefined;
   /** A signal has become the pending one, or none is pending any more. */
   onPending: (signal: PendingSignal | undefined) => void = () => undefined;
-  /** What --remap-usr1 turns SIGUSR1 from the kernel into. */
+  /** What --remap-usr1 turns SIGUSR1 into. */
   remapUsr1: 'none' | 'SIGHUP' | 'SIGTERM' = 'none';
 
   /** Notes a signal; false when a more important one is pending. */
@@ -35,7 +35,8 @@ export class SignalState {
     }
     const effective = name === 'SIGUSR1' && this.remapUsr1 !== 'none' ? this.remapUsr1 : name;
     if (this.#pending && PRIORITY[this.#pending.name] >= PRIORITY[effective]) return false;
-    this.#pending = { name: effective, source, reason };
+    // One that was remapped counts as our own.
+    this.#pending = { name: effective, source: effective === name ? source : 'soft', reason };
     this.onPending(this.#pending);
     for (const waiter of [...this.#waiters]) waiter();
     return true;
