@@ -32,7 +32,7 @@ describe('SignalState', () => {
     signals.raise('SIGUSR2', 'hard');
     expect([asked, signals.pending]).toEqual([1, undefined]);
     signals.raise('SIGUSR1', 'hard');
-    expect(signals.pending?.name).toBe('SIGTERM');
+    expect(signals.pending).toMatchObject({ name: 'SIGTERM', source: 'soft' });
   });
 
   it('aborts connects when a signal comes, and only then', () => {
