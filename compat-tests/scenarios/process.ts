@@ -73,7 +73,10 @@ async function fewThreads(bed: Bed): Promise<void> {
   const threads = readdirSync(`/proc/${server.pid}/task`).length;
   check(threads <= MOST_THREADS, `${threads} threads`);
   await bed.stop(server);
-  check(!server.has(/external program|EAGAIN|temporarily unavailable/), `something could not be started\n${server.tail()}`);
+  check(
+    !server.has(/external program|EAGAIN|temporarily unavailable/),
+    `something could not be started\n${server.tail()}`,
+  );
 }
 
 async function noThreads(bed: Bed): Promise<void> {
