@@ -196,9 +196,7 @@ export class Scene {
   static async create(server: Contender, tunnel: TunnelOptions, probed = false): Promise<Scene> {
     const setting = await Setting.create(tunnel);
     const scene = new Scene(setting, tunnel);
-    const { network } = setting;
-    const side = network.clients[0]!;
-    ownPrefix(side.ns, PREFIXES[tunnel.family], network.server, tunnel.family === 4 ? side.ip4 : side.ip6);
+    ownPrefix(setting.network, PREFIXES[tunnel.family]);
     await scene.#startServer(server, probed);
     return scene;
   }

@@ -82,7 +82,8 @@ export class Bed {
   env: Readonly<Record<string, string>> = {};
   /** Added to the environment of the peer. */
   peerEnv: Readonly<Record<string, string>> = {};
-  #files: TunnelFiles;
+  /** Keys of both ends' wraps. */
+  readonly files: TunnelFiles;
   #programs: Programs;
   #started: { program: Program; role: Role }[] = [];
   #agents = new Map<string, Agent>();
@@ -103,7 +104,7 @@ export class Bed {
     const { kind } = programs.reference;
     const knowsV2 = kind === 'openvpn' && !isBefore(programs.reference, '2.5');
     const keyMaker = knowsV2 ? programs.peer : programs.ours;
-    this.#files = tunnelFiles(tunnel, this.dir, keyMaker);
+    this.files = tunnelFiles(tunnel, this.dir, keyMaker);
     this.network = createNetwork(clients);
   }
 
@@ -147,7 +148,7 @@ export class Bed {
   }
 
   launchServer(extra: readonly string[] = []): Program {
-    const lines = [...serverLines(this.tunnel, this.#files, this.pki), ...extra];
+    const lines = [...serverLines(this.tunnel, this.files, this.pki), ...extra];
     return this.launch('server', this.network.server, lines);
   }
 
@@ -164,7 +165,7 @@ export class Bed {
     extra: readonly string[] = [],
   ): Promise<Program> {
     const bridge = [form, 'ifconfig-ipv6 fd00:8::1/64 fd00:8::2', 'ifconfig-ipv6-pool fd00:8::1000/64'];
-    const lines = [...serverLines(this.tunnel, this.#files, this.pki, bridge), 'ifconfig-noexec', ...extra];
+    const lines = [...serverLines(this.tunnel, this.files, this.pki, bridge), 'ifconfig-noexec', ...extra];
     const program = this.launch('server', this.network.server, lines);
     await program.waitFor(UP);
     return program;
@@ -172,7 +173,7 @@ export class Bed {
 
   /** Starts our server by the library, in the helper process of the server's namespace. */
   async startLibraryServer(extra: readonly string[] = [], usageLimit?: number): Promise<Agent> {
-    const lines = [...serverLines(this.tunnel, this.#files, this.pki), ...extra];
+    const lines = [...serverLines(this.tunnel, this.files, this.pki), ...extra];
     return this.#startLibrary(await this.serverAgent(), lines, usageLimit);
   }
 
@@ -199,7 +200,7 @@ export class Bed {
     const host = this.tunnel.family === 6 ? side.server6 : side.server4;
     const remotes = options.remote ?? [`${host} 1194`];
     const identity = this.pki[options.identity ?? 'client1'];
-    return clientLines(this.tunnel, this.#files, this.pki[options.ca ?? 'ca'], identity, remotes);
+    return clientLines(this.tunnel, this.files, this.pki[options.ca ?? 'ca'], identity, remotes);
   }
 
   /** Starts the program of `role` in `ns` with a configuration file of these lines. */

@@ -123,13 +123,34 @@ export function packetCount(ns: string, name: string): number {
   return Number(/packets (\d+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
-/** Makes every address of a prefix one of `ns`, and has `from` send its packets for it there, to `via`. */
-export function ownPrefix(ns: string, prefix: string, from: string, via: string): void {
-  const family = prefix.includes(':') ? '-6' : '-4';
+/** Makes every address of a prefix one of a client's, so that it can send from there; the server's answers reach it. */
+export function ownPrefix(network: TestNetwork, prefix: string, index = 0): void {
+  const { ns, ip4, ip6, server4, server6, device, serverDevice } = network.clients[index]!;
+  const v6 = prefix.includes(':');
+  const family = v6 ? '-6' : '-4';
   ip(ns, family, 'route', 'add', 'local', prefix, 'dev', 'lo');
+  ip(network.server, family, 'route', 'add', prefix, 'via', v6 ? ip6 : ip4);
   // IPv6 has addresses bound only that a device has, unless told otherwise.
   run('ip', ['netns', 'exec', ns, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind']);
-  ip(from, family, 'route', 'add', prefix, 'via', via);
+  // Asked for from such an address, neighbours don't answer.
+  const macs = [macOf(ns, device), macOf(network.server, serverDevice)] as const;
+  ip(ns, 'neigh', 'replace', v6 ? server6 : server4, 'lladdr', macs[1], 'dev', device, 'nud', 'permanent');
+  ip(
+    network.server,
+    'neigh',
+    'replace',
+    v6 ? ip6 : ip4,
+    'lladdr',
+    macs[0],
+    'dev',
+    serverDevice,
+    'nud',
+    'permanent',
+  );
+}
+
+function macOf(ns: string, device: string): string {
+  return /link\/ether (\S+)/.exec(ip(ns, '-o', 'link', 'show', device))?.[1] ?? '';
 }
 
 /** UDP datagrams that programs in `ns` have read from their sockets so far, and those that found no room there. */

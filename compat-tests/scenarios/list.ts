@@ -11,6 +11,7 @@ import { connections } from './connections.ts';
 import { controlChannel } from './control-channel.ts';
 import { epoch } from './epoch.ts';
 import { exitNotify } from './exit-notify.ts';
+import { flood } from './flood.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { limits } from './limits.ts';
@@ -102,7 +103,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
     })),
   ],
   ["OpenVPN 3's own ways", [...openvpn3, ...openvpn3Logins]],
-  ['Garbage and replays', withOpenvpn3(hostile)],
+  ['Garbage and replays', [...withOpenvpn3(hostile), ...flood]],
   ['Node without the addon', withoutAddon],
   ['Wrong configurations', configErrors],
 ];

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './clock.ts';
 import { createClock } from './clock-node.ts';
-import { D_HANDSHAKE, D_LINK_ERRORS, D_TLS_ERRORS, M_FATAL, M_INFO, M_NOPREFIX } from './errlevel.ts';
+import {
+  D_HANDSHAKE,
+  D_LINK_ERRORS,
+  D_TLS_ERRORS,
+  M_FATAL,
+  M_INFO,
+  M_NOPREFIX,
+  M_STRANGER,
+} from './errlevel.ts';
 import { createLog, type LogOptions } from './log-node.ts';
 import { timeText } from './time-text.ts';
 
@@ -142,6 +150,41 @@ describe('log files', () => {
     log.child(() => 'c1').log(M_INFO, 'hello');
     log.log(D_HANDSHAKE, 'not at verb 1');
     expect(seen).toEqual(['c1 hello']);
+  });
+});
+
+describe('lines that strangers cause', () => {
+  it('are written up to a hundred a second, all loggers together, and others go on', () => {
+    const clock = new ManualClock();
+    const lines: string[] = [];
+    const log = createLog({ clock, sink: (line) => lines.push(line), suppressTimestamps: true });
+    const child = log.child(() => 'client1');
+    const flood = () => {
+      let built = 0;
+      for (let i = 0; i < 500; i++) {
+        const to = i % 2 === 0 ? log : child;
+        if (to.enabled(D_TLS_ERRORS | M_STRANGER)) built++;
+        to.log(D_TLS_ERRORS | M_STRANGER, 'TLS Error: bad');
+      }
+      return built;
+    };
+    expect(flood()).toBe(100);
+    log.log(M_INFO, 'an honest line');
+    expect(lines).toHaveLength(102);
+    expect(lines.slice(-2)).toEqual([
+      'NOTE: 100 lines about bad packets within a second, leaving out further ones',
+      'an honest line',
+    ]);
+    clock.advance(500);
+    expect(flood()).toBe(0);
+    clock.advance(500);
+    expect(flood()).toBe(100);
+  });
+
+  it('do not show their flag', () => {
+    const { log, lines } = capture({ machineReadable: true });
+    log.log(M_INFO | M_STRANGER, 'text');
+    expect(lines[0]).toMatch(/ 1 text$/);
   });
 });
 

@@ -192,7 +192,8 @@ export class MultiServer implements InstanceHost {
     } catch (error) {
       this.handleFault('control packet', error, instance);
     }
-    this.drive(instance, nowMs);
+    // What was dropped has changed nothing, but for TCP, where it may end the connection.
+    if (taken || instance.bound.link.transport === 'tcp') this.drive(instance, nowMs);
     return taken && instance.open;
   }
 

@@ -1,0 +1,63 @@
+/**
+ * Strangers who send thousands of packets a second from hundreds of addresses: honest clients come in and lose no
+ * ping, and the log stays small.
+ */
+import { floodSources } from '../../test-kit/flood.ts';
+import { ownPrefix } from '../../test-kit/netns.ts';
+import { Agent } from '../../test-kit/transfer.ts';
+import { type Bed, check } from '../bed.ts';
+import { INNER_SERVER4 } from '../config.ts';
+import { FLOOD_KINDS, floodPackets } from '../flood-packets.ts';
+import type { Scenario } from './scenario.ts';
+
+const PER_SECOND = 3_000;
+const SECONDS = 20;
+const SOURCES = 64;
+const PREFIXES = { 4: '10.77.0.0/16', 6: 'fd77::/64' } as const;
+/** Lines a second that strangers may cause, and what else a server says meanwhile. */
+const MOST_LINES = SECONDS * 101 + 200;
+
+export const flood: readonly Scenario[] = [
+  { wrap: 'none', family: 6 },
+  { wrap: 'tls-auth', family: 4 },
+  { wrap: 'tls-crypt', family: 6 },
+  { wrap: 'tls-crypt-v2', family: 6 },
+].map((tunnel) => ({
+  name: `clients come in and stay while strangers send bad packets (${tunnel.wrap}, IPv${tunnel.family})`,
+  pairings: ['ours-server', 'ours-both'] as const,
+  tunnel: tunnel as NonNullable<Scenario['tunnel']>,
+  timeoutMs: 120_000,
+  run: strangers,
+}));
+
+async function strangers(bed: Bed): Promise<void> {
+  const server = await bed.startServer();
+  const { family } = bed.tunnel;
+  const { ns, server4, server6 } = bed.client();
+  ownPrefix(bed.network, PREFIXES[family]);
+  // Good resets are answered, up to --connect-freq-initial at any server.
+  const kinds = FLOOD_KINDS.filter(
+    (kind) => kind !== 'reset-good' && (bed.tunnel.wrap !== 'none' || kind !== 'reset-bare'),
+  );
+  const packets = kinds.flatMap((kind) => floodPackets(kind, bed.tunnel, bed.files));
+  const options = {
+    host: family === 4 ? server4 : server6,
+    port: 1194,
+    packets: packets.map((packet) => packet.toString('base64')),
+    perSecond: PER_SECOND,
+    seconds: SECONDS,
+    sources: floodSources(family, SOURCES),
+  };
+  const stranger = new Agent(ns);
+  try {
+    const flooding = stranger.ask({ do: 'flood-with', options });
+    await bed.startClient();
+    await bed.checkPing(INNER_SERVER4, { count: 60, intervalSec: 0.1, waitSec: 3 });
+    await flooding;
+  } finally {
+    await stranger.close();
+  }
+  check(server.lines.length < MOST_LINES, `the server wrote ${server.lines.length} lines`);
+  await bed.checkTransfer(INNER_SERVER4, 1_048_576);
+  await bed.stop(server);
+}
