@@ -153,6 +153,12 @@ function macOf(ns: string, device: string): string {
   return /link\/ether (\S+)/.exec(ip(ns, '-o', 'link', 'show', device))?.[1] ?? '';
 }
 
+/** Local ports of the UDP sockets in `ns`. */
+export function udpPorts(ns: string): number[] {
+  const lines = run('ip', ['netns', 'exec', ns, 'ss', '-Huan']).trim().split('\n');
+  return lines.flatMap((line) => /^\S+\s+\d+\s+\d+\s+\S+:(\d+)\s/.exec(line)?.slice(1).map(Number) ?? []);
+}
+
 /** UDP datagrams that programs in `ns` have read from their sockets so far, and those that found no room there. */
 export function udpCounts(ns: string): { readonly read: number; readonly lost: number } {
   const text = run('ip', ['netns', 'exec', ns, 'cat', '/proc/net/snmp', '/proc/net/snmp6']);
