@@ -8,11 +8,18 @@ import { createClock } from './clock-node.ts';
 import {
   D_HANDSHAKE,
   D_LINK_ERRORS,
+  D_MULTI_LOW,
+  D_OSBUF,
+  D_PUSH,
+  D_ROUTE,
+  D_TLS_DEBUG_LOW,
   D_TLS_ERRORS,
   M_FATAL,
   M_INFO,
+  M_NONFATAL,
   M_NOPREFIX,
   M_STRANGER,
+  M_WARN,
 } from './errlevel.ts';
 import { createLog, type LogOptions } from './log-node.ts';
 import { timeText } from './time-text.ts';
@@ -108,6 +115,42 @@ describe('mute', () => {
     const { log, lines } = capture({ mute: 1, suppressTimestamps: true });
     for (const level of [D_TLS_ERRORS, D_LINK_ERRORS, D_TLS_ERRORS]) log.log(level, 'x');
     expect(lines).toEqual(['x', 'x', 'x']);
+  });
+});
+
+describe('lines without a category', () => {
+  it('are never muted', () => {
+    const { log, lines } = capture({ mute: 1, suppressTimestamps: true, verb: 3 });
+    for (const level of [M_INFO, M_INFO, D_ROUTE, D_ROUTE, M_WARN, M_NONFATAL]) log.log(level, 'x');
+    expect(lines).toEqual(Array(6).fill('x'));
+  });
+
+  it('end a run of muted ones', () => {
+    const { log, lines } = capture({ mute: 1, suppressTimestamps: true });
+    for (const level of [D_TLS_ERRORS, D_TLS_ERRORS, M_INFO, M_INFO]) log.log(level, 'x');
+    expect(lines).toEqual([
+      'x',
+      'NOTE: --mute triggered...',
+      '1 variation(s) on previous 1 message(s) suppressed by --mute',
+      'x',
+      'x',
+    ]);
+  });
+});
+
+describe('flag words for machines', () => {
+  it.each([
+    [D_TLS_DEBUG_LOW, '14000003'],
+    [D_PUSH, '22000003'],
+    [D_MULTI_LOW, '26000003'],
+    [D_HANDSHAKE, '14000002'],
+    [D_OSBUF, '2b000003'],
+    [D_ROUTE, '3'],
+    [D_TLS_ERRORS, '3000021'],
+  ])('are those that 2.6 writes', (level, word) => {
+    const { log, lines } = capture({ machineReadable: true, verb: 3 });
+    log.log(level, 'x');
+    expect(lines[0]?.split(' ')[1]).toBe(word);
   });
 });
 

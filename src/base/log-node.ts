@@ -197,12 +197,15 @@ class NodeLog implements RealLogger {
     this.#notice(`NOTE: ${STRANGER_LINES} lines about bad packets within a second, leaving out further ones`);
   }
 
-  /** 2.x dont_mute(): counts lines in a row of one category, whatever their text. */
+  /**
+   * 2.x dont_mute(): counts lines in a row of one category, whatever their text. 2.6 itself counts each line three
+   * times over, so that --mute 10 shows four and --mute 1 none; here --mute N shows N, as its manual says.
+   */
   #passesMute(level: number): boolean {
     const { mute } = this.#settings;
     if (mute <= 0 || level & M_NOMUTE) return true;
     const category = muteCategoryOf(level);
-    if (category === this.#muteCategory) {
+    if (category !== 0 && category === this.#muteCategory) {
       if (this.#muteCount === mute) this.#notice('NOTE: --mute triggered...');
       return ++this.#muteCount <= mute;
     }

@@ -3,7 +3,7 @@
  * link_socket_init_phase1()): the family when only the local side is known, and the address of --local.
  */
 import { type Logger, OpenVpnError } from '../base/base.ts';
-import { M_INFO } from '../base/errlevel.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, protoFamily } from '../options/options.ts';
 import type { SocketFactory } from '../socket/socket.ts';
 
@@ -12,7 +12,7 @@ export function bindFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
   const asked = protoFamily(ce.proto);
   if (asked !== 0) return asked;
   if (ce.local?.includes(':')) return 6;
-  if (ce.local === undefined) log.log(M_INFO, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
+  if (ce.local === undefined) log.log(M_WARN, 'Could not determine IPv4/IPv6 protocol. Using AF_INET');
   return 4;
 }
 

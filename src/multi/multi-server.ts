@@ -21,6 +21,7 @@ import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
   D_MULTI_MEDIUM,
+  D_PUSH,
   D_PUSH_ERRORS,
   D_SCHED_EXIT,
   M_INFO,
@@ -569,7 +570,7 @@ function isStale(instance: MultiInstance, event: TlsEvent): boolean {
 function logSent(instance: MultiInstance, text: string, sent: boolean): boolean {
   const name = instance.commonName || 'UNDEF';
   const shown = sanitizeControlMessage(text);
-  instance.log.log(D_MULTI_LOW, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
+  instance.log.log(D_PUSH, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
   return sent;
 }
 

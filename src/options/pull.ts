@@ -3,7 +3,7 @@
  * pre_connect_save(), pre_connect_restore(), options_postprocess_pull(); init.c
  * do_deferred_options()). A bad pushed option is logged and passed over; only a `reject` filter stops.
  */
-import { D_LOW, D_PUSH, D_PUSH_ERRORS, M_DEBUG, M_WARN } from '../base/errlevel.ts';
+import { D_LOW, D_PUSH, D_PUSH_DEBUG, D_PUSH_ERRORS, M_WARN } from '../base/errlevel.ts';
 import { type CompressionLibrary, compressionProblem } from '../comp/comp.ts';
 import { addOption, report } from './add-option.ts';
 import type { LogLine } from './config-error.ts';
@@ -15,8 +15,6 @@ import type { Options, PrePull } from './option-types.ts';
 import { isUdp } from './proto.ts';
 import { createParser } from './read-config.ts';
 
-/** Source: 2.x errlevel.h. */
-const D_PUSH_DEBUG = 7 | (73 << 24) | M_DEBUG;
 const LABEL = '[PUSH-OPTIONS]';
 
 export interface PullResult {
