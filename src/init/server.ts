@@ -7,7 +7,7 @@ import { D_RESTART, M_INFO } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
 import { type ServerStatus, serverStatusLines } from '../manage/manage.ts';
-import { type LinkProfile, MultiServer, serverStatus } from '../multi/multi.ts';
+import { type LinkProfile, MultiServer, openPool, serverStatus } from '../multi/multi.ts';
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
@@ -177,6 +177,7 @@ class Server implements ServerHandle {
     this.#multi = multi;
     for (const serve of attach) serve(multi, bytes);
     tun.resume();
+    openPool(multi);
     this.#startStatus();
     signals.onStatistics = () => this.#logStatistics();
     this.#run.dropPrivileges?.();

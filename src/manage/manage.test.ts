@@ -156,27 +156,30 @@ describe('the status file', () => {
 });
 
 describe('ifconfig-pool-persist', () => {
+  const line = (
+    text: string,
+    commonName: string,
+    ipv4: string | undefined,
+    ipv6: string | undefined,
+    ...warnings: string[]
+  ) => ({ text, entry: { commonName, ipv4, ipv6 }, warnings });
+
   it('reads all three line forms and passes over the rest', () => {
     const text =
       '# comment\n;x,10.8.0.9\n\nclient1,10.8.0.4,fd00:8::1000\nclient2,10.8.0.8\nclient3,,fd00:8::1001\nnoaddress\n';
-    expect(parsePoolPersist(text)).toEqual({
-      entries: [
-        { commonName: 'client1', ipv4: '10.8.0.4', ipv6: 'fd00:8::1000' },
-        { commonName: 'client2', ipv4: '10.8.0.8', ipv6: undefined },
-        { commonName: 'client3', ipv4: undefined, ipv6: 'fd00:8::1001' },
-      ],
-      warnings: [],
-    });
+    expect(parsePoolPersist(text)).toEqual([
+      line('client1,10.8.0.4,fd00:8::1000', 'client1', '10.8.0.4', 'fd00:8::1000'),
+      line('client2,10.8.0.8', 'client2', '10.8.0.8', undefined),
+      line('client3,,fd00:8::1001', 'client3', undefined, 'fd00:8::1001'),
+      { text: 'noaddress', entry: undefined, warnings: [] },
+    ]);
   });
 
   it('complains about bad addresses and keeps the good half', () => {
-    expect(parsePoolPersist('c,10.8.0.999,fd00::1\nd,10.8.0.1,zz\n')).toEqual({
-      entries: [
-        { commonName: 'c', ipv4: undefined, ipv6: 'fd00::1' },
-        { commonName: 'd', ipv4: '10.8.0.1', ipv6: undefined },
-      ],
-      warnings: ['pool: invalid IPv4 (10.8.0.999) for CN=c', 'pool: invalid IPv6 (zz) for CN=d'],
-    });
+    expect(parsePoolPersist('c,10.8.0.999,fd00::1\nd,10.8.0.1,zz\n')).toEqual([
+      line('c,10.8.0.999,fd00::1', 'c', undefined, 'fd00::1', 'pool: invalid IPv4 (10.8.0.999) for CN=c'),
+      line('d,10.8.0.1,zz', 'd', '10.8.0.1', undefined, 'pool: invalid IPv6 (zz) for CN=d'),
+    ]);
   });
 
   it('is opened once and rewritten in place', () => {
@@ -229,11 +232,13 @@ describe('ifconfig-pool-persist', () => {
     });
     fc.assert(
       fc.property(fc.array(entry), (entries) => {
-        expect(parsePoolPersist(formatPoolPersist(entries)).entries).toEqual(entries);
+        expect(parsePoolPersist(formatPoolPersist(entries)).map((one) => one.entry)).toEqual(entries);
       }),
     );
     fc.assert(
-      fc.property(fc.string(), (text) => parsePoolPersist(text).entries.every((e) => e.commonName !== '')),
+      fc.property(fc.string(), (text) =>
+        parsePoolPersist(text).every(({ entry }) => entry?.commonName !== ''),
+      ),
     );
   });
 });

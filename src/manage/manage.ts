@@ -58,7 +58,12 @@ export interface ServerStatus {
 
 export type StatusVersion = 1 | 2 | 3;
 
-export { formatPoolPersist, type PoolPersistEntry, parsePoolPersist } from './pool-persist.ts';
+export {
+  formatPoolPersist,
+  type PoolPersistEntry,
+  type PoolPersistLine,
+  parsePoolPersist,
+} from './pool-persist.ts';
 /** openPoolPersist(path, writable, log): PoolPersistFile; never throws, like openStatusFile. */
 export { openPoolPersist, type PoolPersistFile } from './pool-persist-file.ts';
 export { clientStatusLines, serverStatusLines } from './status-lines.ts';

@@ -6,14 +6,14 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { bytesOfText, errnoLine, type Logger, textOfBytes } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
-import { formatPoolPersist, type PoolPersistEntry, parsePoolPersist } from './pool-persist.ts';
+import { formatPoolPersist, type PoolPersistEntry, type PoolPersistLine, parsePoolPersist } from './pool-persist.ts';
 
 /** Longer files are no pools: 2^16 addresses, the most that there are, have less. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 export interface PoolPersistFile {
-  /** What it says now; its bad lines are logged. */
-  read(): readonly PoolPersistEntry[];
+  /** What it says now, line by line. */
+  read(): readonly PoolPersistLine[];
   /** Replaces all of it, unless it was opened for reading alone or says the same. */
   write(entries: readonly PoolPersistEntry[]): void;
   close(): void;
@@ -45,7 +45,7 @@ class OpenFile implements PoolPersistFile {
     this.#log = log;
   }
 
-  read(): readonly PoolPersistEntry[] {
+  read(): readonly PoolPersistLine[] {
     if (this.#fd === undefined) return [];
     try {
       this.#text = readAll(this.#fd);
@@ -53,9 +53,7 @@ class OpenFile implements PoolPersistFile {
       this.#log.log(M_WARN | M_ERRNO, errnoLine(`Note: cannot read ${this.#path}`, error));
       return [];
     }
-    const { entries, warnings } = parsePoolPersist(this.#text);
-    for (const warning of warnings) this.#log.log(M_WARN, warning);
-    return entries;
+    return parsePoolPersist(this.#text);
   }
 
   write(entries: readonly PoolPersistEntry[]): void {

@@ -13,29 +13,43 @@ export interface PoolPersistEntry {
   readonly ipv6: string | undefined;
 }
 
+/** One line of the file, usable or not. */
+export interface PoolPersistLine {
+  /** As it stands there. */
+  readonly text: string;
+  readonly entry: PoolPersistEntry | undefined;
+  /** 2.x's complaints about it. */
+  readonly warnings: readonly string[];
+}
+
 /** Longest field that 2.x reads, bytes; more is cut by it and refused by us. */
 const MAX_FIELD = 127;
 
-/** Usable lines in order, and 2.x's complaints about the rest. */
-export function parsePoolPersist(text: string): { entries: PoolPersistEntry[]; warnings: string[] } {
-  const entries: PoolPersistEntry[] = [];
+/** All lines but comments and empty ones, in order. */
+export function parsePoolPersist(text: string): PoolPersistLine[] {
+  return text
+    .split('\n')
+    .map((line) => line.replace(/\r$/, ''))
+    .filter((line) => line !== '' && !/^[#;]/.test(line))
+    .map(parseLine);
+}
+
+function parseLine(text: string): PoolPersistLine {
+  const [commonName = '', ip, ip6 = ''] = text.split(',');
+  if (ip === undefined || commonName === '' || commonName.length > MAX_FIELD)
+    return { text, entry: undefined, warnings: [] };
+  const ipv4 = address(ip, 4);
+  const ipv6 = address(ip6, 6);
   const warnings: string[] = [];
-  for (const line of text.split('\n')) {
-    const [commonName, ip, ip6] = line.replace(/\r$/, '').split(',');
-    if (commonName === undefined || ip === undefined || /^[#;]/.test(line)) continue;
-    if (commonName === '' || commonName.length > MAX_FIELD) continue;
-    const ipv4 = address(ip, 4);
-    const ipv6 = address(ip6 ?? '', 6);
-    if (ipv4 === 'bad') warnings.push(`pool: invalid IPv4 (${ip}) for CN=${commonName}`);
-    if (ipv6 === 'bad') warnings.push(`pool: invalid IPv6 (${ip6}) for CN=${commonName}`);
-    const usable = {
-      commonName,
-      ipv4: ipv4 === 'bad' ? undefined : ipv4,
-      ipv6: ipv6 === 'bad' ? undefined : ipv6,
-    };
-    if (usable.ipv4 !== undefined || usable.ipv6 !== undefined) entries.push(usable);
-  }
-  return { entries, warnings };
+  if (ipv4 === 'bad') warnings.push(`pool: invalid IPv4 (${ip}) for CN=${commonName}`);
+  if (ipv6 === 'bad') warnings.push(`pool: invalid IPv6 (${ip6}) for CN=${commonName}`);
+  const entry = {
+    commonName,
+    ipv4: ipv4 === 'bad' ? undefined : ipv4,
+    ipv6: ipv6 === 'bad' ? undefined : ipv6,
+  };
+  const usable = entry.ipv4 !== undefined || entry.ipv6 !== undefined;
+  return { text, entry: usable ? entry : undefined, warnings };
 }
 
 /** The whole file for these entries. */

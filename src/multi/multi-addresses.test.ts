@@ -1,10 +1,12 @@
 /** Which addresses and routes a server's client gets. */
 import { describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
+import { parsePoolPersist } from '../manage/manage.ts';
 import { cloneOptions, type Options, parseClientConfig, parseConfig } from '../options/options.ts';
 import type { MultiConfig } from './multi.ts';
 import { AddressPlan } from './multi-addresses.ts';
 import type { ClientAddresses, MultiInstance } from './multi-instance.ts';
+import { openPool } from './open-pool.ts';
 import type { PoolLease } from './pool.ts';
 
 const SUBNET = 'topology subnet\nserver 10.8.0.0 255.255.255.0\nserver-ipv6 fd00:8::/64';
@@ -95,16 +97,24 @@ describe('AddressPlan', () => {
   });
 
   it('remembers names over restarts', () => {
-    const persisted = [
-      { commonName: 'bob', ipv4: '10.8.0.42', ipv6: undefined },
-      { commonName: 'far', ipv4: '192.168.0.1', ipv6: undefined },
-      { commonName: 'six', ipv4: undefined, ipv6: 'fd00:8::1005' },
-    ];
+    const persisted = 'bob,10.8.0.42,fd00:8::1000\nfar,192.168.0.1\nsix,,fd00:8::1005\nodd\n';
     const { plan, client, log } = setUp(`${SUBNET}\nifconfig-pool-persist ipp.txt`, persisted);
     expect(log.lines).toEqual([
-      'succeeded -> ifconfig_pool_set(bob, 10.8.0.42)',
-      'failed -> ifconfig_pool_set(far, 192.168.0.1)',
-      'succeeded -> ifconfig_pool_set(six, fd00:8::1005)',
+      'MULTI: multi_init called, r=256 v=256',
+      'IFCONFIG POOL IPv4: base=10.8.0.2 size=253',
+      'IFCONFIG POOL IPv6: base=fd00:8::1000 size=65536 netbits=64',
+      'NOTE: IPv4 pool size is 253, IPv6 pool size is 65536. IPv4 pool size limits the number of clients that can be served from the pool',
+      "ifconfig_pool_read(), in='bob,10.8.0.42,fd00:8::1000'",
+      'pool: IPv4 (10.8.0.42) and IPv6 (fd00:8::1000) have different offsets! Relying on IPv4',
+      'succeeded -> ifconfig_pool_set(hand=40)',
+      "ifconfig_pool_read(), in='far,192.168.0.1'",
+      'pool: IPv4 (192.168.0.1) out of pool range for CN=far',
+      "ifconfig_pool_read(), in='six,,fd00:8::1005'",
+      'succeeded -> ifconfig_pool_set(hand=5)',
+      "ifconfig_pool_read(), in='odd'",
+      'IFCONFIG POOL LIST',
+      'six,10.8.0.7,fd00:8::1005',
+      'bob,10.8.0.42,fd00:8::1028',
     ]);
     const bob = client('bob');
     plan.assign(bob);
@@ -119,7 +129,7 @@ describe('AddressPlan', () => {
   });
 
   it('remembers the first address of a /30', () => {
-    const persisted = [{ commonName: 'bob', ipv4: '10.8.0.40', ipv6: undefined }];
+    const persisted = 'bob,10.8.0.40\n';
     const { plan, client } = setUp('server 10.8.0.0 255.255.255.0\nifconfig-pool-persist f', persisted);
     const bob = client('bob');
     plan.assign(bob);
@@ -128,7 +138,7 @@ describe('AddressPlan', () => {
   });
 
   it('never gives a fixed address of a read-only file to another name', () => {
-    const persisted = [{ commonName: 'bob', ipv4: '10.8.0.2', ipv6: undefined }];
+    const persisted = 'bob,10.8.0.2\n';
     const { plan, client } = setUp(`${SUBNET}\nifconfig-pool-persist ipp.txt 0`, persisted);
     const alice = client('alice');
     plan.assign(alice);
@@ -153,10 +163,12 @@ describe('AddressPlan', () => {
 
 type FakeInstance = MultiInstance & { addresses: ClientAddresses; options: Options; lease: PoolLease };
 
-function setUp(config: string, persisted: MultiConfig['persisted'] = []) {
+function setUp(config: string, persisted = '') {
   const { options } = parseConfig(`dev tun\nca f\ncert f\nkey f\ndh none\n${config}`);
   const log = new MemoryLogger();
-  const plan = new AddressPlan({ options, log, persisted } as unknown as MultiConfig);
+  const multi = { options, log, persisted: parsePoolPersist(persisted) } as unknown as MultiConfig;
+  const plan = new AddressPlan(multi);
+  openPool({ config: multi, plan });
   const client = (commonName: string): FakeInstance => {
     const fake = { commonName, options: cloneOptions(options), addresses: {}, lease: undefined, log };
     return fake as unknown as FakeInstance;

@@ -30,10 +30,14 @@ export class AddressPlan {
   readonly #config: MultiConfig;
   readonly #pool: IfconfigPool | undefined;
 
+  /** Throws OpenVpnError for a pool that is too small. */
   constructor(config: MultiConfig) {
     this.#config = config;
     this.#pool = createPool(config.options);
-    for (const entry of config.persisted) this.#restore(entry);
+  }
+
+  get pool(): IfconfigPool | undefined {
+    return this.#pool;
   }
 
   /**
@@ -125,22 +129,6 @@ export class AddressPlan {
     if (devTypeOf(options) === 'tun' && options.topology === 'p2p') return options.ifconfig?.local;
     return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask;
   }
-
-  #restore(entry: PoolPersistEntry): void {
-    const { options, log } = this.#config;
-    const bytes4 = entry.ipv4 === undefined ? undefined : parseIpBytes(entry.ipv4);
-    const bytes6 = entry.ipv6 === undefined ? undefined : parseIpBytes(entry.ipv6);
-    const address4 = bytes4?.length === 4 ? addressWords(bytes4)[0] >>> 0 : undefined;
-    const fixed = (options.ifconfigPoolPersist?.refreshSec ?? 1) === 0;
-    const found = this.#pool?.restore(
-      entry.commonName,
-      address4,
-      bytes6?.length === 16 ? bytes6 : undefined,
-      fixed,
-    );
-    const shown = [entry.ipv4, entry.ipv6].filter((text) => text).join(',');
-    log.log(M_INFO, `${found ? 'succeeded' : 'failed'} -> ifconfig_pool_set(${entry.commonName}, ${shown})`);
-  }
 }
 
 /** Reports routes given to a client: 2.x's lines of multi_learn_in_addr_t() and friends. */
@@ -211,7 +199,7 @@ function clientRoute(network: string, prefix: number, primary: boolean): ClientR
 function createPool(options: Options): IfconfigPool | undefined {
   const { ifconfigPool, ifconfigIpv6Pool } = options;
   if (!ifconfigPool && !ifconfigIpv6Pool) return undefined;
-  const ipv6Base = ifconfigIpv6Pool ? parseIpBytes(ifconfigIpv6Pool.base) : undefined;
+  const ipv6Base = ifconfigIpv6Pool && parseIpBytes(ifconfigIpv6Pool.base);
   return new IfconfigPool({
     duplicateCn: options.duplicateCn,
     ...(ifconfigPool && {
@@ -221,7 +209,7 @@ function createPool(options: Options): IfconfigPool | undefined {
         end: ipWord(ifconfigPool.end),
       },
     }),
-    ...(ipv6Base && { ipv6Base }),
+    ...(ipv6Base && { ipv6: { base: ipv6Base, netbits: ifconfigIpv6Pool!.netbits } }),
   });
 }
 

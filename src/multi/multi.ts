@@ -12,7 +12,7 @@ import type { Clock, Logger } from '../base/base.ts';
 import type { CompressionLibrary } from '../comp/comp.ts';
 import type { CryptoBackend } from '../crypto/crypto.ts';
 import type { FrameOptions } from '../forward/forward.ts';
-import type { PoolPersistEntry } from '../manage/manage.ts';
+import type { PoolPersistLine } from '../manage/manage.ts';
 import type { Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
@@ -49,8 +49,8 @@ export interface MultiConfig {
   readonly clientFiles: ClientFiles | undefined;
   /** --auth-gen-token. */
   readonly authTokens: AuthTokens | undefined;
-  /** Names and addresses of an ifconfig-pool-persist file. */
-  readonly persisted: readonly PoolPersistEntry[];
+  /** The ifconfig-pool-persist file. */
+  readonly persisted: readonly PoolPersistLine[];
   /** 0 <= x < 1. */
   readonly random: () => number;
 }
@@ -63,5 +63,7 @@ export interface BoundLink {
 
 export { MultiInstance } from './multi-instance.ts';
 export { MultiServer } from './multi-server.ts';
+/** openPool(multi): lines about a server that is about to serve; its pool takes what was persisted. */
+export { openPool } from './open-pool.ts';
 export { realAddressText } from './real-address.ts';
 export { serverStatus } from './server-status.ts';

@@ -3,11 +3,12 @@ import { IfconfigPool } from './pool.ts';
 
 const ip = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 const ipv6Base = Uint8Array.from([0xfd, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0]);
+const ipv6 = { base: ipv6Base, netbits: 64 };
 
 function subnetPool(start = '10.8.0.2', end = '10.8.0.4'): IfconfigPool {
   return new IfconfigPool({
     ipv4: { type: 'individual', start: ip(start), end: ip(end) },
-    ipv6Base,
+    ipv6,
     duplicateCn: false,
   });
 }
@@ -49,8 +50,8 @@ describe('IfconfigPool', () => {
 
   it('restores persisted names and keeps fixed ones for their owner', () => {
     const pool = subnetPool();
-    expect(pool.restore('a', ip('10.8.0.2'), undefined, true)).toBe(true);
-    expect(pool.restore('x', ip('10.9.0.2'), undefined, true)).toBe(false);
+    pool.restore(pool.handleOf4(ip('10.8.0.2')), 'a', true);
+    pool.restore(pool.handleOf4(ip('10.9.0.2')), 'x', true);
     expect(pool.acquire('b')?.remote4).toBe(ip('10.8.0.3'));
     expect(pool.acquire('c')?.remote4).toBe(ip('10.8.0.4'));
     expect(pool.acquire('d')).toBeUndefined();
@@ -59,13 +60,35 @@ describe('IfconfigPool', () => {
   });
 
   it('serves an IPv6-only pool', () => {
-    const pool = new IfconfigPool({ ipv6Base, duplicateCn: false });
+    const pool = new IfconfigPool({ ipv6, duplicateCn: false });
     pool.acquire('a');
     const lease = pool.acquire('b')!;
     expect(lease.remote4).toBeUndefined();
     expect(lease.remote6![15]).toBe(1);
-    const again = new IfconfigPool({ ipv6Base, duplicateCn: false });
-    expect(again.restore('b', undefined, lease.remote6, false)).toBe(true);
+    const again = new IfconfigPool({ ipv6, duplicateCn: false });
+    again.restore(again.handleOf6(lease.remote6!), 'b', false);
     expect(again.acquire('b')?.handle).toBe(1);
+  });
+
+  it.each([
+    ['10.8.0.4', '10.8.0.7', 'IPv4 pool size is too small (1), must be at least 2'],
+    ['10.8.0.4', '10.8.0.11', undefined],
+  ])('needs two addresses at least (%s to %s)', (start, end, problem) => {
+    const make = () =>
+      new IfconfigPool({ ipv4: { type: 'net30', start: ip(start), end: ip(end) }, duplicateCn: false });
+    if (problem === undefined) expect(make().size).toBe(2);
+    else expect(make).toThrow(problem);
+  });
+
+  it('ends where the IPv6 network ends, and leaves out its first address', () => {
+    const base = Uint8Array.from([...ipv6Base.subarray(0, 14), 0x10, 0xfc]);
+    const small = { ipv4: { type: 'individual', start: ip('10.8.0.2'), end: ip('10.8.0.99') } } as const;
+    const pool = new IfconfigPool({ ...small, ipv6: { base, netbits: 120 }, duplicateCn: false });
+    expect([pool.size4, pool.size6, pool.size]).toEqual([98, 4, 4]);
+    const first = Uint8Array.from([...ipv6Base.subarray(0, 14), 0, 0]);
+    expect(new IfconfigPool({ ipv6: { base: first, netbits: 124 }, duplicateCn: false })).toMatchObject({
+      size6: 15,
+      base6: Uint8Array.from([...first.subarray(0, 15), 1]),
+    });
   });
 });
