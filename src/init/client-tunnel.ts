@@ -20,13 +20,13 @@ import {
   restorePrePull,
 } from '../options/options.ts';
 import { PushCollector, pulledOptionsDigest, sanitizeControlMessage } from '../push/push.ts';
-import type { DataChannelParams } from '../ssl/ssl.ts';
+import { type DataChannelParams, logDataChannel } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { ClientRun } from './client-run.ts';
 import type { ClientSession } from './client-session.ts';
 import type { ResolvedAddress } from './connection-list.ts';
 import type { UserPass } from './credentials.ts';
-import { logDataChannel, pulledDataParams } from './data-params.ts';
+import { pulledDataParams } from './data-params.ts';
 import { frameOptions, innerOptions } from './frame-setup.ts';
 import { agreeWithPeer } from './p2p.ts';
 import { setPulledVariables } from './script-setup.ts';
@@ -198,10 +198,9 @@ export class ClientTunnel {
     if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
     session.data.handleKeys();
-    this.#logTunnel(params, session);
     session.attach(device);
     session.drive();
-    await this.#finish(session);
+    await this.#finish(session, params);
   }
 
   /** The kept device, when the server pushed the same as before. */
@@ -291,12 +290,14 @@ export class ClientTunnel {
       this.#routesTried = false;
       if (!session.closed) session.attach(device);
     }
-    await this.#finish(session);
-    this.#logTunnel(params, session);
+    await this.#finish(session, params);
   }
 
-  async #finish(session: ClientSession): Promise<void> {
+  /** `params` are those of new data keys. With --route-delay the tunnel is told of before it is complete, as in 2.x. */
+  async #finish(session: ClientSession, params?: DataChannelParams): Promise<void> {
     const { signals, onUp, onState, dropPrivileges } = this.#run;
+    const early = this.#options.routeDelayDefined;
+    if (params && early) this.#logTunnel(params, session);
     if (this.#options.pull || !this.#routesTried) await this.#addRoutes();
     if (signals.pending || session.closed) return;
     this.#routesTried = true;
@@ -304,6 +305,7 @@ export class ClientTunnel {
     dropPrivileges?.();
     // Also when a route could not be added: 2.6 keeps "With Errors" for other things.
     this.#log.log(M_INFO, 'Initialization Sequence Completed');
+    if (params && !early) this.#logTunnel(params, session);
     onState?.('CONNECTED');
     onUp?.();
   }

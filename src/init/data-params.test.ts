@@ -1,11 +1,10 @@
 /** What a client makes of pushed ciphers and flags, and how it tells of them. */
 import { describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
-import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { parseConfig } from '../options/options.ts';
 import type { DataChannelParams } from '../ssl/ssl.ts';
-import { logDataChannel, pulledDataParams } from './data-params.ts';
+import { pulledDataParams } from './data-params.ts';
 
 const CLIENT = 'client\ndev tun\nremote h\nca f\ncert f\nkey f\n';
 const crypto = createNodeCrypto();
@@ -48,33 +47,6 @@ describe('pulledDataParams', () => {
     expect(pull('data-ciphers AES-256-CBC', ['cipher AES-256-CBC'], epoch).log).toEqual([
       'AEAD cipher (currently AES-256-CBC) required for epoch data format.',
     ]);
-  });
-});
-
-describe('logDataChannel', () => {
-  const flags = { tlsEkm: true, dynTlsCrypt: true, ccExit: true, epoch: true };
-  const lines = (config: string, params: Partial<DataChannelParams>): string[] => {
-    const { options } = parseConfig(CLIENT + config);
-    const log = new MemoryLogger();
-    const digest = digestInfo('SHA1');
-    const all = { cipher: cipherInfo('AES-256-GCM')!, digest, peerId: 7, ...flags, ...params };
-    logDataChannel(log, options, options.connectionList[0]!, all, undefined);
-    return [...log.lines];
-  };
-
-  it('names cipher, peer id, timers and flags', () => {
-    expect(lines('ping 10\nping-exit 60\nexplicit-exit-notify 2', {})).toEqual([
-      "Data Channel: cipher 'AES-256-GCM', peer-id: 7",
-      'Timers: ping 10, ping-exit 60',
-      'Protocol options: explicit-exit-notify 2, protocol-flags cc-exit tls-ekm dyn-tls-crypt aead-epoch',
-    ]);
-  });
-
-  it('names the digest where there is one', () => {
-    const cbc = { cipher: cipherInfo('AES-256-CBC')!, peerId: -1 };
-    expect(lines('', cbc)[0]).toBe("Data Channel: cipher 'AES-256-CBC', auth 'SHA1'");
-    const none = { cipher: cipherInfo('none')!, digest: undefined, peerId: -1 };
-    expect(lines('', none)[0]).toBe("Data Channel: cipher '[null-cipher]', auth '[null-digest]'");
   });
 });
 

@@ -3,7 +3,7 @@
  * socket.c), the same for client and server.
  */
 import type { Logger } from '../base/base.ts';
-import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { D_OSBUF, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isUdp, type Options } from '../options/options.ts';
 import type { Link, SocketOptions } from '../socket/socket.ts';
 
@@ -31,5 +31,6 @@ export function bufferOptions({ sndbuf, rcvbuf }: Options, log: Logger): SocketO
     ...(sndbuf > 0 && { sndbuf }),
     ...(rcvbuf > 0 && { rcvbuf }),
     warn: (text) => log.log(M_WARN, text),
+    ...(log.enabled(D_OSBUF) && { onBuffers: (text) => log.log(D_OSBUF, text) }),
   };
 }

@@ -4,7 +4,7 @@
  * before every handshake.
  */
 import { CryptoError, type Logger, OptionsError } from '../base/base.ts';
-import { M_WARN } from '../base/errlevel.ts';
+import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
 import { BF_CBC, cipherInfo, keyTypeWarnings } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type RevocationSource,
 } from '../ssl/revocation-node.ts';
 import {
+  dhBits,
   isTrackable,
   type RevocationCheck,
   type SslBackend,
@@ -54,6 +55,8 @@ export function loadTlsMaterials(
     ...(providers.externalKey && { externalKey: providers.externalKey }),
   };
   const context = directory ? new DirectoryContext(ssl, config, directory, log) : ssl.createContext(config);
+  if (options.tlsServer && config.dh !== undefined)
+    log.log(D_TLS_DEBUG_LOW, `Diffie-Hellman initialized with ${dhBits(config.dh)} bit key`);
   if (options.tlsServer && options.ecdhCurve !== undefined) log.log(M_WARN, CURVE_IGNORED);
   const revocation = createRevocation(options, directory, log, () => clock.wallMs());
   return { context, revocation, close: () => context.close() };

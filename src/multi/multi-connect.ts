@@ -45,6 +45,7 @@ import {
   usesCompression,
 } from '../ssl/ssl.ts';
 import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { logClientTunnel } from './client-lines.ts';
 import { ClientLogin } from './client-login.ts';
 import type { InstanceSession } from './instance-session.ts';
 import type { AddressLearner } from './learn.ts';
@@ -263,6 +264,7 @@ export class ClientSetup {
     const { responder } = instance.session;
     if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) responder.setRequestPush();
     if (responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
+    logClientTunnel(instance);
     this.#host.drive(instance, nowMs);
   }
 

@@ -88,6 +88,8 @@ export interface SocketOptions {
   readonly multihome?: boolean;
   /** Told, in words for the log, which of these can't be set. */
   readonly warn?: (text: string) => void;
+  /** Told 2.x's line about the sizes of the socket's buffers; asked for it costs some system calls. */
+  readonly onBuffers?: (text: string) => void;
   /** TCP: packets that may wait for the kernel before the link is full; 64 when left out. */
   readonly queuePackets?: number;
 }

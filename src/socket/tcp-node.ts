@@ -3,6 +3,7 @@
  * tcp-stream-node.ts (bytes) and tcp-link-node.ts (frames). Options that Node has no function for are a
  * SocketTuner's to set, on a listener or on a socket that isn't connected yet.
  */
+import { closeSync } from 'node:fs';
 import {
   connect,
   createServer,
@@ -11,12 +12,12 @@ import {
   Socket,
   type SocketConstructorOpts,
 } from 'node:net';
-import { errnoText, formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
+import { type AddressFamily, errnoText, formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
 import { bindError } from './bind-error.ts';
 import type { ByteStream, Link, LinkListener, TcpConnect, TcpListen } from './socket.ts';
 import { descriptorOf, linkAddress, TcpNodeLink, type TcpParts } from './tcp-link-node.ts';
 import { TcpNodeStream } from './tcp-stream-node.ts';
-import { needsTuning, type SocketTuner, warnUntuned } from './tuner.ts';
+import { buffersText, needsTuning, type SocketTuner, warnUntuned } from './tuner.ts';
 
 /** Connections that may wait for their screen's verdict. Ours: as many as --max-clients by default. */
 const MAX_SCREENED = 1024;
@@ -87,8 +88,11 @@ function connectSocket(
 
 /** Options that Node can't set are set before the first packet goes out. */
 function connectTuned(options: TcpConnect, how: NetConnectOpts, tuner: SocketTuner | undefined): Socket {
-  if (!needsTuning(options)) return connect(how);
   const { family } = options.remote;
+  if (!needsTuning(options)) {
+    if (tuner) tellDefaults(options, family, tuner);
+    return connect(how);
+  }
   const fd = tuner?.openTcp(family);
   if (!tuner || fd === undefined) {
     warnUntuned(options, []);
@@ -100,6 +104,15 @@ function connectTuned(options: TcpConnect, how: NetConnectOpts, tuner: SocketTun
   const socket = new Socket(made);
   if (options.tcpNoDelay) socket.once('connect', () => socket.setNoDelay(true));
   return socket.connect(how);
+}
+
+/** Node makes its socket where nobody sees it: one of the same kind tells what it has. */
+function tellDefaults({ onBuffers }: TcpConnect, family: AddressFamily, tuner: SocketTuner): void {
+  const fd = onBuffers && tuner.openTcp(family);
+  if (fd === undefined) return;
+  const sizes = tuner.buffers(fd);
+  closeSync(fd);
+  onBuffers?.(buffersText(sizes, sizes));
 }
 
 /** Listens for TCP peers. Rejects with LinkError. Connections that come before onConnection is set are refused. */

@@ -64,6 +64,26 @@ describe('socket options', () => {
     ]);
   });
 
+  it('tell the buffers they end up with, for each kind of socket', async () => {
+    const texts: string[] = [];
+    const told: SocketOptions = { sndbuf: 20_000, rcvbuf: 30_000, onBuffers: (text) => texts.push(text) };
+    const line = /^Socket Buffers: R=\[(\d+)->60000\] S=\[(\d+)->40000\]$/;
+    openUdpNative(addon, { family: 4, localAddress: '127.0.0.1', ...told }).close();
+    (await createNodeSockets().openUdp({ family: 4, localAddress: '127.0.0.1', ...told })).close();
+    const sockets = createNodeSockets(tuner);
+    const here = { family: 4, localAddress: '127.0.0.1', localPort: 0 } as const;
+    const listener = await sockets.listenTcp({ ...here, ...told });
+    const client = await sockets.connectTcp({ remote: listener.local, timeoutMs: 5_000, ...told });
+    client.setBuffers!({ ...told, sndbuf: 25_000 });
+    expect(texts.slice(0, 4).every((text) => line.test(text))).toBe(true);
+    expect(texts.slice(4)).toEqual(['Socket Buffers: R=[60000->60000] S=[40000->50000]']);
+    client.close();
+    const { onBuffers } = told;
+    (await sockets.connectTcp({ remote: listener.local, timeoutMs: 5_000, onBuffers: onBuffers! })).close();
+    expect(texts.at(-1)).toMatch(/^Socket Buffers: R=\[(\d+)->\1\] S=\[(\d+)->\2\]$/);
+    listener.close();
+  });
+
   it('are refused aloud without the addon', async () => {
     const warnings: string[] = [];
     const options: SocketOptions = { mark: 7, sndbuf: 50_000, warn: (text) => warnings.push(text) };

@@ -8,6 +8,7 @@
  * onError in 2.x's words (`read UDPv4 [ECONNREFUSED]: Connection refused (fd=3,code=111)`), each code
  * at most once a second, since a peer can provoke them at will.
  */
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { getSystemErrorName } from 'node:util';
 import {
@@ -33,7 +34,7 @@ import {
 } from '../native/native.ts';
 import { bindError } from './bind-error.ts';
 import type { Link, LinkErrno, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
-import type { SocketTuner } from './tuner.ts';
+import { buffersText, type SocketTuner } from './tuner.ts';
 import { createNativeTuner } from './tuner-native.ts';
 
 /** Packets per batch; native/udp.cc sends as many with one system call. Ours. */
@@ -105,6 +106,7 @@ class UdpNativeLink implements Link {
     this.#native = this.#open(addon, bind, offload);
     this.#tuner = createNativeTuner(addon);
     this.#tune(bind);
+    bind.onBuffers?.(this.#buffersText());
     this.#native.localAddress(this.#words);
     this.local = addressFromWords(this.#words, 0);
     this.#native.poll(NATIVE_READABLE);
@@ -159,9 +161,16 @@ class UdpNativeLink implements Link {
     if (!this.#closed) this.#tuner.setTos(this.#native.fd, tos);
   }
 
-  setBuffers({ sndbuf = 0, rcvbuf = 0, warn }: SocketOptions): void {
-    if (!this.#closed)
-      this.#tuner.tune(this.#native.fd, this.local.family, { sndbuf, rcvbuf, ...(warn && { warn }) });
+  setBuffers({ sndbuf = 0, rcvbuf = 0, warn, onBuffers }: SocketOptions): void {
+    const told = { ...(warn && { warn }), ...(onBuffers && { onBuffers }) };
+    if (!this.#closed) this.#tuner.tune(this.#native.fd, this.local.family, { sndbuf, rcvbuf, ...told });
+  }
+
+  /** Sizes were set when the socket was made: what it had before are the kernel's defaults. */
+  #buffersText(): string {
+    const after = this.#tuner.buffers(this.#native.fd);
+    const before = { rcv: kernelDefault('rmem') ?? after.rcv, snd: kernelDefault('wmem') ?? after.snd };
+    return buffersText(before, after);
   }
 
   close(): void {
@@ -235,6 +244,15 @@ class UdpNativeLink implements Link {
     const text = `${verb} ${this.#proto}${bracket}: ${this.#errorText(errno)} (fd=${this.#native.fd},code=${errno})`;
     const path = code === 'EMSGSIZE' && info > 0 ? { pathMtu: info } : {};
     return Object.assign(new Error(text), { code, errno, syscall: verb, ...path });
+  }
+}
+
+/** Bytes that a new UDP socket may hold, where the kernel tells. */
+function kernelDefault(name: 'rmem' | 'wmem'): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/sys/net/core/${name}_default`, 'utf8'));
+  } catch {
+    return undefined;
   }
 }
 

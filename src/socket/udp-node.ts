@@ -21,7 +21,7 @@ import {
 import { AddressCache, splitScope } from './address-cache.ts';
 import { bindError } from './bind-error.ts';
 import type { Link, UdpBind } from './socket.ts';
-import { warnUntuned } from './tuner.ts';
+import { type BufferSizes, buffersText, warnUntuned } from './tuner.ts';
 
 /** Most datagrams and bytes that wait for recvBatch(). */
 const MAX_WAITING = 1024;
@@ -48,12 +48,18 @@ export function openUdpNode(bind: UdpBind): Promise<Link> {
   });
   socket.bind({ port, ...(bind.localAddress === undefined ? {} : { address: bind.localAddress }) }, () => {
     socket.removeAllListeners('error');
+    const before = bind.onBuffers && sizesOf(socket);
     if (bind.rcvbuf) socket.setRecvBufferSize(bind.rcvbuf);
     if (bind.sndbuf) socket.setSendBufferSize(bind.sndbuf);
+    if (before) bind.onBuffers?.(buffersText(before, sizesOf(socket)));
     warnUntuned(bind, ['sndbuf', 'rcvbuf']);
     resolve(new UdpNodeLink(socket, bind.family));
   });
   return promise;
+}
+
+function sizesOf(socket: Socket): BufferSizes {
+  return { rcv: socket.getRecvBufferSize(), snd: socket.getSendBufferSize() };
 }
 
 class UdpNodeLink implements Link {

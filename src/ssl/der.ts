@@ -131,3 +131,15 @@ export function firstBits(der: Uint8Array, value: Element): number | undefined {
   if (unused > 7 || (unused > 0 && bits.end - bits.start < 2)) return undefined;
   return bits.end - bits.start > 1 ? der[bits.start + 1]! : 0;
 }
+
+/** Length of the prime of PEM Diffie-Hellman parameters, which is their first number; 0 when it can't be read. */
+export function dhBits(pem: string): number {
+  const der = Buffer.from(/-----BEGIN [^-]*-----([^-]*)-----END/.exec(pem)?.[1] ?? '', 'base64');
+  const list = element(der, 0, der.length, SEQUENCE);
+  const prime = list && element(der, list.start, list.end, INTEGER);
+  if (!prime) return 0;
+  const first = der.subarray(prime.start, prime.end).findIndex((byte) => byte !== 0);
+  if (first < 0) return 0;
+  const at = prime.start + first;
+  return (prime.end - at) * 8 - (Math.clz32(der[at]!) - 24);
+}

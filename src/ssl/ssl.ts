@@ -286,6 +286,10 @@ export {
   authTokenSession,
   isAuthToken,
 } from './auth-token.ts';
+/** logDataChannel(log, options, ce, params, framing): what is in use, once the data channel is ready. */
+export { logDataChannel } from './data-channel-lines.ts';
+/** dhBits(pem): bits of Diffie-Hellman parameters. */
+export { dhBits } from './der.ts';
 /** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
 export { usesCompression } from './options-compare.ts';
 export {
