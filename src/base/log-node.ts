@@ -75,7 +75,7 @@ export interface RealLogger extends Logger {
   openFile(path: string, append: boolean): void;
   /** Sends nothing to standard streams any more (--daemon); a log file stays. */
   detach(): void;
-  /** Output in 2.x's raw form (verb 5 `R`/`W` characters): no line end, no timestamp, no muting. */
+  /** Output in 2.x's raw form (verb 5 `R`/`W` characters): log file or standard error, no line end, timestamp, muting. */
   raw(text: string): void;
   tap(listener: LogTap | undefined): void;
   close(): void;
@@ -166,7 +166,7 @@ class NodeLog implements RealLogger {
   }
 
   raw(text: string): void {
-    if (this.#sink === undefined) this.#put(STDOUT, text);
+    if (this.#sink === undefined) this.#put(STDERR, text);
   }
 
   tap(listener: LogTap | undefined): void {

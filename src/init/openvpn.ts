@@ -35,6 +35,7 @@ import { createEnv, createHooks, limitScripts } from './script-setup.ts';
 import { runServer } from './server.ts';
 import type { SignalState } from './sig.ts';
 import { runTool } from './tools.ts';
+import { MARKING_VERB, markTraffic } from './traffic-marks.ts';
 
 export interface Program {
   /** Words after the program's name. */
@@ -153,7 +154,9 @@ async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
   const { options, log, privileges, passphrase, restarted } = parts;
   const { signals } = program;
   signals.remapUsr1 = options.remapUsr1;
-  const providers = createProviders({ log, outputFd: () => log.fd }, program.providers);
+  const chosen = createProviders({ log, outputFd: () => log.fd }, program.providers);
+  const marked = options.verb === MARKING_VERB;
+  const providers = marked ? markTraffic(chosen, (text) => log.raw(text)) : chosen;
   const hooks = createHooks(options, providers);
   limitScripts(signals, providers.scripts);
   const env = createEnv(options, providers.clock.wallMs());

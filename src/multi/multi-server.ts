@@ -425,7 +425,7 @@ export class MultiServer implements InstanceHost {
     const message = readControlMessage(text);
     switch (message.type) {
       case 'push-request':
-        instance.log.log(D_MULTI_LOW, `PUSH: Received control message: '${text}'`);
+        instance.log.log(D_PUSH, `PUSH: Received control message: '${text}'`);
         this.#setup.handlePushRequest(instance, nowMs);
         break;
       case 'cr-response':
