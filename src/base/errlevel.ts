@@ -51,6 +51,7 @@ export const D_MULTI_LOW = level(3, 38);
 export const D_SCHED_EXIT = level(3, 41);
 export const D_ROUTE_QUOTA = level(3, 42);
 export const D_OSBUF = level(3, 43);
+export const D_DCO = level(3, 0);
 
 export const D_LOW = level(4, 52);
 export const D_MULTI_DROPPED = level(4, 57);

@@ -11,6 +11,7 @@ import {
   type ConnectionEntry,
   isUdp,
   type Options,
+  optionWarnings,
   protoKind,
   restorePrePull,
   useConnection,
@@ -66,6 +67,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   #entry: ConnectionEntry | undefined;
   readonly #wraps = new Map<ConnectionEntry | undefined, ControlWrap>();
   #fatal: OpenVpnError | undefined;
+  #firstAttempt = true;
 
   constructor(run: ClientRun) {
     this.#run = run;
@@ -137,6 +139,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const { ce } = this.#options;
     this.#entry = next.entry;
     this.#tunnel.begin(ce);
+    this.#logWarnings(ce);
     if (this.#options.tlsServer) await warnOfCommonSubnets(providers.network, this.#log);
     const createControl = await this.#prepareControl(ce);
     for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
@@ -174,12 +177,19 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     return ce;
   }
 
+  /** Those of the first attempt came with the banner. */
+  #logWarnings(ce: ConnectionEntry): void {
+    const lines = this.#firstAttempt ? [] : optionWarnings(this.#options, ce, false);
+    this.#firstAttempt = false;
+    for (const { level, text } of lines) this.#log.log(level, text);
+  }
+
   async #prepareControl(ce: ConnectionEntry): Promise<CreateControl> {
     const options = this.#options;
     const { providers, passphrase } = this.#run;
     this.#replayFile?.open();
     if (usesTls(this.#options)) {
-      this.#materials ??= loadTlsMaterials(options, providers, await passphrase.take(options));
+      this.#materials ??= loadTlsMaterials(options, providers, await passphrase.take(options, this.#log));
     }
     return prepareControl({
       options,

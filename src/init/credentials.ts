@@ -8,13 +8,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { bytesOfText, errnoLine, type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
-import { M_WARN } from '../base/errlevel.ts';
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
+import { warnOfCache } from './cache-warning.ts';
 import { type Ask, askOnTerminal } from './console.ts';
-
-const CACHE_WARNING =
-  'WARNING: this configuration may cache passwords in memory -- use the auth-nocache option to prevent this';
 
 export interface UserPassParts {
   readonly options: Options;
@@ -39,7 +36,6 @@ export class UserPass {
   #lastUsername = '';
   #challenge: Challenge | undefined;
   #asking: Promise<void> | undefined;
-  #warned = false;
 
   constructor(parts: UserPassParts) {
     this.#parts = parts;
@@ -74,7 +70,7 @@ export class UserPass {
     }
     this.#lastUsername = given.username;
     if (this.#parts.options.authNocache) this.#given = undefined;
-    else this.#warn();
+    else warnOfCache(this.#parts.log);
     return given;
   }
 
@@ -145,11 +141,6 @@ export class UserPass {
     const answer = printable(await ask(`CHALLENGE: ${staticChallenge.text}`, staticChallenge.echo));
     const both = staticChallenge.format === 'concat' ? `${password}${answer}` : scrv1(password, answer);
     this.#given = { username, password: both };
-  }
-
-  #warn(): void {
-    if (!this.#warned) this.#parts.log.log(M_WARN, CACHE_WARNING);
-    this.#warned = true;
   }
 }
 

@@ -5,7 +5,14 @@
  */
 import { CryptoError, type Logger } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
-import { cipherInfo, digestInfo, type Key2, type ReplayMemory, readStaticKey } from '../crypto/crypto.ts';
+import {
+  cipherInfo,
+  digestInfo,
+  type Key2,
+  keyTypeWarnings,
+  type ReplayMemory,
+  readStaticKey,
+} from '../crypto/crypto.ts';
 import { epochAllowed, type Options } from '../options/options.ts';
 import {
   createPlainControl,
@@ -88,11 +95,13 @@ export class KeysWithoutTls {
   createControl(): TlsMulti {
     const { log } = this.#providers;
     if (this.#options.secret) return this.#createStatic();
+    const none = cipherInfo('none')!;
+    for (const line of keyTypeWarnings(none, undefined)) log.log(M_WARN, line);
     log.log(
       M_WARN,
       '******* WARNING *******: All encryption and authentication features disabled -- All data will be tunnelled as clear text and will not be protected against man-in-the-middle changes. PLEASE DO RECONSIDER THIS CONFIGURATION!',
     );
-    return createPlainControl(cipherInfo('none')!);
+    return createPlainControl(none);
   }
 
   /** Zeroes what is kept. */

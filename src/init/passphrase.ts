@@ -4,8 +4,9 @@
  * it. Kept for restarts unless --auth-nocache says otherwise.
  */
 import { createSecureContext } from 'node:tls';
-import { OpenVpnError } from '../base/base.ts';
+import { type Logger, OpenVpnError } from '../base/base.ts';
 import type { Options } from '../options/options.ts';
+import { warnOfCache } from './cache-warning.ts';
 import { type Ask, askOnTerminal } from './console.ts';
 import { readText } from './file-text.ts';
 import { readPkcs12Bytes } from './tls-materials.ts';
@@ -19,10 +20,11 @@ export class Passphrase {
   }
 
   /** What opens the key; undefined when it is open. Rejects with OpenVpnError when it can't be had. */
-  async take(options: Options): Promise<string | undefined> {
+  async take(options: Options, log: Logger): Promise<string | undefined> {
     if (options.askpass === undefined && !isLocked(options)) return undefined;
     const value = this.#value ?? (await this.#obtain(options.askpass));
     this.#value = options.authNocache ? undefined : value;
+    if (!options.authNocache) warnOfCache(log);
     return value;
   }
 

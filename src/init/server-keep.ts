@@ -55,7 +55,7 @@ export class ServerKeep {
   async keys(entries: readonly ConnectionEntry[]): Promise<ServerKeys> {
     if (this.#keys) return this.#keys;
     const { options, providers, passphrase } = this.#run;
-    const materials = loadTlsMaterials(options, providers, await passphrase.take(options));
+    const materials = loadTlsMaterials(options, providers, await passphrase.take(options, providers.log));
     const wraps: ControlWrap[] = [];
     try {
       for (const entry of entries) wraps.push(createWrap(options, entry, providers));

@@ -3,10 +3,12 @@
  * as long as no restart reads them anew. Files that may change while running (--crl-verify, --capath) are looked at
  * before every handshake.
  */
+import { X509Certificate } from 'node:crypto';
 import { CryptoError, type Logger, OptionsError } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
 import { BF_CBC, cipherInfo, keyTypeWarnings } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
+import { readPkcs12 } from '../ssl/pkcs12-node.ts';
 import {
   createRevocationDirectory,
   createRevocationLists,
@@ -55,11 +57,25 @@ export function loadTlsMaterials(
     ...(providers.externalKey && { externalKey: providers.externalKey }),
   };
   const context = directory ? new DirectoryContext(ssl, config, directory, log) : ssl.createContext(config);
+  warnOfValidity(ownCertificate(config), log, clock.wallMs());
   if (options.tlsServer && config.dh !== undefined)
     log.log(D_TLS_DEBUG_LOW, `Diffie-Hellman initialized with ${dhBits(config.dh)} bit key`);
   if (options.tlsServer && options.ecdhCurve !== undefined) log.log(M_WARN, CURVE_IGNORED);
   const revocation = createRevocation(options, directory, log, () => clock.wallMs());
   return { context, revocation, close: () => context.close() };
+}
+
+/** The own certificate as PEM; undefined without one. */
+function ownCertificate({ cert, pkcs12, keyPassphrase }: TlsEngineConfig): string | undefined {
+  return pkcs12 ? readPkcs12(pkcs12, keyPassphrase ?? '').cert : cert;
+}
+
+/** Peers will refuse it, which only their logs tell (2.x ssl_openssl.c tls_ctx_check_cert_time()). */
+function warnOfValidity(pem: string | undefined, log: Logger, wallMs: number): void {
+  if (pem === undefined) return;
+  const { validFrom, validTo } = new X509Certificate(pem);
+  if (Date.parse(validFrom) > wallMs) log.log(M_WARN, 'WARNING: Your certificate is not yet valid!');
+  if (Date.parse(validTo) < wallMs) log.log(M_WARN, 'WARNING: Your certificate has expired!');
 }
 
 /**

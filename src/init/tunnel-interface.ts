@@ -4,8 +4,14 @@
  * made is remembered step by step, so that close() at any moment removes all of it and nothing else.
  */
 import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
-import { D_CLOSE, M_INFO } from '../base/errlevel.ts';
-import { type ConnectionEntry, devTypeOf, isNullDevice, type Options } from '../options/options.ts';
+import { D_CLOSE, M_INFO, M_WARN } from '../base/errlevel.ts';
+import {
+  type ConnectionEntry,
+  devTypeOf,
+  ifconfigAdvice,
+  isNullDevice,
+  type Options,
+} from '../options/options.ts';
 import {
   type ConfiguredTun,
   configureTun,
@@ -71,6 +77,8 @@ export class TunnelInterface {
     const { log, env, network, hooks } = this.#parts;
     this.#closing = false;
     this.#options = options;
+    const advice = ifconfigAdvice(options);
+    if (advice !== undefined) log.log(M_WARN, advice);
     const addresses = tunAddresses(options, ce);
     // Before the device, as 2.x has it: the machine's ways are looked at as they are without it.
     const input = routeInput(options, remote);

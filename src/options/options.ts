@@ -19,6 +19,8 @@ export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts'
 export { epochAllowed } from './data-ciphers.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
+/** ifconfigAdvice(options): a warning about --ifconfig, or undefined. */
+export { ifconfigAdvice } from './ifconfig-advice.ts';
 export { type LexedLine, splitCommand } from './lexer.ts';
 export { listenEntries } from './listen.ts';
 export type { ImportKind } from './option-row.ts';
@@ -87,6 +89,6 @@ export {
   titleLine,
   type VersionInfo,
 } from './usage.ts';
-/** optionWarnings(options): lines for the start of an instance. */
+/** optionWarnings(options, entry?, firstTime?): lines for the start of a connection. */
 export { optionWarnings } from './verify.ts';
 export { OPENVPN_VERSION } from './version.ts';

@@ -4,6 +4,7 @@ import { OptionsError } from '../base/base.ts';
 import type { LogLine } from './config-error.ts';
 import { createConfigFilesMemory } from './config-files-memory.ts';
 import { epochAllowed } from './data-ciphers.ts';
+import { ifconfigAdvice } from './ifconfig-advice.ts';
 import { type ParseEnvironment, parseConfig } from './parse.ts';
 import { useConnection } from './postprocess.ts';
 import { optionWarnings } from './verify.ts';
@@ -355,6 +356,59 @@ describe('sanity checks', () => {
       'WARNING: you are using user/group/chroot/setcon without persist-key -- this may cause restarts to fail',
       'WARNING: No server certificate verification method has been enabled.  See http://openvpn.net/howto.html#mitm for more info.',
     ]);
+  });
+});
+
+describe('advice at start', () => {
+  const advice = (text: string) => texts(optionWarnings(parse(text).options));
+  const PING = 'WARNING: --ping should normally be used with --ping-restart or --ping-exit';
+  const P2P = 'tls-server\ndev tun\ndh none\nca f\ncert f\nkey f\n';
+
+  it('misses an answer to --ping, but not where a UDP client waits for what is pushed', () => {
+    expect(advice(`${P2P}ping 10\n`)).toContain(PING);
+    expect(advice(`${CLIENT}ping 10\n`)).not.toContain(PING);
+    expect(advice(`${CLIENT}proto tcp-client\nping 10\n`)).toContain(PING);
+  });
+
+  it.each([
+    [`${P2P}fast-io\n`, undefined],
+    [`${P2P}fast-io\nshaper 1000\n`, 'using --shaper'],
+    [`${CLIENT}fast-io\nproto tcp-client\n`, 'not using UDP'],
+  ])('tells why --fast-io is off', (text, why) => {
+    const note = why === undefined ? [] : [`NOTE: --fast-io is disabled since we are ${why}`];
+    expect(advice(text).filter((line) => line.includes('fast-io'))).toEqual(note);
+  });
+
+  it.each([
+    ['comp-lzo', 1],
+    ['comp-lzo no', 1],
+    ['compress', 1],
+    ['allow-compression asym', 1],
+    ['compress migrate', 0],
+    ['', 0],
+    ['comp-lzo\ndisable-dco', 0],
+    ['comp-lzo\ndata-ciphers-fallback AES-256-CBC', 0],
+  ])('hints at --compress migrate on servers with %j: %i', (lines, count) => {
+    const hint = "Consider using the '--compress migrate' option.";
+    expect(texts(parse(`${SERVER}${lines}\n`).messages).filter((line) => line === hint)).toHaveLength(count);
+    expect(texts(parse(`${CLIENT}${lines}\n`).messages)).not.toContain(hint);
+  });
+
+  it.each([
+    ['dev tun\nifconfig 10.9.0.1 255.255.255.0\n', /point-to-point topology.* \(255\.255\.255\.0\)/],
+    ['dev tun\nifconfig 10.9.0.1 10.9.0.2\n', undefined],
+    ['dev tun\ntopology subnet\nifconfig 10.9.0.1 255.255.255.0\n', undefined],
+    ['dev tun\nifconfig-nowarn\nifconfig 10.9.0.1 255.255.255.0\n', undefined],
+    [
+      'dev tap\nifconfig 10.9.0.1 10.9.0.2\n',
+      /--dev tap, the second argument to --ifconfig must be a netmask/,
+    ],
+    ['dev tap\nifconfig 10.9.0.1 255.255.255.0\n', undefined],
+    ['dev tun\n', undefined],
+  ])('looks at the form of --ifconfig: %j', (text, wanted) => {
+    const found = ifconfigAdvice(parse(text).options);
+    if (wanted === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatch(wanted);
   });
 });
 

@@ -3,7 +3,7 @@
  * implied defaults, profiles, then sanity checks and file checks. The order is 2.x's, since later
  * steps look at what earlier ones set and messages come out in that order.
  */
-import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import { D_DCO, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { completeCompression } from './apply-compression.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
@@ -42,6 +42,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   }
   const compression = compressionProblem(options.compress, undefined);
   if (compression !== undefined) throw new ConfigError(compression);
+  adviseMigration(options, messages);
   if (!options.pull) localDnsToDhcp(options);
   savePrePull(options);
   verifyOptions(options, messages, environment.externalKey ?? false);
@@ -144,6 +145,24 @@ function completeMtu(options: Options, entry: ConnectionEntry, messages: LogLine
     entry.mssfix = { value: entry.tunMtu, mode: 'fixed' };
   }
 }
+
+/** 2.x says this where compression keeps a server from its kernel module, and the reason stands for any server. */
+function adviseMigration(options: Options, messages: LogLine[]): void {
+  const { compress, mode, disableDco, enableNcpFallback, cipher } = options;
+  const { algorithm, allow, migrate } = compress;
+  if (mode !== 'server' || migrate || disableDco) return;
+  if (algorithm === 'none' && allow !== 'asym' && allow !== 'yes') return;
+  if (enableNcpFallback && !DCO_CIPHERS.has(cipher)) return;
+  messages.push({ level: D_DCO, text: "Consider using the '--compress migrate' option." });
+}
+
+/** Ciphers of 2.x's kernel module. */
+const DCO_CIPHERS: ReadonlySet<string> = new Set([
+  'AES-256-GCM',
+  'AES-192-GCM',
+  'AES-128-GCM',
+  'CHACHA20-POLY1305',
+]);
 
 /** --http-proxy-override: TCP profiles go through that proxy, UDP profiles are off. */
 function overrideProxies({ httpProxyOverride, connectionList }: Options, messages: LogLine[]): void {

@@ -29,19 +29,20 @@ export function verifyOptions(options: Options, messages: LogLine[], externalKey
   if (problem !== undefined) throw new ConfigError(problem, 'fatal');
 }
 
-/** Lines about settings that are allowed but doubtful, for the start of an instance (2.x init.c do_option_warnings()). */
-export function optionWarnings(options: Options, firstTime = true): LogLine[] {
-  const dropsRights = options.user !== undefined || options.group !== undefined;
+/**
+ * Lines about settings that are allowed but doubtful, for the start of each connection (2.x init.c
+ * do_option_warnings(), do_setup_fast_io()). `entry` is its profile.
+ */
+export function optionWarnings(
+  options: Options,
+  entry: ConnectionEntry = options.connectionList[0] ?? options.ce,
+  firstTime = true,
+): LogLine[] {
   const texts: (string | false)[] = [
     options.ping !== 0 &&
-      options.pingRecTimeout === 0 &&
+      !expectsPings(options, entry) &&
       'WARNING: --ping should normally be used with --ping-restart or --ping-exit',
-    dropsRights &&
-      !options.persistTun &&
-      'WARNING: you are using user/group/chroot/setcon without persist-tun -- this may cause restarts to fail',
-    dropsRights &&
-      !options.persistKey &&
-      'WARNING: you are using user/group/chroot/setcon without persist-key -- this may cause restarts to fail',
+    ...rightsWarnings(options),
     options.pull &&
       options.ifconfig !== undefined &&
       firstTime &&
@@ -55,7 +56,37 @@ export function optionWarnings(options: Options, firstTime = true): LogLine[] {
       'WARNING: --ns-cert-type is DEPRECATED.  Use --remote-cert-tls instead.',
     options.userScriptUsed && scriptWarning(options),
   ];
-  return texts.filter((text) => text !== false).map((text) => ({ level: M_WARN, text }));
+  const warnings = texts.filter((text) => text !== false).map((text) => ({ level: M_WARN, text }));
+  const note = fastIoNote(options, entry);
+  return note === undefined ? warnings : [...warnings, { level: M_INFO, text: note }];
+}
+
+/** A pulling UDP client restarts after a silence until the server says otherwise. */
+function expectsPings({ pingRecTimeout, pingRecAction, pull }: Options, { proto }: ConnectionEntry): boolean {
+  return pingRecTimeout !== 0 || (pull && pingRecAction === 'none' && isUdp(proto));
+}
+
+function rightsWarnings(options: Options): (string | false)[] {
+  const { user, group, chroot } = options;
+  const changes = user !== undefined || group !== undefined || chroot !== undefined;
+  return [
+    changes &&
+      !options.persistTun &&
+      'WARNING: you are using user/group/chroot/setcon without persist-tun -- this may cause restarts to fail',
+    changes &&
+      !options.persistKey &&
+      'WARNING: you are using user/group/chroot/setcon without persist-key -- this may cause restarts to fail',
+    chroot !== undefined &&
+      (user === undefined || group === undefined) &&
+      'WARNING: you are using chroot without specifying user and group -- this may cause the chroot jail to be insecure',
+  ];
+}
+
+/** --fast-io skips a wait that isn't done here in any case; where 2.x can't skip it it says so. */
+function fastIoNote({ fastIo, shaper }: Options, { proto }: ConnectionEntry): string | undefined {
+  if (!fastIo) return undefined;
+  if (!isUdp(proto)) return 'NOTE: --fast-io is disabled since we are not using UDP';
+  return shaper === 0 ? undefined : 'NOTE: --fast-io is disabled since we are using --shaper';
 }
 
 const BRIDGE_NOTE =
