@@ -20,7 +20,8 @@ export {
 } from './address.ts';
 export { AddressMap } from './address-map.ts';
 export { bytesOfText, hasOtherBytes, textOfBytes } from './byte-text.ts';
-export { type Clock, ManualClock } from './clock.ts';
+/** timerDelay(ms): what a timer can take of a wait. */
+export { type Clock, ManualClock, timerDelay } from './clock.ts';
 export { errnoLine, errnoText } from './errno-text.ts';
 export {
   ApiMisuseError,

@@ -36,3 +36,11 @@ export class ManualClock implements Clock {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
   }
 }
+
+/** Longest wait of one timer: Node fires a longer one at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A wait that a timer can take; one that is cut short finds nothing due when it ends, and is set anew. */
+export function timerDelay(ms: number): number {
+  return Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(ms)));
+}

@@ -81,6 +81,7 @@ export interface RealLogger extends Logger {
   close(): void;
 }
 
+/** The log of a process, maybe into a file from the start. */
 export function createLog(options: LogOptions = {}): RealLogger {
   const log = new NodeLog(options);
   if (options.logFile !== undefined) log.openFile(options.logFile, options.append ?? false);

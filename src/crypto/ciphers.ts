@@ -165,10 +165,7 @@ const DIGEST_ALIASES: ReadonlyMap<string, string> = new Map([
   ...['224', '256', '384', '512'].flatMap((bits): [string, string][] => [
     [`SHA-${bits}`, `SHA${bits}`],
     [`SHA2-${bits}`, `SHA${bits}`],
-    [`RSA-SHA${bits}`, `SHA${bits}`],
   ]),
-  ['RSA-MD5', 'MD5'],
-  ['RSA-SHA1', 'SHA1'],
   ['SHA-512/224', 'SHA512-224'],
   ['SHA2-512/224', 'SHA512-224'],
   ['SHA-512/256', 'SHA512-256'],

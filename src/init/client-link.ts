@@ -8,7 +8,7 @@ import { D_RESOLVE_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
 import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
 import type { ResolvedAddress } from './connection-list.ts';
-import { portOf } from './port.ts';
+import { badService, portOf, servicePort } from './port.ts';
 import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
 import type { SignalState } from './sig.ts';
 import { socketOptions, warnOfTos } from './socket-setup.ts';
@@ -80,6 +80,8 @@ export async function preresolve(parts: LinkParts, entries: readonly ConnectionE
   const { options, signals, names } = parts;
   for (const ce of entries) {
     const target = dialledHost(ce);
+    // A peer that waits for whoever comes.
+    if (target.host === '' && ce.remote === undefined) continue;
     const host = options.ipRemoteHint ?? target.host;
     const key = cacheKey(ce, host);
     if (names.has(key)) continue;
@@ -105,8 +107,11 @@ async function lookUp(
 ): Promise<readonly ResolvedAddress[] | string> {
   const { ce, socket } = parts;
   const name = lookUpName(parts, host);
+  if (servicePort(port) === undefined) return badService(host, port);
   try {
-    return await socket.resolve(name, protoFamily(ce.proto));
+    const found = await socket.resolve(name, protoFamily(ce.proto));
+    if (found.length > 0) return found;
+    return `RESOLVE: Cannot resolve host address: ${host}:${port} (Address family for hostname not supported)`;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return text.replace(`: ${name} (`, `: ${name}:${port} (`);

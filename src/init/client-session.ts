@@ -16,6 +16,7 @@ import {
   PacketBatch,
   receivedAddress,
   sameAddress,
+  timerDelay,
 } from '../base/base.ts';
 import {
   D_LINK_ERRORS,
@@ -458,7 +459,7 @@ export class ClientSession {
     this.#timer = undefined;
     this.#timerMs = next;
     if (next === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#handleTimer(), Math.max(0, Math.ceil(next - this.#nowMs)));
+    this.#timer = setTimeout(() => this.#handleTimer(), timerDelay(next - this.#nowMs));
   }
 
   #handleTimer(): void {

@@ -144,6 +144,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const createControl = await this.#prepareControl(ce);
     for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
     await this.#userPass.prepare();
+    await this.#proxyLogins.prepare(ce);
     const parts = this.#linkParts(ce);
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
     const address = await this.#resolve(parts, next.address);

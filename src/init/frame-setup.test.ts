@@ -9,7 +9,7 @@ import { MemoryLogger } from '../base/base.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { createDataChannel, type DataChannel, newLinkCounters } from '../forward/forward.ts';
 import { OFF_TIMERS } from '../forward/ping.ts';
-import { type Options, parseArgv } from '../options/options.ts';
+import { type Options, parseArgv, parseConfig } from '../options/options.ts';
 import type { DataChannelParams } from '../ssl/ssl.ts';
 import { frameLines, frameOptions, innerOptions } from './frame-setup.ts';
 
@@ -114,3 +114,12 @@ function createChannel(options: Options, log: MemoryLogger, family: 4 | 6): Data
     0,
   );
 }
+
+describe('sizes beyond all buffers', () => {
+  it.each(['tun-mtu 99999999999', 'tun-mtu-extra 99999999999', 'link-mtu 99999999999'])('%s', (line) => {
+    const { options } = parseConfig(`client\ndev tun\nremote h\nca f\ncert f\nkey f\n${line}\n`);
+    expect(() => frameLines(options, options.connectionList[0]!)).toThrow(
+      /^fatal buffer size error, size=\d+$/,
+    );
+  });
+});

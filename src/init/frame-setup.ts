@@ -1,7 +1,7 @@
 /**
  * Frame and buffer sizes from options (2.x do_init_frame(), frame_finalize_options() of init.c).
  */
-import type { LinkAddress } from '../base/base.ts';
+import { type LinkAddress, OpenVpnError } from '../base/base.ts';
 import { D_SHOW_OCC, M_WARN } from '../base/errlevel.ts';
 import { headerBytes } from '../comp/comp.ts';
 import type { FrameOptions, InnerOptions } from '../forward/forward.ts';
@@ -35,9 +35,14 @@ export function frameOptions(options: Options, ce: ConnectionEntry, family: 4 | 
   };
 }
 
-/** Largest packet that buffers have to hold. */
+/** Source: 2.x buffer.h BUF_SIZE_MAX. */
+const MAX_BUFFER_BYTES = 1_000_000;
+
+/** Largest packet that buffers have to hold. Throws OpenVpnError where 2.x has no buffers of such a size. */
 export function maxPacketBytes(ce: ConnectionEntry): number {
-  return Math.max(ce.tunMtu, ce.tunMtuMax, ce.maxPacketSize) + ce.tunMtuExtra + LINK_SLACK;
+  const bytes = Math.max(ce.tunMtu, ce.tunMtuMax, ce.maxPacketSize) + ce.tunMtuExtra + LINK_SLACK;
+  if (bytes >= MAX_BUFFER_BYTES) throw new OpenVpnError(`fatal buffer size error, size=${bytes}`);
+  return bytes;
 }
 
 /**
@@ -61,6 +66,7 @@ export function innerOptions(
 
 /** 2.x's lines about a profile's frame, for the start of a connection (init.c do_init_frame(), do_compute_occ_strings()). */
 export function frameLines(options: Options, ce: ConnectionEntry): LogLine[] {
+  maxPacketBytes(ce);
   const strings = [
     `Local Options String (VER=V4): '${optionsString({ options, ce })}'`,
     `Expected Remote Options String (VER=V4): '${optionsString({ options, ce, remote: true })}'`,

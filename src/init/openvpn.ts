@@ -2,7 +2,7 @@
  * The program without its process (2.x openvpn.c openvpn_main()): from words to exit status, over and
  * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
  */
-import { OpenVpnError, OptionsError, TunError } from '../base/base.ts';
+import { OpenVpnError, OptionsError, TunError, timerDelay } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type CryptoBackend, cipherInfo } from '../crypto/crypto.ts';
@@ -199,7 +199,7 @@ class ClientStatusFile {
     if (status === undefined) return;
     const file = openStatusFile(status, log);
     file.write(lines());
-    const timer = setInterval(() => file.write(lines()), Math.max(1, statusInterval) * 1000);
+    const timer = setInterval(() => file.write(lines()), timerDelay(Math.max(1, statusInterval) * 1000));
     this.#stop = () => {
       clearInterval(timer);
       file.close();
@@ -244,11 +244,17 @@ function printOptionsError(program: Pick<Program, 'print'>, log: RealLogger, err
   }
 }
 
+/** What led to an error, first things first; OpenSSL's words in 2.x's form. */
+function causesOf(error: unknown): string[] {
+  if (!(error instanceof OpenVpnError && error.cause instanceof OpenVpnError)) return [];
+  const { message } = error.cause;
+  return [...causesOf(error.cause), message.startsWith('error:') ? `OpenSSL: ${message}:` : message];
+}
+
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
   // What stands behind a TunError was logged by the backend that met it.
-  if (error instanceof OpenVpnError && error.cause instanceof OpenVpnError && !(error instanceof TunError))
-    log.log(M_WARN, error.cause.message);
+  if (!(error instanceof TunError)) for (const cause of causesOf(error)) log.log(M_WARN, cause);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);
   // The log adds "Exiting due to fatal error".

@@ -25,9 +25,21 @@ describe('portOf', () => {
     else expect(() => portOf('https')).toThrow();
   });
 
+  it.each([
+    ['', 0],
+    ['99999', 34463],
+    ['65536', 0],
+    [' +7', 7],
+    ['99999999999', 59391],
+  ])('takes the low bits of %j, as getaddrinfo() does', (text, port) => {
+    expect(portOf(text)).toBe(port);
+  });
+
   it('refuses anything else', () => {
-    for (const text of ['', '-1', '65536', '1194x', '12 34', 'no-such-service', '# comment', '0x10']) {
-      expect(() => portOf(text)).toThrow(`RESOLVE: Cannot parse port number: '${text}'`);
+    for (const text of ['-1', '1194x', '9a', '12 34', 'no-such-service', '# comment', '0x10', '4294967295']) {
+      const line = `RESOLVE: Cannot resolve host address: undefined:${text} (Servname not supported for ai_socktype)`;
+      expect(() => portOf(text)).toThrow(line);
+      expect(() => portOf(text, 'h')).toThrow(`h:${text} (`);
     }
   });
 });

@@ -33,6 +33,11 @@ export class ProxyLogins {
     this.#nocache = options.authNocache;
   }
 
+  /** Reads what a profile names before anything is dialled, as 2.x does. Rejects with OpenVpnError when it can't be read. */
+  async prepare({ httpProxy }: ConnectionEntry): Promise<void> {
+    if (httpProxy?.userPass ?? httpProxy?.authFile) await this.http(httpProxy!);
+  }
+
   async http(proxy: HttpProxyOptions): Promise<ProxyCredentials> {
     const login = this.#http ?? (await readLogin(sourceOf(proxy), 'HTTP Proxy'));
     this.#http = this.#nocache ? undefined : login;

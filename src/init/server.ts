@@ -2,7 +2,7 @@
  * A server from configuration to the end (2.x tunnel_server() of multi.c, init_instance()): device,
  * routes, sockets, MultiServer; then status files and statistics until a signal comes.
  */
-import { type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { type Logger, OpenVpnError, OptionsError, timerDelay } from '../base/base.ts';
 import { D_RESTART, M_INFO } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { SHUTDOWN_DELAY_MS } from '../forward/forward.ts';
@@ -238,7 +238,7 @@ class Server implements ServerHandle {
   }
 
   #every(seconds: number, work: () => void): void {
-    const timer = setInterval(work, seconds * 1000);
+    const timer = setInterval(work, timerDelay(seconds * 1000));
     this.#closers.push(() => clearInterval(timer));
   }
 

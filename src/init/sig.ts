@@ -3,7 +3,7 @@
  * or raised by ourselves ("soft", with a reason). A lower one never replaces a higher pending one:
  * SIGINT > SIGTERM > SIGHUP > SIGUSR1 > SIGUSR2.
  */
-import type { Logger } from '../base/base.ts';
+import { type Logger, timerDelay } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
 
 export type SignalName = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
@@ -79,7 +79,7 @@ export class SignalState {
       const timer = setTimeout(() => {
         unsubscribe();
         resolve();
-      }, ms);
+      }, timerDelay(ms));
       const unsubscribe = this.subscribe(() => {
         clearTimeout(timer);
         resolve();

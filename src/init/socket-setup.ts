@@ -19,8 +19,9 @@ export function socketOptions(options: Options, ce: ConnectionEntry, log: Logger
   };
 }
 
-/** Says when --passtos can't be done on this link. */
-export function warnOfTos({ passtos }: Options, link: Link, log: Logger): void {
+/** Says when --passtos or TCP_NODELAY can't be done on this link. */
+export function warnOfTos({ passtos, tcpNodelay }: Options, link: Link, log: Logger): void {
+  if (tcpNodelay && link.transport === 'udp') log.log(M_WARN, 'NOTE: setsockopt TCP_NODELAY=1 failed');
   if (passtos && !link.setTos)
     log.log(M_WARN, 'NOTE: --passtos is ignored: this socket has no way to set it');
 }

@@ -4,7 +4,7 @@
  * before every handshake.
  */
 import { X509Certificate } from 'node:crypto';
-import { CryptoError, type Logger, OptionsError } from '../base/base.ts';
+import { CryptoError, type Logger, OptionsError, TlsError } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
 import { BF_CBC, cipherInfo, keyTypeWarnings } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
@@ -48,6 +48,8 @@ export function loadTlsMaterials(
   passphrase: string | undefined,
 ): TlsMaterials {
   checkAlgorithms(options, providers);
+  // OpenSSL takes an empty list for no cipher at all, and engines differ in what they make of it.
+  if (options.tlsCipher === '') throw new TlsError('Failed to set restricted TLS cipher list: ');
   const strange = options.x509Track?.find(({ name }) => !isTrackable(name));
   if (strange) throw new OptionsError(`x509_track: no such attribute '${strange.name}'`);
   const { ssl, log, clock } = providers;

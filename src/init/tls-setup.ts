@@ -186,7 +186,8 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'w
     deferVerify: options.tlsVerify !== undefined || options.tlsExportCert !== undefined,
     deferClientKey: options.tlsCryptV2Verify !== undefined,
     clientKeyMaxDays: options.tlsCryptV2MaxAge,
-    tlsTimeoutMs: options.tlsTimeout * 1000,
+    // 0 would mean to send again and again without a pause.
+    tlsTimeoutMs: Math.max(1, options.tlsTimeout) * 1000,
     handWindowMs: options.handWindow * 1000,
     transitionWindowMs: options.tranWindow * 1000,
     renegMs: options.renegSec * 1000,

@@ -16,6 +16,7 @@ import {
   type LinkAddress,
   PacketBatch,
   parseIpBytes,
+  timerDelay,
 } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
@@ -57,6 +58,7 @@ import type { MultiIoDrops, PacketRouter } from './router.ts';
 import { TapRouter } from './router-tap.ts';
 import { TunRouter } from './router-tun.ts';
 import { Schedule } from './schedule.ts';
+import { checkTableSizes, copyBuffers } from './table-sizes.ts';
 
 /** From AUTH_FAILED to the end of the instance (2.x schedule_exit, 5 s). */
 const AUTH_FAILED_DELAY_MS = 5_000;
@@ -97,6 +99,7 @@ export class MultiServer implements InstanceHost {
   constructor(config: MultiConfig, maxPacketBytes: number) {
     this.config = config;
     this.faults = new Faults(config.log);
+    checkTableSizes(config.options);
     this.plan = new AddressPlan(config);
     this.#hashSeed = new DataView(config.crypto.randomBytes(4).slice().buffer).getInt32(0);
     const { connectFreqInitial, connectFreq } = config.options;
@@ -113,7 +116,7 @@ export class MultiServer implements InstanceHost {
       clients: () => this.instances(),
       passtos: config.options.passtos,
       blockIpv6: config.options.blockIpv6,
-      copyBuffers: config.options.bcastBuffers,
+      copyBuffers: copyBuffers(config.options),
       maxPacketBytes,
       nowMs: () => config.clock.nowMs(),
       log: config.log,
@@ -501,10 +504,7 @@ export class MultiServer implements InstanceHost {
     if (this.#timer && this.#timerMs <= next) return;
     clearTimeout(this.#timer);
     this.#timerMs = next;
-    this.#timer = setTimeout(
-      () => this.#handleTimer(),
-      Math.max(0, Math.ceil(next - this.config.clock.nowMs())),
-    );
+    this.#timer = setTimeout(() => this.#handleTimer(), timerDelay(next - this.config.clock.nowMs()));
   }
 
   #handleTimer(): void {

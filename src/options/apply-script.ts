@@ -54,7 +54,6 @@ export const applyAuthUserPassVerify: Apply = ([command = '', method], options, 
 /** Some names switch features on; the rest goes to the environment of scripts. */
 export const applySetenv: Apply = ([name = '', value], options, context) => {
   if (name === 'REMOTE_RANDOM_HOSTNAME' && value === undefined) {
-    context.notYet('--remote-random-hostname');
     options.remoteRandomHostname = true;
   } else if (name === 'GENERIC_CONFIG') {
     return context.fail('this is a generic configuration and cannot directly be used');

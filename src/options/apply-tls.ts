@@ -19,6 +19,17 @@ export const applyTlsAuth: Apply = ([value = '', direction], options, context) =
   }
 };
 
+/** A name that is empty is none that could be had; what isn't set at all has a default. */
+export const applyCipher: Apply = ([name = ''], options, context) => {
+  if (name === '' && context.context === 'G') context.fatal('Cipher  not supported');
+  options.cipher = name;
+};
+
+/** An empty list isn't the default one, but a list of nothing, which is refused with the others. */
+export const applyDataCiphers: Apply = ([list = ''], options) => {
+  options.dataCiphers = list === '' ? ':' : list;
+};
+
 export const applyVerifyHash: Apply = ([hashes = '', name], options, context) => {
   context.warn(
     'DEPRECATED OPTION: The option --verify-hash is deprecated. You should switch to the either use the level 1 certificate as --ca option, use --tls-verify or use --peer-fingerprint',

@@ -5,7 +5,7 @@
 
 import { M_INFO } from '../base/errlevel.ts';
 import { applyAllowCompression, applyCompLzo, applyCompress } from './apply-compression.ts';
-import { parseKeyDirection } from './apply-tls.ts';
+import { applyCipher, applyDataCiphers, parseKeyDirection } from './apply-tls.ts';
 import { epochAllowed } from './data-ciphers.ts';
 import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
 
@@ -54,7 +54,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
     usage: 'CIPHER',
     help: 'Legacy data cipher; pushed value sets negotiated cipher',
     imports: 'ncp',
-    apply: text('cipher'),
+    apply: applyCipher,
   },
   {
     name: 'comp-lzo',
@@ -102,7 +102,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
     supported: 'yes',
     usage: 'LIST',
     help: 'Allowed ciphers; ? marks optional; 2.7 DEFAULT keyword',
-    apply: text('dataCiphers'),
+    apply: applyDataCiphers,
   },
   {
     name: 'data-ciphers-fallback',
@@ -113,8 +113,8 @@ export const dataChannelOptions: readonly OptionRow[] = [
     supported: 'yes',
     usage: 'CIPHER',
     help: 'Cipher when the peer cannot negotiate',
-    apply: ([cipher = ''], options) => {
-      options.cipher = cipher;
+    apply: (values, options, context) => {
+      applyCipher(values, options, context);
       options.enableNcpFallback = true;
     },
   },
@@ -147,7 +147,7 @@ export const dataChannelOptions: readonly OptionRow[] = [
         M_INFO,
         "Note: Treating option '--ncp-ciphers' as  '--data-ciphers' (renamed in OpenVPN 2.5).",
       );
-      options.dataCiphers = list;
+      applyDataCiphers([list], options, context);
     },
   },
   {

@@ -242,10 +242,9 @@ export const tlsOptions: readonly OptionRow[] = [
     help: 'Accept only leaf certs with these SHA256 fingerprints',
     apply: ([hashes = ''], options, context) => {
       if (options.verifyHash !== undefined) failExclusiveHash(context);
-      options.peerFingerprints = [
-        ...(options.peerFingerprints ?? []),
-        ...parseFingerprints(hashes, SHA256_BYTES, context),
-      ];
+      const more = parseFingerprints(hashes, SHA256_BYTES, context);
+      // None at all verifies nobody, and can't stand for a CA.
+      if (more.length > 0) options.peerFingerprints = [...(options.peerFingerprints ?? []), ...more];
     },
   },
   {

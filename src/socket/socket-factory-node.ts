@@ -31,6 +31,8 @@ async function resolveHost(
 ): Promise<{ family: AddressFamily; address: string }[]> {
   const literal = parseIp(host);
   if (literal !== undefined) return family === 0 || literal.family === family ? [literal] : [];
+  // Node answers an empty name with the loopback address, and warns.
+  if (host === '') throw new LinkError('RESOLVE: Cannot resolve host address:  (Name or service not known)');
   try {
     const found = await lookup(host, { all: true, family, verbatim: true });
     return found.map((entry) => ({ family: entry.family === 6 ? 6 : 4, address: entry.address }));

@@ -23,7 +23,10 @@ export function extraCertsProblem(config: TlsEngineConfig): string {
   return `Cannot load extra-certs file: ${partName(config, 'extraCerts')}`;
 }
 
-/** 2.x takes every key that can't be read for one with a password that was wrong. `why`: OpenSSL's words. */
+/** OpenSSL's words for a key that isn't the certificate's. */
+export const KEY_MISMATCH = 'error:05800074:x509 certificate routines::key values mismatch';
+
+/** 2.x takes every key that can't be used for one with a password that was wrong. `why`: OpenSSL's words. */
 export function keyProblem(config: TlsEngineConfig, why: string): TlsError {
   const text = `Cannot load private key file ${partName(config, 'key')}`;
   return new TlsError('Error: private key password verification failed', {

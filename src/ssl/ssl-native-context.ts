@@ -9,6 +9,7 @@ import {
   authoritiesProblem,
   certificateProblem,
   extraCertsProblem,
+  KEY_MISMATCH,
   keyProblem,
   partName,
 } from './context-problem.ts';
@@ -57,8 +58,8 @@ function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {
   if (certProfile === 'suiteb')
     demand(context.setCiphers(SUITEB_CIPHERS), 'Failed to set default TLS cipher list.');
   demand(
-    context.setCiphers(ciphers ? opensslCipherList(ciphers) : DEFAULT_TLS_CIPHERS),
-    ciphers
+    context.setCiphers(ciphers === undefined ? DEFAULT_TLS_CIPHERS : opensslCipherList(ciphers)),
+    ciphers !== undefined
       ? `Failed to set restricted TLS cipher list: ${ciphers}`
       : 'Failed to set default TLS cipher list.',
   );
@@ -84,7 +85,7 @@ function loadOwn(context: NativeTlsContext, config: TlsEngineConfig): void {
   if (key !== undefined) {
     const problem = context.usePrivateKey(key, keyPassphrase);
     const fits = problem === undefined ? context.privateKeyFits() : !problem.endsWith(':key values mismatch');
-    if (cert !== undefined && !fits) throw new TlsError('Private key does not match the certificate');
+    if (cert !== undefined && !fits) throw keyProblem(config, KEY_MISMATCH);
     if (problem !== undefined) throw keyProblem(config, problem);
   }
   if (config.externalKey) useExternalKey(context, config);

@@ -10,6 +10,7 @@ import {
   authoritiesProblem,
   certificateProblem,
   extraCertsProblem,
+  KEY_MISMATCH,
   keyProblem,
   partName,
 } from './context-problem.ts';
@@ -41,7 +42,9 @@ export function createSecureContext(given: TlsEngineConfig): tls.SecureContext {
     const phrase = keyPassphrase === undefined ? {} : { passphrase: keyPassphrase };
     if (key !== undefined && loads({ ciphers: cipherOption(config) }) && !loads({ key, ...phrase }))
       throw keyProblem(config, String(cause));
-    throw new TlsError(contextProblem(config, cause), { cause });
+    const problem = contextProblem(config, cause);
+    if (problem === KEY_MISMATCH) throw keyProblem(config, problem);
+    throw new TlsError(problem, { cause });
   }
 }
 
@@ -129,7 +132,7 @@ function contextProblem(config: TlsEngineConfig, cause: unknown): string {
   if (config.extraCerts !== undefined && !loads({ cert: config.extraCerts, ...level }))
     return extraCertsProblem(config);
   if (cert !== undefined && key !== undefined && !loads({ cert, key, ...phrase, ...level })) {
-    return 'Private key does not match the certificate';
+    return KEY_MISMATCH;
   }
   if (dh !== undefined && !loads({ dhparam: dh }))
     return `Cannot load DH parameters from ${partName(config, 'dh')}`;
