@@ -83,7 +83,7 @@ describe('openClientLink', () => {
     );
     await openClientLink(parts, REMOTE);
     const bind = { family: 4, localAddress: '198.51.100.9', localPort: 7000, sndbuf: 1000, rcvbuf: 2000 };
-    expect(binds).toEqual([{ ...bind, warn: expect.any(Function) }]);
+    expect(binds).toEqual([{ ...bind, warn: expect.any(Function), onBuffers: expect.any(Function) }]);
     expect(log.lines).toContain('UDPv4 link local (bound): [AF_INET]198.51.100.9:7000');
   });
 

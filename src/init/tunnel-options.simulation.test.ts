@@ -63,12 +63,13 @@ describe('pushing', () => {
 
   it('has no address for those whom the pool has none for', async () => {
     const server = await world.serving(
-      'mode server\ntls-server\nifconfig 10.9.0.1 255.255.255.0\nifconfig-pool 10.9.0.10 10.9.0.10 255.255.255.0',
+      'mode server\ntls-server\nifconfig 10.9.0.1 255.255.255.0\nifconfig-pool 10.9.0.10 10.9.0.11 255.255.255.0',
     );
     const alice = await world.connected('alice');
     const bob = await world.connected('bob');
-    expect(alice.address).toBe('10.9.0.10');
-    expect(bob.network.addresses).toEqual([]);
+    const carol = await world.connected('carol');
+    expect([alice.address, bob.address]).toEqual(['10.9.0.10', '10.9.0.11']);
+    expect(carol.network.addresses).toEqual([]);
     expect(server.count('MULTI: no free --ifconfig-pool addresses are available')).toBe(1);
   });
 });
