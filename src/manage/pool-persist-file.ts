@@ -6,7 +6,12 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { bytesOfText, errnoLine, type Logger, textOfBytes } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
-import { formatPoolPersist, type PoolPersistEntry, type PoolPersistLine, parsePoolPersist } from './pool-persist.ts';
+import {
+  formatPoolPersist,
+  type PoolPersistEntry,
+  type PoolPersistLine,
+  parsePoolPersist,
+} from './pool-persist.ts';
 
 /** Longer files are no pools: 2^16 addresses, the most that there are, have less. */
 const MAX_BYTES = 64 * 1024 * 1024;
