@@ -14,6 +14,7 @@ import {
   SUBJECT_ALT_NAME,
   UTF8_STRING,
 } from '../test-kit/odd-certificates.ts';
+import { later, RecordedScripts } from '../test-kit/recorded-scripts.ts';
 import { createRssReader } from '../test-kit/session-wire.ts';
 import { TunnelWorld } from '../test-kit/tunnel-world.ts';
 import vectors from '../test-kit/vectors.json' with { type: 'json' };
@@ -322,6 +323,33 @@ describe('a server', () => {
     expect(alice.ups).toBe(1);
     expect(server.count('floated')).toBe(0);
     expect(await world.ping(alice, '10.8.0.1')).toBe(true);
+  });
+
+  it('CVE-2020-15078: nothing begun for a client reaches the next session on its address, whose login is undecided', async () => {
+    const place = 'local 198.51.100.10\nlport 5000\nconnect-retry 1\nauth-retry nointeract';
+    const login = (password: string): string =>
+      `${place}\n<auth-user-pass>\nanna\n${password}\n</auth-user-pass>`;
+    const [connected, verdict] = [later<number>(), later<number>()];
+    const scripts = new RecordedScripts();
+    scripts.answer = ({ env }) => {
+      if (env.script_type === 'client-connect') return connected.promise;
+      return env.password === 'right' ? 0 : verdict.promise;
+    };
+    const server = await world.serving(
+      'verify-client-cert none\nauth-gen-token\nauth-user-pass-verify /bin/check via-env\nclient-connect /bin/cc',
+      { scripts },
+    );
+    const anna = world.client('alice', login('right'));
+    await world.until(() => scripts.ofType('client-connect').length === 1);
+    world.kill(anna);
+    const mallory = world.client('bob', login('wrong'));
+    await world.until(() => scripts.ofType('user-pass-verify').length === 2, 60_000);
+    connected.resolve(0);
+    await world.run(20_000);
+    verdict.resolve(1);
+    await world.until(() => mallory.count('AUTH_FAILED') > 0, 60_000);
+    expect(server.count(/SENT CONTROL .*PUSH_REPLY/)).toBe(0);
+    expect(mallory.count('PUSH: Received control message')).toBe(0);
   });
 
   const REUSE =
