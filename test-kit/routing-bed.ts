@@ -47,7 +47,6 @@ export class RoutingBed {
     this.learner = new AddressLearner({
       routes: this.routes,
       hooks,
-      env: new EnvSet(),
       log: this.log,
       staleRoutesCheck: undefined,
       local: undefined,

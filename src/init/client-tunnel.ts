@@ -30,6 +30,7 @@ import { pulledDataParams } from './data-params.ts';
 import { frameOptions, innerOptions } from './frame-setup.ts';
 import { agreeWithPeer } from './p2p.ts';
 import { setPulledVariables } from './script-setup.ts';
+import { NO_SIGNAL } from './sig.ts';
 import { bufferOptions } from './socket-setup.ts';
 import { usesTls } from './tls-setup.ts';
 import { TunnelInterface } from './tunnel-interface.ts';
@@ -58,7 +59,7 @@ export class ClientTunnel {
   #updates = new PushCollector();
   /** Digest of what the open device was configured with. */
   #digest: string | undefined;
-  /** Without --pull: whether routes were added, as far as that went. */
+  /** Whether the routes of the open device were added, as far as that went. */
   #routesTried = false;
   #working: Promise<void> = Promise.resolve();
 
@@ -85,7 +86,6 @@ export class ClientTunnel {
   /** The next session will use `ce`. */
   begin(ce: ConnectionEntry): void {
     this.#ce = ce;
-    this.#interface.forgetRouteVariables();
     this.#collector = new PushCollector();
     this.#updates = new PushCollector();
   }
@@ -93,6 +93,12 @@ export class ClientTunnel {
   /** Removes the device and all that came with it. `signal` is the reason that scripts see. */
   close(signal: string): Promise<void> {
     return this.#interface.close(signal);
+  }
+
+  /** The session has ended and the device stays. Throws OpenVpnError when the down script fails. */
+  async suspend(signal: string): Promise<void> {
+    await this.settled();
+    await this.#interface.suspend(signal);
   }
 
   /** Resolves when nothing works for a closed session any more. */
@@ -211,26 +217,25 @@ export class ClientTunnel {
       this.#run.providers.crypto.hash('SHA256', data),
     );
     const kept = this.device;
-    if (kept && digest === this.#digest) {
-      await this.#keep(kept, ce);
-      return kept;
-    }
     if (kept) {
+      await this.#keep(kept, ce);
+      if (digest === this.#digest) return kept;
       this.#log.log(
         M_INFO,
         'NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.',
       );
-      await this.#interface.close('restart');
+      await this.#interface.close(NO_SIGNAL);
     }
     this.#run.onState?.('ASSIGN_IP');
     const device = await this.#interface.open(options, ce, session.remote, 'init');
+    this.#routesTried = false;
     this.#digest = digest;
     return device;
   }
 
   async #keep(device: TunDevice, ce: ConnectionEntry): Promise<void> {
     this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${device.name}`);
-    if (this.#options.upRestart) await this.#interface.restartScripts(ce, 'restart');
+    await this.#interface.resume(ce);
   }
 
   async #update(session: ClientSession, items: readonly string[]): Promise<void> {
@@ -251,7 +256,8 @@ export class ClientTunnel {
     }
     setPulledVariables(env, options);
     session.detach();
-    await this.#interface.close('restart');
+    await this.#interface.close(NO_SIGNAL);
+    this.#routesTried = false;
     if (await signals.sleep(UPDATE_PAUSE_MS)) return;
     const device = await this.#interface.open(options, this.#ce!, session.remote, 'init');
     // The next reconnect compares with nothing: what is open isn't what PUSH_REPLY said.
@@ -298,9 +304,8 @@ export class ClientTunnel {
     const { signals, onUp, onState, dropPrivileges } = this.#run;
     const early = this.#options.routeDelayDefined;
     if (params && early) this.#logTunnel(params, session);
-    if (this.#options.pull || !this.#routesTried) await this.#addRoutes();
-    if (signals.pending || session.closed) return;
-    this.#routesTried = true;
+    this.#routesTried ||= await this.#addRoutes();
+    if (!this.#routesTried || signals.pending || session.closed) return;
     this.#host.handleCompleted();
     dropPrivileges?.();
     // Also when a route could not be added: 2.6 keeps "With Errors" for other things.
@@ -310,13 +315,14 @@ export class ClientTunnel {
     onUp?.();
   }
 
-  /** After --route-delay, unless a signal comes first. */
-  async #addRoutes(): Promise<void> {
+  /** After --route-delay; false when a signal comes first. */
+  async #addRoutes(): Promise<boolean> {
     const options = this.#options;
     const delayMs = options.routeDelayDefined ? options.routeDelay * 1000 : 0;
-    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return;
+    if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return false;
     this.#run.onState?.('ADD_ROUTES');
     await this.#interface.addRoutes(options);
+    return true;
   }
 
   #takeToken(items: readonly string[]): void {

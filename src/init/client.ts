@@ -19,9 +19,9 @@ import {
 import type { ControlMessage } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
-import { clearCertificates, setCertificate } from '../script/script.ts';
+import { clearCertificates, type EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
 import { ProxyError } from '../socket/socket.ts';
-import type { TlsEvent } from '../ssl/ssl.ts';
+import { commonNameOf, shownPeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import type { ClientRun, ClientStatistics } from './client-run.ts';
@@ -37,7 +37,7 @@ import { type OpenLink, openLink } from './peer-link.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { ReplayPersistFile } from './replay-persist.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
-import { isRestart, logSignal, type PendingSignal, pausedSignal } from './sig.ts';
+import { isRestart, logSignal, NO_SIGNAL, type PendingSignal, pausedSignal, signalText } from './sig.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
 import { createWrap, usesTls } from './tls-setup.ts';
 
@@ -66,6 +66,8 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   /** What the attempt's profile is a copy of. */
   #entry: ConnectionEntry | undefined;
   readonly #wraps = new Map<ConnectionEntry | undefined, ControlWrap>();
+  /** What scripts see before a connection. */
+  readonly #environment: EnvSet;
   #fatal: OpenVpnError | undefined;
   #firstAttempt = true;
 
@@ -73,6 +75,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     this.#run = run;
     this.#options = run.options;
     this.#log = run.providers.log;
+    this.#environment = run.env.child();
     this.#list = new ConnectionList(run.options, run.providers.random);
     this.#userPass = new UserPass({
       options: run.options,
@@ -118,13 +121,13 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       this.#forgetWraps();
       this.#keysWithoutTls.forget();
       this.#replayFile?.close();
-      await this.#tunnel.close('exit');
+      await this.#tunnel.close(NO_SIGNAL);
     }
   }
 
   /** One try with one address of one profile; a pending signal says how it ended. */
   async #attempt(): Promise<ConnectionEntry> {
-    const { signals, providers, env } = this.#run;
+    const { signals, providers } = this.#run;
     const next = this.#list.next();
     if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     if (this.#list.exhausted) {
@@ -160,11 +163,6 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     if (!opened) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
       return ce;
-    }
-    clearCertificates(env);
-    if (opened.remote) {
-      env.set('remote_1', opened.remote.address);
-      env.set('remote_port_1', opened.remote.port);
     }
     // Waiting for a peer to connect is no part of its time.
     const waitedMs = protoKind(ce.proto) === 'tcp-server' ? 0 : providers.clock.nowMs() - startMs;
@@ -311,6 +309,9 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     } else if (event.type === 'verify') {
       const { certificate, id } = event;
       setCertificate(env, certificate, this.#options.x509Track);
+      this.#setUntrusted(session);
+      if (certificate.depth === 0)
+        env.set('common_name', commonNameOf(certificate, this.#options, this.#log));
       hooks
         .tlsVerify(env, certificate)
         .then((ok) => {
@@ -320,9 +321,12 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         })
         .catch((error: unknown) => session.handleFault('hook', error));
     } else if (event.type === 'active') {
-      for (const certificate of event.identity.chain)
+      clearCertificates(env);
+      for (const certificate of [...event.identity.chain].reverse())
         setCertificate(env, certificate, this.#options.x509Track);
       env.set('common_name', event.identity.commonName);
+      for (const [name, value] of shownPeerInfo(event.identity.peerInfo).lines) env.set(name, value);
+      this.#setUntrusted(session);
       if (session.remote) this.#setTrusted(session.remote);
       if (!event.first) return;
       if (this.#options.pull) this.#state('GET_CONFIG');
@@ -335,11 +339,16 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     if (this.#session) this.#tunnel.meetPeer(this.#session);
   }
 
+  /** Where the peer says to be. */
+  #setUntrusted(session: ClientSession): void {
+    const from = session.tls.remote ?? session.remote;
+    if (from) setPeerAddress(this.#run.env, 'untrusted', from);
+  }
+
   /** The peer has proven to be where `from` says. */
   #setTrusted(from: LinkAddress): void {
     const { hooks, env } = this.#run;
-    env.set(from.family === 4 ? 'trusted_ip' : 'trusted_ip6', from.address);
-    env.set('trusted_port', from.port);
+    setPeerAddress(env, 'trusted', from);
     hooks.ipchange(env, from).catch((error: unknown) => this.#session?.handleFault('hook', error));
   }
 
@@ -403,14 +412,19 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** Closes the session; the device stays only with --persist-tun and a soft restart. */
   async #endAttempt(signal: PendingSignal): Promise<void> {
+    const { env } = this.#run;
     const session = this.#session;
     this.#session = undefined;
     session?.close();
-    if (signal.name !== 'SIGUSR1' || !this.#options.persistTun) {
+    if (signal.name === 'SIGUSR1' && this.#options.persistTun) {
+      await this.#tunnel.suspend(signalText(signal));
+    } else {
       if (!isRestart(signal)) this.#state('EXITING');
-      await this.#tunnel.close(signal.reason || signal.name.toLowerCase());
+      await this.#tunnel.close(signalText(signal));
+      await this.#tunnel.settled();
     }
-    await this.#tunnel.settled();
+    // What the connection brought goes with it.
+    env.reset(this.#environment);
     this.#replayFile?.save();
     if (!this.#options.persistKey) {
       this.#forgetWraps();
@@ -433,9 +447,9 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** A signal during the pause ends or reloads at once. */
   async #endPaused(): Promise<RunEnd> {
-    const signal = this.#run.signals.pending!;
+    const signal = pausedSignal(this.#run.signals.pending!);
     await this.#endAttempt(signal);
-    logSignal(this.#log, pausedSignal(signal));
+    logSignal(this.#log, signal);
     this.#run.signals.clear();
     return signal.name === 'SIGHUP' ? 'reload' : 'exit';
   }

@@ -2,7 +2,7 @@
  * Script hooks and their environment from options (2.x init_env(), setenv_settings() of options.c,
  * context_init_1() of init.c).
  */
-import { isTcp, type Options, portNumber } from '../options/options.ts';
+import { type DnsServer, isTcp, type Options, portNumber } from '../options/options.ts';
 import { EnvSet, ScriptHooks, type ScriptLimits, type ScriptRunner } from '../script/script.ts';
 import type { Providers } from './init.ts';
 import { isRestart, type SignalState } from './sig.ts';
@@ -60,10 +60,8 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
     );
     if (entry.local !== undefined) env.set(`local_${n}`, entry.local);
     if (entry.lport !== undefined) env.set(`local_port_${n}`, portNumber(entry.lport) ?? entry.lport);
-    if (entry.remote !== undefined) {
-      env.set(`remote_${n}`, entry.remote);
-      env.set(`remote_port_${n}`, portNumber(entry.rport) ?? entry.rport);
-    }
+    if (entry.remote !== undefined) env.set(`remote_${n}`, entry.remote);
+    env.set(`remote_port_${n}`, portNumber(entry.rport) ?? entry.rport);
     for (const [name, proxy] of [
       ['http', entry.httpProxy],
       ['socks', entry.socksProxy],
@@ -73,6 +71,7 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
       env.set(`${name}_proxy_port_${n}`, proxy.port);
     }
   }
+  if (!options.pull) setDnsVariables(env, options);
   setForeignOptions(env, options);
   return env;
 }
@@ -80,7 +79,29 @@ export function createEnv(options: Options, wallMs: number): EnvSet {
 /** What a pull brings for scripts: variables of setenv-safe, foreign_option_1 and so on. */
 export function setPulledVariables(env: EnvSet, options: Options): void {
   for (const { name, value } of options.setenv) if (name.startsWith('OPENVPN_')) env.set(name, value);
+  setDnsVariables(env, options);
   setForeignOptions(env, options);
+}
+
+/** --dns as 2.6 tells it (dns.c setenv_dns_options()). */
+function setDnsVariables(env: EnvSet, { dns }: Options): void {
+  env.deletePrefix('dns_search_domain_');
+  env.deletePrefix('dns_server_');
+  for (const [index, domain] of dns.searchDomains.entries())
+    env.set(`dns_search_domain_${index + 1}`, domain);
+  for (const [index, server] of dns.servers.entries()) setDnsServer(env, `dns_server_${index + 1}`, server);
+}
+
+function setDnsServer(env: EnvSet, prefix: string, server: DnsServer): void {
+  for (const [index, { address, port }] of server.addresses.entries()) {
+    env.set(`${prefix}_address_${index + 1}`, address);
+    if (port !== 0) env.set(`${prefix}_port_${index + 1}`, port);
+  }
+  for (const [index, domain] of server.domains.entries())
+    env.set(`${prefix}_resolve_domain_${index + 1}`, domain);
+  env.set(`${prefix}_dnssec`, server.dnssec);
+  env.set(`${prefix}_transport`, server.transport);
+  env.set(`${prefix}_sni`, server.sni);
 }
 
 function setForeignOptions(env: EnvSet, options: Options): void {

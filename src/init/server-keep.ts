@@ -79,7 +79,7 @@ export class ServerKeep {
       return tun;
     }
     providers.log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
-    if (options.upRestart) await this.#tunnel.restartScripts(ce, 'sigusr1');
+    await this.#tunnel.resume(ce);
     return kept;
   }
 
@@ -107,6 +107,7 @@ export class ServerKeep {
       // The kernel's queue holds what comes in the meantime.
       device.pause();
       device.onReadable = () => undefined;
+      await this.#tunnel.suspend(reason);
     }
     if (!persistKey) this.#forgetKeys();
   }

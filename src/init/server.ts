@@ -22,7 +22,7 @@ import { bindFamily } from './local-bind.ts';
 import type { Passphrase } from './passphrase.ts';
 import { ServerKeep } from './server-keep.ts';
 import { type Attach, bindServerLink, createPortShare } from './server-link.ts';
-import { isRestart, logSignal, type PendingSignal, pausedSignal, type SignalState } from './sig.ts';
+import { isRestart, logSignal, pausedSignal, type SignalState, signalText } from './sig.ts';
 import type { TlsMaterials } from './tls-materials.ts';
 import { tlsMultiConfig } from './tls-setup.ts';
 
@@ -66,9 +66,12 @@ async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined)
   const { signals, providers } = run;
   const log = providers.log;
   const keep = new ServerKeep(run);
+  const environment = run.env.child();
   try {
     for (let again = run.restarted ?? false; ; again = true) {
-      if (again && (await pause(run))) return endPaused(run);
+      // What the last server brought goes with it.
+      run.env.reset(environment);
+      if (again && (await pause(run))) return await endPaused(run, keep);
       const server = new Server(run, keep, portShare);
       try {
         await server.start();
@@ -80,22 +83,17 @@ async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined)
         await server.stop();
       }
       // One that counts more may have come while everything was taken down.
-      if (signals.pending!.name === 'SIGUSR1') await keep.settle(reasonOf(signals.pending!));
+      if (signals.pending!.name === 'SIGUSR1') await keep.settle(signalText(signals.pending));
       const signal = signals.pending!;
-      if (signal.name !== 'SIGUSR1') await keep.close(reasonOf(signal));
+      if (signal.name !== 'SIGUSR1') await keep.close(signalText(signal));
       logSignal(log, signal);
       signals.clear();
       if (signal.name === 'SIGHUP') return 'reload';
       if (!isRestart(signal)) return 'exit';
     }
   } finally {
-    await keep.close(signals.pending ? reasonOf(signals.pending) : '');
+    await keep.close(signalText(signals.pending));
   }
-}
-
-/** What scripts see. */
-function reasonOf({ reason, name }: PendingSignal): string {
-  return reason || name.toLowerCase();
 }
 
 /** Before every start but the first; says whether a signal other than a soft restart came meanwhile. */
@@ -109,9 +107,10 @@ async function pause({ options, signals, providers }: ServerRun): Promise<boolea
   return false;
 }
 
-function endPaused({ signals, providers }: ServerRun): RunEnd {
-  const signal = signals.pending!;
-  logSignal(providers.log, pausedSignal(signal));
+async function endPaused({ signals, providers }: ServerRun, keep: ServerKeep): Promise<RunEnd> {
+  const signal = pausedSignal(signals.pending!);
+  await keep.close(signalText(signal));
+  logSignal(providers.log, signal);
   signals.clear();
   return signal.name === 'SIGHUP' ? 'reload' : 'exit';
 }

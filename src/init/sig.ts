@@ -106,6 +106,14 @@ export function pausedSignal(signal: PendingSignal): PendingSignal {
   return signal.source === 'hard' ? { ...signal, reason: 'init_instance' } : signal;
 }
 
+/** What scripts see as `signal`: the reason, or the name of a signal that came from outside (2.x signal_description()). */
+export function signalText(signal: PendingSignal | undefined): string {
+  return signal ? signal.reason || signal.name.toLowerCase() : NO_SIGNAL;
+}
+
+/** 2.x's word where something is taken down without a signal. */
+export const NO_SIGNAL = 'UNKNOWN';
+
 /** 2.x's line, e.g. `SIGUSR1[soft,ping-restart] received, process restarting`. */
 export function logSignal(log: Logger, signal: PendingSignal, what = 'process'): void {
   const action = isRestart(signal) ? 'restarting' : 'exiting';

@@ -133,12 +133,13 @@ describe('client-connect', () => {
     expect(await world.ping(bob, '10.8.0.1')).toBe(true);
     await world.run(6000);
     await world.stop(bob);
-    await world.until(() => scripts.ofType('client-disconnect').length === 1);
+    await world.until(() => scripts.ofType('client-disconnect').length === 2);
     await world.until(() => scripts.ofType('learn-address').length === 2);
     expect(scripts.lines.map((line) => line.replace(/ \/tmp\/\S+/, ' FILE'))).toEqual([
       'client-connect FILE',
       'learn-address add 10.8.0.2 bob',
       'client-connect FILE',
+      'client-disconnect',
       'client-disconnect',
       'learn-address delete 10.8.0.2',
     ]);

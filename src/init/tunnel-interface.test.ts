@@ -100,8 +100,6 @@ describe('TunnelInterface', () => {
     await bed.addRoutes();
     expect(bed.env.get('route_network_2')).toBe('10.41.0.0');
     expect(bed.env.get('redirect_gateway')).toBe('1');
-    bed.tunnel.forgetRouteVariables();
-    expect(ofRoutes()).toEqual([]);
     await bed.tunnel.close('exit');
     bed.options.routes.pop();
     await bed.open();
@@ -147,11 +145,12 @@ describe('TunnelInterface', () => {
     bed.expectNothingLeft();
   });
 
-  it('rejects when the up script fails; close() takes all away, down script included', async () => {
+  it('rejects when the up script fails; close() takes all away and runs no script', async () => {
     const bed = createBed(SCRIPTS);
     bed.scripts.answer = ({ env }) => (env.script_type === 'up' ? 1 : 0);
     await expect(bed.open()).rejects.toThrow('ERROR: up script failed');
-    await bed.tunnel.close('exit');
+    await bed.tunnel.close('UNKNOWN');
+    expect(bed.scripts.lines.map((line) => line.split(' ')[0])).toEqual(['up']);
     bed.expectNothingLeft();
   });
 
@@ -212,9 +211,10 @@ describe('TunnelInterface', () => {
   });
 
   it('runs down and up on a restart that keeps the device', async () => {
-    const bed = createBed(SCRIPTS);
+    const bed = createBed(`${SCRIPTS}up-restart\n`);
     await bed.open();
-    await bed.tunnel.restartScripts(bed.options.ce, 'ping-restart');
+    await bed.tunnel.suspend('ping-restart');
+    await bed.tunnel.resume(bed.options.ce);
     expect(bed.scripts.lines.map((line) => line.replace(/ tun0.* /, ' '))).toEqual([
       'up init',
       'down restart',

@@ -83,7 +83,7 @@ export class TunnelInterface {
     // Before the device, as 2.x has it: the machine's ways are looked at as they are without it.
     const input = routeInput(options, remote);
     const routes = RouteList.isNeeded(input) ? await RouteList.create(network, input, log) : undefined;
-    this.forgetRouteVariables();
+    this.#forgetRouteVariables();
     routes?.exportTo({ set: (name, value) => this.#setRouteVariable(name, value) });
     const device = this.#parts.tun.open({
       dev: isNullDevice(options) ? 'null' : (options.dev ?? 'tun'),
@@ -103,8 +103,9 @@ export class TunnelInterface {
     configured.exportTo(env);
     if (this.#closing) return device;
     const up = this.#upContext(ce, context);
+    await this.#mustSucceed(hooks.up(env, up), 'up');
+    // Scripts that take down run only where up has run.
     this.#up = up;
-    if (!(await hooks.up(env, up))) throw new OpenVpnError('ERROR: up script failed', 'ERR_OVPN_SCRIPT');
     return device;
   }
 
@@ -114,8 +115,8 @@ export class TunnelInterface {
     this.#setRouteVariable('route_vpn_gateway', address);
   };
 
-  /** A new connection begins: 2.x gives it an environment in which nothing is left of the old one's routes. */
-  forgetRouteVariables(): void {
+  /** What is opened or left next has other routes. */
+  #forgetRouteVariables(): void {
     for (const name of this.#routeVariables) this.#parts.env.delete(name);
     this.#routeVariables.clear();
   }
@@ -142,12 +143,19 @@ export class TunnelInterface {
     return ok;
   }
 
-  /** --up-restart on a restart that kept the device. */
-  async restartScripts(ce: ConnectionEntry, signal: string): Promise<void> {
+  /** The connection is lost and the device stays: with --up-restart, scripts hear of it at once. */
+  async suspend(signal: string): Promise<void> {
+    if (!this.#device || !this.#up || !this.#options?.upRestart) return;
     const { env, hooks } = this.#parts;
-    const up = this.#upContext(ce, 'restart');
-    await this.#mustSucceed(hooks.down(env, { ...up, signal }), 'down');
-    await this.#mustSucceed(hooks.up(env, up), 'up');
+    await this.#mustSucceed(hooks.down(env, this.#downContext(this.#up, 'restart', signal)), 'down');
+  }
+
+  /** The connection is back. The environment is a new one by then. */
+  async resume(ce: ConnectionEntry): Promise<void> {
+    const { env, hooks } = this.#parts;
+    this.#configured?.exportTo(env);
+    if (!this.#options?.upRestart) return;
+    await this.#mustSucceed(hooks.up(env, this.#upContext(ce, 'restart')), 'up');
   }
 
   /** Takes everything away. `signal` is the reason that scripts see. Throws OpenVpnError when a script fails, after the work. */
@@ -158,11 +166,9 @@ export class TunnelInterface {
     const device = this.#device;
     if (!device) return;
     this.#device = undefined;
-    const up = this.#up && { ...this.#up, signal };
+    const up = this.#up && this.#downContext(this.#up, 'init', signal);
     const failed: string[] = [];
-    if (up && this.#routes && this.#options?.routePreDown !== undefined) {
-      if (!(await hooks.routePreDown(env, { ...up, context: 'init' }))) failed.push('route-pre-down');
-    }
+    if (up && !(await hooks.routePreDown(env, up))) failed.push('route-pre-down');
     if (this.#routesAdded) await this.#routes?.remove();
     if (up && this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
     if (device.type !== 'null') log.log(D_CLOSE, 'Closing TUN/TAP interface');
@@ -189,7 +195,7 @@ export class TunnelInterface {
   }
 
   #forget(): void {
-    this.forgetRouteVariables();
+    this.#forgetRouteVariables();
     this.#configured = undefined;
     this.#routes = undefined;
     this.#routesAdded = false;
@@ -206,6 +212,10 @@ export class TunnelInterface {
       ...(configured?.ifconfigRemote !== undefined && { ifconfigRemote: configured.ifconfigRemote }),
       context,
     };
+  }
+
+  #downContext({ devType: _, ...up }: UpDownContext, context: ScriptContext, signal: string): UpDownContext {
+    return { ...up, context, signal };
   }
 
   async #mustSucceed(result: Promise<boolean>, name: string): Promise<void> {

@@ -3,9 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import { newLinkCounters } from '../forward/forward.ts';
-import { EnvSet, setCertificate } from '../script/script.ts';
+import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
 import type { PeerCertificate } from '../ssl/ssl.ts';
-import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { setConnection, setIdentity, setTotals } from './client-env.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 const CERTIFICATE: PeerCertificate = {

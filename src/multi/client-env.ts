@@ -3,18 +3,18 @@
  * multi.c multi_client_connect_setenv(), multi_set_virtual_addr_env()).
  */
 import type { LinkAddress } from '../base/base.ts';
-import { type EnvSet, setCertificate, type TrackedAttribute } from '../script/script.ts';
+import {
+  clearCertificates,
+  type EnvSet,
+  setCertificate,
+  setPeerAddress,
+  type TrackedAttribute,
+} from '../script/script.ts';
 import { type PeerIdentity, shownPeerInfo } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 /** Names of variables that come from the client's peer info. */
 const PEER_INFO_PREFIXES = ['IV_', 'UV_'] as const;
-
-/** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
-export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', address: LinkAddress): void {
-  env.set(address.family === 4 ? `${prefix}_ip` : `${prefix}_ip6`, address.address);
-  env.set(`${prefix}_port`, address.port);
-}
 
 /** What the peer said and proved, for all scripts from authentication on. */
 export function setIdentity(
@@ -23,11 +23,12 @@ export function setIdentity(
   remote: LinkAddress,
   tracked: readonly TrackedAttribute[] | undefined,
 ): void {
-  for (const certificate of identity.chain) setCertificate(env, certificate, tracked);
+  clearCertificates(env);
+  for (const certificate of [...identity.chain].reverse()) setCertificate(env, certificate, tracked);
   // What the client said at an earlier renegotiation doesn't pile up.
   for (const prefix of PEER_INFO_PREFIXES) env.deletePrefix(prefix);
   for (const [name, value] of shownPeerInfo(identity.peerInfo).lines) env.set(name, value);
-  env.set('common_name', identity.commonName);
+  if (identity.commonName !== '') env.set('common_name', identity.commonName);
   setPeerAddress(env, 'untrusted', remote);
 }
 

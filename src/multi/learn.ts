@@ -14,7 +14,7 @@
  */
 import type { Logger } from '../base/base.ts';
 import { D_MULTI_DEBUG, D_MULTI_LOW, D_ROUTE_QUOTA } from '../base/errlevel.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import { EnvSet, type ScriptHooks } from '../script/script.ts';
 import {
   type RouteKey,
   routeText,
@@ -39,7 +39,6 @@ const HELD_MAX = 256;
 export interface LearnerConfig<C extends RoutedClient> {
   readonly routes: VirtualTable<C>;
   readonly hooks: ScriptHooks;
-  readonly env: EnvSet;
   readonly log: Logger;
   readonly staleRoutesCheck: { readonly ageSec: number; readonly intervalSec: number } | undefined;
   /** The server's own tunnel address, which nobody learns. */
@@ -216,12 +215,12 @@ export class AddressLearner<C extends RoutedClient> {
 
   /** One after the other, each in the turn of its address. */
   #delete(text: string): Promise<unknown> {
-    const { hooks, env } = this.#config;
+    const { hooks } = this.#config;
     if (!this.#hasScript) return Promise.resolve();
     const before = this.#deletes;
     this.#deletes = this.#inTurn(text, async () => {
       await before;
-      return hooks.learnAddress(env.child(), 'delete', text);
+      return hooks.learnAddress(new EnvSet(), 'delete', text);
     }).catch((error: unknown) => this.#config.onFault(error, undefined));
     return this.#deletes;
   }

@@ -30,8 +30,9 @@ import {
   parseClientConfig,
 } from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
-import { EnvSet, setCertificate } from '../script/script.ts';
+import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
 import {
+  commonNameOf,
   type DataChannelParams,
   IV_PROTO_CC_EXIT_NOTIFY,
   IV_PROTO_DATA_EPOCH,
@@ -44,7 +45,7 @@ import {
   type TlsEvent,
   usesCompression,
 } from '../ssl/ssl.ts';
-import { setConnection, setIdentity, setPeerAddress, setTotals } from './client-env.ts';
+import { setConnection, setIdentity, setTotals } from './client-env.ts';
 import { logClientTunnel } from './client-lines.ts';
 import { ClientLogin } from './client-login.ts';
 import type { InstanceSession } from './instance-session.ts';
@@ -100,9 +101,12 @@ export class ClientSetup {
 
   verify(instance: MultiInstance, event: EventOf<'verify'>): void {
     const { certificate } = event;
+    const { options } = this.#host.config;
     const session = instance.sessionOf(event.session);
     setPeerAddress(session.env, 'untrusted', instance.remote);
-    setCertificate(session.env, certificate, this.#host.config.options.x509Track);
+    setCertificate(session.env, certificate, options.x509Track);
+    if (certificate.depth === 0)
+      session.env.set('common_name', commonNameOf(certificate, options, instance.log));
     this.#run(instance, async () => {
       const ok = await this.#hooks.tlsVerify(session.env, certificate, session.signal);
       if (instance.state === 'closed') return;
@@ -135,7 +139,6 @@ export class ClientSetup {
     plan.release(instance, nowMs);
     learner.handleClosed(instance);
     instance.undoing = this.#runClientDisconnect(instance);
-    instance.clientConnectRan = false;
     instance.addresses = {};
     instance.options = config.options;
     instance.commonName = '';
@@ -224,17 +227,17 @@ export class ClientSetup {
     this.#migrateCompression(instance);
     this.#assign(instance);
     const read = await this.#readClientConfig(instance, session);
-    const agreed = read && (await this.#runClientConnect(instance, session));
+    const agreed = read && (instance.options.disable || (await this.#runClientConnect(instance, session)));
     if (!goesOn()) return;
-    if (!agreed) {
-      this.#reject(instance, undefined);
-      return;
-    }
-    if (instance.options.disable) {
+    if (!read) return this.#reject(instance, undefined);
+    if (instance.options.disable)
       instance.log.log(M_INFO, "MULTI: client has been rejected due to 'disable' directive");
-      this.#reject(instance, undefined);
-      return;
+    // A refusal ends what the script may have begun, too.
+    if (!agreed || instance.options.disable) {
+      void this.#disconnect(instance, session.env);
+      return this.#reject(instance, undefined);
     }
+    instance.disconnectDue = true;
     if (instance.addresses.remoteNetmask4 === undefined) {
       const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
       instance.log.log(D_MULTI_ERRORS, text);
@@ -414,8 +417,12 @@ export class ClientSetup {
       deadlineMs: instance.bound.profile.tls.handWindowMs,
       signal: session.signal,
     });
-    if (!answer.ok || session.over) return false;
-    instance.clientConnectRan = true;
+    if (!answer.ok) return false;
+    if (!isCurrent(instance, session)) {
+      // Who left meanwhile was closed before it had been let in.
+      void this.#disconnect(instance, session.env);
+      return false;
+    }
     if (answer.config !== '') this.#apply(instance, answer.config, '[CLIENT-CONNECT]');
     return true;
   }
@@ -428,9 +435,14 @@ export class ClientSetup {
 
   /** Tells scripts of the end, where they were told of the beginning. Resolves when they are done. */
   #runClientDisconnect(instance: MultiInstance): Promise<void> | undefined {
-    if (!instance.clientConnectRan) return undefined;
-    setTotals(instance.env, instance, this.#host.config.clock.wallMs());
-    const done = this.#hooks.clientDisconnect(instance.env).then(
+    if (!instance.disconnectDue) return undefined;
+    instance.disconnectDue = false;
+    return this.#disconnect(instance, instance.env);
+  }
+
+  #disconnect(instance: MultiInstance, env: EnvSet): Promise<void> {
+    setTotals(env, instance, this.#host.config.clock.wallMs());
+    const done = this.#hooks.clientDisconnect(env).then(
       () => undefined,
       (error: unknown) => this.#host.handleFault('hook', error, instance),
     );

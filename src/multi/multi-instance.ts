@@ -70,7 +70,8 @@ export class MultiInstance implements Scheduled {
   addresses: ClientAddresses = {};
   /** When the next token is due by itself; Infinity = only with renegotiations. */
   renewTokenAtMs = Number.POSITIVE_INFINITY;
-  clientConnectRan = false;
+  /** client-disconnect is still to be run for what client-connect has let in. */
+  disconnectDue = false;
   /** Scripts of a set-up that another session's took the place of; that one begins when they are done. */
   undoing: Promise<void> | undefined;
   /** A connection that isn't authenticated by then ends; a login that takes place elsewhere may need longer. */

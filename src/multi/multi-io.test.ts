@@ -10,7 +10,7 @@ import {
   PacketBatch,
   parseIpBytes,
 } from '../base/base.ts';
-import { EnvSet, ScriptHooks } from '../script/script.ts';
+import { ScriptHooks } from '../script/script.ts';
 import type { Link } from '../socket/socket.ts';
 import { createTunPair } from '../tun/tun-memory.ts';
 import { AddressLearner } from './learn.ts';
@@ -332,7 +332,6 @@ function createBench({ clientToClient = false } = {}): Bench {
   const learner = new AddressLearner<MultiInstance>({
     routes,
     hooks,
-    env: new EnvSet(),
     log,
     staleRoutesCheck: undefined,
     local: undefined,

@@ -357,11 +357,10 @@ export class MultiServer implements InstanceHost {
   }
 
   #createLearner(): AddressLearner<MultiInstance> {
-    const { options, hooks, env, log, clock } = this.config;
+    const { options, hooks, log, clock } = this.config;
     return new AddressLearner({
       routes: this.routes,
       hooks,
-      env,
       log,
       staleRoutesCheck: options.staleRoutesCheck,
       local: localKey(options.ifconfig?.local),

@@ -559,4 +559,5 @@ export type PrePull = Pick<
   | 'compress'
   | 'clientNat'
   | 'blockIpv6'
+  | 'setenv'
 >;

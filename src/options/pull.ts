@@ -115,6 +115,7 @@ const PRE_PULL_KEYS = [
   'compress',
   'clientNat',
   'blockIpv6',
+  'setenv',
 ] as const satisfies readonly (keyof PrePull)[];
 
 const IMPORT_LINES: readonly { readonly kind: ImportKind; readonly level: number; readonly text: string }[] =

@@ -52,7 +52,7 @@ export class RouteList {
     return new RouteList(net, input, log, await makePlan(net, input, log));
   }
 
-  /** Whether there is anything to do; route-pre-down is run only then. */
+  /** Whether there is anything to do. */
   static isNeeded(input: Pick<RouteListInput, 'routes' | 'routesIpv6' | 'redirectGateway'>): boolean {
     const { routes, routesIpv6, redirectGateway } = input;
     const { enabled, ipv4, ipv6 } = redirectGateway;

@@ -1,7 +1,8 @@
 /**
- * What scripts see of a peer's certificate (2.x ssl_verify.c verify_cert_set_env(), ssl_verify_openssl.c x509_setenv(),
- * x509_setenv_track()).
+ * What scripts see of a peer: certificates and address (2.x ssl_verify.c verify_cert_set_env(), setenv_untrusted(),
+ * ssl_verify_openssl.c x509_setenv(), x509_setenv_track()).
  */
+import type { LinkAddress } from '../base/base.ts';
 import { type PeerCertificate, subjectAttributes, trackedValue } from '../ssl/ssl.ts';
 import type { EnvSet } from './env-set.ts';
 
@@ -14,19 +15,28 @@ export interface TrackedAttribute {
 /** Attributes of one name: 2.x numbers them up to 999. */
 const MOST_OF_A_NAME = 1000;
 
+/** `trusted_ip` or `untrusted_ip` with port; IPv6 goes to the name with 6. */
+export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', address: LinkAddress): void {
+  env.set(address.family === 4 ? `${prefix}_ip` : `${prefix}_ip6`, address.address);
+  env.set(`${prefix}_port`, address.port);
+}
+
 /** A new chain begins: nothing of an earlier one may stay (2.x tls_x509_clear_env()). */
 export function clearCertificates(env: EnvSet): void {
   env.deletePrefix('X509_');
 }
 
-/** X509_n_FIELD (all of the subject, or what is tracked), tls_id_n, tls_digest_n, tls_serial_n of one certificate. */
+/**
+ * X509_n_FIELD (all of the subject, or what is tracked), tls_id_n, tls_digest_n, tls_serial_n of one certificate.
+ * A chain comes from its authority to the leaf: the fields of those below belong to an earlier one.
+ */
 export function setCertificate(
   env: EnvSet,
   certificate: PeerCertificate,
   tracked: readonly TrackedAttribute[] | undefined,
 ): void {
   const { depth } = certificate;
-  env.deletePrefix(`X509_${depth}_`);
+  for (let below = 0; below <= depth; below++) env.deletePrefix(`X509_${below}_`);
   if (tracked) setTracked(env, certificate, tracked);
   else setSubject(env, certificate);
   env.set(`tls_id_${depth}`, certificate.subject);

@@ -32,6 +32,12 @@ export class EnvSet {
     this.set(`OPENVPN_${name}`, value);
   }
 
+  /** Becomes a copy of `other`: what was set since is gone. */
+  reset(other: EnvSet): void {
+    this.#values.clear();
+    this.inherit(other);
+  }
+
   delete(name: string): void {
     this.#values.delete(cleanName(name));
   }

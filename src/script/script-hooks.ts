@@ -64,7 +64,7 @@ export class ScriptHooks {
     return this.#upDown('down', this.commands.down, env, context);
   }
 
-  /** False means fatal in 2.x. Call only when there is a route list. */
+  /** False means fatal in 2.x. */
   routePreDown(env: EnvSet, context: UpDownContext): Promise<boolean> {
     return this.#upDown('route-pre-down', this.commands.routePreDown, env, context);
   }
@@ -174,7 +174,7 @@ export class ScriptHooks {
   async clientCrresponse(env: EnvSet, responseBase64: string): Promise<boolean> {
     const command = this.commands.clientCrresponse;
     if (command === undefined) return true;
-    const file = await this.#tempFile('cr', responseBase64);
+    const file = await this.#tempFile('cr', `${responseBase64}\n`);
     if (file === undefined) return false;
     const ok = await this.#simple('client-crresponse', '--client-crresponse', command, [file], env);
     await removeFile(file);
@@ -232,7 +232,7 @@ export class ScriptHooks {
     env.set('script_context', context.context);
     env.set('tun_mtu', context.tunMtu);
     env.set('dev', context.dev);
-    env.set('dev_type', context.devType);
+    if (context.devType !== undefined) env.set('dev_type', context.devType);
     if (command === undefined) return true;
     const { dev, tunMtu, ifconfigLocal, ifconfigRemote } = context;
     const args = [dev, String(tunMtu), '0', ifconfigLocal ?? '', ifconfigRemote ?? '', context.context];

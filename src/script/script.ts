@@ -62,7 +62,8 @@ export interface HookCommands {
 /** What up, down and route-pre-down tell about the device. */
 export interface UpDownContext {
   readonly dev: string;
-  readonly devType: 'tun' | 'tap' | 'null';
+  /** Left out for what goes down: 2.x tells it to up alone. */
+  readonly devType?: 'tun' | 'tap' | 'null' | undefined;
   readonly tunMtu: number;
   /** `ifconfig` words; undefined or '' drop out of the arguments. */
   readonly ifconfigLocal?: string | undefined;
@@ -111,6 +112,11 @@ export interface ClientConnectAnswer {
   readonly config: string;
 }
 
-export { clearCertificates, setCertificate, type TrackedAttribute } from './certificate-env.ts';
+export {
+  clearCertificates,
+  setCertificate,
+  setPeerAddress,
+  type TrackedAttribute,
+} from './certificate-env.ts';
 export { EnvSet } from './env-set.ts';
 export { type HookOptions, ScriptHooks } from './script-hooks.ts';

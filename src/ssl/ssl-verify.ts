@@ -35,7 +35,11 @@ export function cleanSubject(certificate: PeerCertificate): string {
  * The common name (--x509-username-field, CN by default; several fields are joined by `_`), or
  * undefined with a log line when the leaf lacks it.
  */
-export function commonNameOf(leaf: PeerCertificate, policy: VerifyPolicy, log: Logger): string | undefined {
+export function commonNameOf(
+  leaf: PeerCertificate,
+  policy: Pick<VerifyPolicy, 'x509UsernameField'>,
+  log: Logger,
+): string | undefined {
   const fields = fieldsOf(leaf);
   const wanted = policy.x509UsernameField?.length ? policy.x509UsernameField : ['CN'];
   const parts: string[] = [];

@@ -316,6 +316,7 @@ export {
   type P2pNegotiation,
   pickClientCipher,
 } from './ssl-ncp.ts';
+export { commonNameOf } from './ssl-verify.ts';
 /** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */
 export { createPlainControl, createStaticControl, type StaticKeysConfig } from './static-control.ts';
 export { createTlsMulti } from './tls-multi.ts';
