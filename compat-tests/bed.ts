@@ -55,6 +55,8 @@ export interface StartOptions {
   readonly afterwards?: string;
   /** A program that is given the whole command and starts it. */
   readonly through?: string;
+  /** What a shell does before it becomes the program, e.g. `exec 3>file`. */
+  readonly before?: string;
   /** Further variables of the program's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -207,8 +209,10 @@ export class Bed {
   launch(role: Role, ns: string, lines: readonly string[], options: StartOptions = {}): Program {
     const command = this.#command(role, lines);
     const plain = options.through === undefined ? command : [options.through, ...command];
+    const shelled =
+      options.before === undefined ? plain : ['sh', '-c', `${options.before}; exec "$0" "$@"`, ...plain];
     const words = [plain.join(' '), options.afterwards].filter(Boolean).join('; ');
-    const argv = options.terminal ? ['script', '-qefc', words, '/dev/null'] : plain;
+    const argv = options.terminal ? ['script', '-qefc', words, '/dev/null'] : shelled;
     const program = new Program({
       name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
       argv,

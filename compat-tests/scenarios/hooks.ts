@@ -15,7 +15,88 @@ export const hooks: readonly Scenario[] = [
     pairings: ['ours-server'],
     run: serverScripts,
   },
+  {
+    name: 'scripts share the descriptors that the program was started with, and none of its own',
+    pairings: ['ours-client'],
+    run: descriptors,
+  },
+  {
+    name: 'restarts: scripts hear of the lost connection at once and of the new one',
+    pairings: ['ours-client'],
+    run: restartScripts,
+  },
+  {
+    name: 'client-disconnect without client-connect, also at the end of the server',
+    pairings: ['ours-server'],
+    run: disconnectOnly,
+  },
 ];
+
+async function descriptors(bed: Bed): Promise<void> {
+  const body = ['#!/bin/sh', `ls /proc/self/fd > ${bed.dir}/fds`, 'echo shared >&3', 'echo late >&7', ''];
+  const hook = bed.write('fds.sh', body.join('\n'), 0o700);
+  await bed.startServer();
+  await bed.startClient(['script-security 2', `up ${hook}`], {
+    before: 'exec 3>three 7>seven; ls /proc/self/fd > before',
+  });
+  check(bed.read('three') === 'shared\n', `descriptor 3: ${bed.read('three')}`);
+  check(bed.read('seven') === 'late\n', `descriptor 7: ${bed.read('seven')}`);
+  // Where the lists are read, a list has the lowest descriptor that is free.
+  check(bed.read('fds') === bed.read('before'), `descriptors of a script: ${bed.read('fds')}`);
+}
+
+async function restartScripts(bed: Bed): Promise<void> {
+  const hook = recordingScript(bed);
+  const names = ['up', 'route-up', 'route-pre-down', 'down'];
+  await bed.startServer();
+  const client = await bed.startClient([
+    'script-security 2',
+    'persist-tun',
+    'persist-key',
+    'up-restart',
+    ...names.map((name) => `${name} ${hook}`),
+  ]);
+  client.mark();
+  client.signal('SIGUSR1');
+  await bed.waitUp(client);
+  await bed.stop(client);
+  const calls = bed.read('calls').split('== ').slice(1);
+  const order = calls.map((call) =>
+    [value(call, 'script_type'), value(call, 'script_context'), value(call, 'signal') ?? '-'].join(' '),
+  );
+  const wanted = [
+    'up init -',
+    'route-up init -',
+    'down restart sigusr1',
+    'up restart -',
+    'route-pre-down init sigterm',
+    'down init sigterm',
+  ];
+  check(same(order, wanted), `order of calls: ${order.join(', ')}`);
+  checkEnvironment(calls[3] ?? '', {
+    ifconfig_local: '10.8.0.2',
+    untrusted_ip: '10.99.0.1',
+    remote_port_1: '1194',
+  });
+}
+
+async function disconnectOnly(bed: Bed): Promise<void> {
+  const hook = recordingScript(bed);
+  const server = await bed.startServer(['script-security 2', `client-disconnect ${hook}`, `down ${hook}`]);
+  const client = await bed.startClient();
+  client.mark();
+  client.signal('SIGUSR1');
+  await bed.waitUp(client);
+  await bed.stop(server);
+  const calls = bed.read('calls').split('== ').slice(1);
+  const types = calls.map((call) => value(call, 'script_type'));
+  check(
+    same(types, ['client-disconnect', 'client-disconnect', 'down']),
+    `order of calls: ${types.join(' ')}`,
+  );
+  for (const call of calls.slice(0, 2)) checkEnvironment(call, { common_name: 'client1' });
+  checkEnvironment(calls[2] ?? '', { signal: 'sigterm', remote_port_1: '1194' });
+}
 
 async function clientScripts(bed: Bed): Promise<void> {
   const before = bed.snapshot(bed.client().ns);

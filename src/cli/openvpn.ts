@@ -5,12 +5,15 @@
 import { setFlagsFromString } from 'node:v8';
 import { runProgram, type SignalName, SignalState } from '../init/init.ts';
 import { loadNative } from '../native/native.ts';
+import { inheritedDescriptors } from '../script/script.ts';
 import { versionInfo } from './version-info.ts';
 
 const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 
 /** Runs the program; resolves its exit status. `argv` are the words after the program's name. */
 export async function main(argv: readonly string[]): Promise<number> {
+  // First of all: what is opened later isn't inherited.
+  const inheritedFds = inheritedDescriptors();
   // Memory should follow the clients: without this the young generation grows by megabytes during a
   // burst of handshakes and stays. Nothing is allocated per packet, so it need not grow.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -21,6 +24,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return runProgram({
     argv,
     signals,
+    inheritedFds,
     version: versionInfo(),
     print: (text) => process.stdout.write(withEnd(text)),
     printError: (text) => process.stderr.write(withEnd(text)),

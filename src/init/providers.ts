@@ -33,6 +33,8 @@ export interface ProviderChoice {
   readonly log: Logger;
   /** Descriptor for the output of scripts; undefined = ours. */
   readonly outputFd?: () => number | undefined;
+  /** Descriptors that scripts share with us. */
+  readonly inheritedFds?: readonly number[];
   /** false keeps to Node's modules even where the addon loads; only the TUN device is still the addon's. */
   readonly native?: boolean;
   /** The TLS engine; undefined = OPENVPN_TS_SSL, and without that the addon's where it loads. */
@@ -58,7 +60,10 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
     tun: withNullDevice(createTunLinux({ log: choice.log, ...(addon && { addon }) }), choice.log),
     socket: addon ? createNativeSockets(addon, nodeSockets) : nodeSockets,
     network: addon ? createNetlink({ log: choice.log, addon }) : createIproute2({ log: choice.log }),
-    scripts: createScriptRunner({ ...(choice.outputFd && { outputFd: choice.outputFd }) }),
+    scripts: createScriptRunner({
+      ...(choice.outputFd && { outputFd: choice.outputFd }),
+      ...(choice.inheritedFds && { inheritedFds: choice.inheritedFds }),
+    }),
     clock: createClock(),
     log: choice.log,
     random: Math.random,

@@ -1,7 +1,7 @@
 /**
  * ScriptRunner over child processes (2.x run_command.c): like execve(): no shell, no search along
  * PATH, an environment of exactly the given variables, standard streams inherited or, with a log file,
- * sent to it. Never blocks; a script that doesn't end keeps only its own hook waiting, and under a limit it
+ * sent to it, and descriptors that the program itself was started with. Never blocks; a script that doesn't end keeps only its own hook waiting, and under a limit it
  * is ended: by SIGTERM, and by SIGKILL when that doesn't do. Only so many run at a time, so that logins
  * whose scripts hang can't fill the machine with processes; the others wait for their turn.
  */
@@ -15,6 +15,8 @@ export interface ScriptRunnerOptions {
   readonly outputFd?: () => number | undefined;
   /** Standard streams go nowhere (--daemon without a log file). */
   readonly detached?: () => boolean;
+  /** Descriptors above 2 that scripts get under the same number; all others stay ours. None by default. */
+  readonly inheritedFds?: readonly number[];
   /** Scripts that run at a time; 64 by default. */
   readonly maxRunning?: number;
 }
@@ -135,18 +137,28 @@ class Children {
 
 type Stdio = 'inherit' | 'ignore' | number;
 
-function streams(options: ScriptRunnerOptions): [Stdio, Stdio, Stdio] {
+function streams(options: ScriptRunnerOptions): Stdio[] {
+  return [...standardStreams(options), ...handedOn(options.inheritedFds ?? [])];
+}
+
+function standardStreams(options: ScriptRunnerOptions): [Stdio, Stdio, Stdio] {
   const fd = options.outputFd?.();
   if (fd !== undefined) return [options.detached?.() ? 'ignore' : 'inherit', fd, fd];
   const stream = options.detached?.() ? 'ignore' : 'inherit';
   return [stream, stream, stream];
 }
 
+/** The places from descriptor 3 on; above 2, `ignore` leaves a place closed. */
+function handedOn(fds: readonly number[]): Stdio[] {
+  const places = Math.max(2, ...fds) - 2;
+  return Array.from({ length: places }, (_, index) => (fds.includes(index + 3) ? index + 3 : 'ignore'));
+}
+
 function runProgram(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  stdio: [Stdio, Stdio, Stdio],
+  stdio: Stdio[],
   children: Children,
 ): Promise<ScriptResult> {
   return new Promise((resolve) => {

@@ -1,9 +1,19 @@
 /** Environment, command running and hooks, with real small shell scripts. */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryLogger, textOfBytes } from '../base/base.ts';
+import { pickInherited } from './inherited-fds.ts';
 import { EnvSet, type HookCommands, ScriptHooks } from './script.ts';
 import { createScriptRunner } from './script-runner-node.ts';
 
@@ -58,6 +68,23 @@ describe('EnvSet', () => {
   });
 });
 
+describe('inherited descriptors', () => {
+  it('are those above 2 that Node has not made', () => {
+    const open = [
+      { fd: 0, target: '/dev/null', access: 0 },
+      { fd: 2, target: '/tmp/log', access: 1 },
+      { fd: 3, target: '/tmp/log', access: 1 },
+      { fd: 4, target: 'anon_inode:[eventpoll]', access: 2 },
+      { fd: 5, target: 'pipe:[10]', access: 0 },
+      { fd: 6, target: 'pipe:[10]', access: 1 },
+      { fd: 7, target: 'pipe:[11]', access: 1 },
+      { fd: 8, target: 'pipe:[11]', access: 1 },
+      { fd: 9, target: 'socket:[12]', access: 2 },
+    ];
+    expect(pickInherited(open)).toEqual([3, 7, 8, 9]);
+  });
+});
+
 describe('the runner', () => {
   it('hands bytes on that are no UTF-8', async () => {
     const raw = textOfBytes(Uint8Array.of(0x6a, 0xf6, 0x72, 0x67, 0x20, 0x25));
@@ -92,6 +119,15 @@ describe('the runner', () => {
     expect(await createScriptRunner().run('/bin/true;exit', [], {})).toEqual({ status: 127 });
     expect(await createScriptRunner().run('"open quote', [], {})).toEqual({ status: 127 });
     expect(await createScriptRunner().run('', [], {})).toEqual({ status: 127 });
+  });
+
+  it('hands on the descriptors that it is told to, and no others', async () => {
+    const [handed, kept] = [openSync(out(), 'w'), openSync(out(), 'a')];
+    const runner = createScriptRunner({ inheritedFds: [handed] });
+    const path = script(`#!/bin/sh\necho there > /proc/$$/fd/${handed}\n[ ! -e /proc/$$/fd/${kept} ]\n`);
+    expect(await runner.run(path, [], PATH)).toEqual({ status: 0 });
+    expect(output()).toBe('there\n');
+    for (const fd of [handed, kept]) closeSync(fd);
   });
 
   it('reports status and signal', async () => {

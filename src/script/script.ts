@@ -119,4 +119,5 @@ export {
   type TrackedAttribute,
 } from './certificate-env.ts';
 export { EnvSet } from './env-set.ts';
+export { inheritedDescriptors } from './inherited-fds.ts';
 export { type HookOptions, ScriptHooks } from './script-hooks.ts';
