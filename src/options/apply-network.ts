@@ -12,6 +12,7 @@ import {
   parseIpv6Prefix,
 } from './addresses.ts';
 import { logUnresolved } from './apply-address.ts';
+import { isDomain } from './dns-options.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
 import type { ClientNatOption, DnsOptions, DnsServer, Options } from './option-types.ts';
 
@@ -111,7 +112,9 @@ export const applyClientNat: Apply = (
 export const applyDns: Apply = (values, options, context) => {
   const [kind = '', priorityText, key, value] = values;
   if (kind === 'search-domains' && priorityText !== undefined) {
-    options.dns.searchDomains.push(...values.slice(1));
+    const domains = values.slice(1);
+    if (!domains.every(isDomain)) return context.fail(`--dns ${kind} contain invalid characters`);
+    options.dns.searchDomains.push(...domains);
   } else if (kind === 'server' && priorityText !== undefined && key !== undefined && value !== undefined) {
     const priority = dnsPriority(priorityText, context);
     setDnsServer(dnsServer(options.dns, priority), key, values.slice(3), context);
@@ -119,6 +122,22 @@ export const applyDns: Apply = (values, options, context) => {
     return context.fail(`--dns: unknown option type '${kind}' or missing or unknown parameter`);
   }
 };
+
+/** What scripts get as foreign_option_n. A server may push addresses of DNS servers, no names. */
+export const applyDhcpOption: Apply = (values, options, context) => {
+  const [type = '', value] = values;
+  if (DOMAIN_TYPES.has(type) && value !== undefined && !isDomain(value)) {
+    return context.fail(`--dhcp-option ${type} contains invalid characters`);
+  }
+  const pushed = context.context === 'P';
+  if (pushed && (type === 'DNS' || type === 'DNS6') && value !== undefined) {
+    if (!isDottedQuad(value) && !isIpv6(value))
+      return context.fail(`dhcp-option parameter ${type} '${value}' must be an IP address`);
+  }
+  options.dhcpOptions.push(values.join(' '));
+};
+
+const DOMAIN_TYPES = new Set(['DOMAIN', 'ADAPTER_DOMAIN_SUFFIX', 'DOMAIN-SEARCH']);
 
 /** `address`, `address:port` or `[address]:port`, not checked to be one; undefined when malformed. */
 function splitDnsAddress(text: string): { host: string; port: number } | undefined {
@@ -196,6 +215,8 @@ function setDnsServer(server: DnsServer, key: string, values: string[], context:
   if (key === 'address') {
     for (const text of values) addDnsAddress(server, text, context);
   } else if (key === 'resolve-domains') {
+    if (!values.every(isDomain))
+      context.fail(`--dns server ${server.priority}: ${key} contain invalid characters`);
     server.domains.push(...values);
   } else if (key === 'dnssec' && values.length === 1) {
     server.dnssec = oneOf(value, ['yes', 'no', 'optional'] as const);
@@ -208,6 +229,7 @@ function setDnsServer(server: DnsServer, key: string, values: string[], context:
       context.fail(`--dns server ${server.priority}: malformed transport value '${value}'`);
     }
   } else if (key === 'sni' && values.length === 1) {
+    if (!isDomain(value)) context.fail(`--dns server ${server.priority}: ${key} contains invalid characters`);
     server.sni = value;
   } else {
     context.fail(

@@ -4,6 +4,14 @@
  */
 import type { DnsOptions, Options } from './option-types.ts';
 
+/**
+ * Whether scripts, which may source what they are given, can't be made to run it: since CVE-2025-10680 2.x takes
+ * letters, digits, `.`, `-`, `_` and everything beyond ASCII (2.7 domain_helper.h).
+ */
+export function isDomain(text: string): boolean {
+  return /^[A-Za-z0-9._\-\u0080-\u{10ffff}]*$/u.test(text);
+}
+
 /** Why the servers can't be used, or undefined. */
 export function dnsProblem(dns: DnsOptions): string | undefined {
   const servers = dns.servers.length > 0 ? dns.servers : dns.serversPrePull;

@@ -2,11 +2,15 @@
  * Options of addresses, sockets and packet sizes (2.x options.c, manual sections link and network options).
  * See option-row.ts for the columns; options of routes stand in table-route.ts.
  */
-import { applyDns, applyLinkMtu } from './apply-network.ts';
+import { applyDhcpOption, applyDns, applyLinkMtu } from './apply-network.ts';
 import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN } from './defaults.ts';
 import { atoi, count, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { parseProto, protoList } from './proto.ts';
 import { routeOptions } from './table-route.ts';
+
+/** 2.x mtu.h TUN_MTU_MIN and TUN_MTU_MAX. */
+const TUN_MTU_MIN = 100;
+const TUN_MTU_MOST = 65536;
 
 export const networkOptions: readonly OptionRow[] = [
   {
@@ -68,9 +72,7 @@ export const networkOptions: readonly OptionRow[] = [
     usage: 'TYPE [VALUE]',
     help: 'DNS, DOMAIN, WINS... On Linux exported as foreign_option_n (2.7 tolerates extra args)',
     imports: 'dhcpdns',
-    apply: (values, options) => {
-      options.dhcpOptions.push(values.join(' '));
-    },
+    apply: applyDhcpOption,
   },
   {
     name: 'dns',
@@ -554,8 +556,13 @@ export const networkOptions: readonly OptionRow[] = [
     usage: 'N [OCC-MTU]',
     help: 'Tunnel device MTU; optional second value for the OCC string',
     imports: 'push-mtu',
-    apply: ([mtu = '', occMtu], options) => {
-      options.ce.tunMtu = positiveAtoi(mtu);
+    apply: ([mtu = '', occMtu], options, context) => {
+      const bytes = positiveAtoi(mtu);
+      // 2.6.14 takes any; later ones don't, and buffers depend on what a server says here.
+      if (context.context === 'P' && (bytes < TUN_MTU_MIN || bytes > TUN_MTU_MOST)) {
+        return context.fail(`--mtu parm must be between ${TUN_MTU_MIN} and ${TUN_MTU_MOST}.`);
+      }
+      options.ce.tunMtu = bytes;
       options.ce.tunMtuDefined = true;
       options.ce.occMtu = occMtu === undefined ? 0 : positiveAtoi(occMtu);
     },
