@@ -12,8 +12,6 @@ const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'
 
 /** Runs the program; resolves its exit status. `argv` are the words after the program's name. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // First of all: what is opened later isn't inherited.
-  const inheritedFds = inheritedDescriptors();
   // Memory should follow the clients: without this the young generation grows by megabytes during a
   // burst of handshakes and stays. Nothing is allocated per packet, so it need not grow.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -24,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return runProgram({
     argv,
     signals,
-    inheritedFds,
+    inheritedFds: inheritedDescriptors(),
     version: versionInfo(),
     print: (text) => process.stdout.write(withEnd(text)),
     printError: (text) => process.stderr.write(withEnd(text)),

@@ -48,6 +48,8 @@ export interface Program {
   readonly print: (text: string) => void;
   /** Plain text on standard error (--errors-to-stderr); print() serves where there is none. */
   readonly printError?: (text: string) => void;
+  /** Descriptors that the process was started with, for scripts. */
+  readonly inheritedFds?: readonly number[];
   /** Any provider may be replaced. */
   readonly providers?: Partial<Providers>;
 }
@@ -154,7 +156,8 @@ async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
   const { options, log, privileges, passphrase, restarted } = parts;
   const { signals } = program;
   signals.remapUsr1 = options.remapUsr1;
-  const chosen = createProviders({ log, outputFd: () => log.fd }, program.providers);
+  const { inheritedFds = [] } = program;
+  const chosen = createProviders({ log, outputFd: () => log.fd, inheritedFds }, program.providers);
   const marked = options.verb === MARKING_VERB;
   const providers = marked ? markTraffic(chosen, (text) => log.raw(text)) : chosen;
   const hooks = createHooks(options, providers);

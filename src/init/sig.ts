@@ -75,11 +75,14 @@ export class SignalState {
   /** Waits `ms`, or less when a signal comes. Resolves whether a signal is pending. */
   async sleep(ms: number): Promise<boolean> {
     if (this.#pending) return true;
+    // A timer may take only part of it.
+    const now = timerDelay(ms);
+    if (now < ms) return (await this.sleep(now)) || this.sleep(ms - now);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         unsubscribe();
         resolve();
-      }, timerDelay(ms));
+      }, now);
       const unsubscribe = this.subscribe(() => {
         clearTimeout(timer);
         resolve();

@@ -161,7 +161,8 @@ export const dataChannelOptions: readonly OptionRow[] = [
     help: 'Pushed: 24-bit id for DATA_V2 packets',
     imports: 'peer-id',
     apply: ([id = ''], options) => {
-      options.peerId = atoi(id);
+      // What packets have room for, as 2.x cuts it when it sends them.
+      options.peerId = atoi(id) & 0xff_ffff;
     },
   },
   {

@@ -19,9 +19,15 @@ export interface OpenDescriptor {
   readonly access: number;
 }
 
-/** Call before anything else opens files. Empty where there is no /proc. */
+let atStart: readonly number[] | undefined;
+
+/**
+ * What the first call found, which has to come before anything else opens files: loading a module that imports
+ * `node:process` already opens streams. Empty where there is no /proc.
+ */
 export function inheritedDescriptors(): readonly number[] {
-  return pickInherited(openDescriptors());
+  atStart ??= pickInherited(openDescriptors());
+  return atStart;
 }
 
 /** Those among `open` that Node has not made itself. */
