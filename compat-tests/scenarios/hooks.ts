@@ -42,7 +42,10 @@ async function descriptors(bed: Bed): Promise<void> {
   check(bed.read('three') === 'shared\n', `descriptor 3: ${bed.read('three')}`);
   check(bed.read('seven') === 'late\n', `descriptor 7: ${bed.read('seven')}`);
   // Where the lists are read, a list has the lowest descriptor that is free.
-  check(bed.read('fds') === bed.read('before'), `descriptors of a script: ${bed.read('fds')}`);
+  check(
+    bed.read('fds') === bed.read('before'),
+    `descriptors of a script: ${bed.read('fds')} not ${bed.read('before')}`,
+  );
 }
 
 async function restartScripts(bed: Bed): Promise<void> {
