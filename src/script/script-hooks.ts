@@ -4,7 +4,7 @@
  * (`openvpn_<prefix>_<hex>.tmp`, mode 0600, in tmp-dir) and deferred answers. A hook without a
  * configured command succeeds at once. Every method settles in its own time; none throws.
  *
- * Arguments that are empty vanish, as in 2.x argv_printf_cat().
+ * Arguments that are empty stay, so that each has its place (2.x argv_printf_cat()).
  */
 import type { LinkAddress, Logger } from '../base/base.ts';
 import { D_HANDSHAKE, D_MULTI_ERRORS, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
@@ -236,8 +236,7 @@ export class ScriptHooks {
     if (command === undefined) return true;
     const { dev, tunMtu, ifconfigLocal, ifconfigRemote } = context;
     const args = [dev, String(tunMtu), '0', ifconfigLocal ?? '', ifconfigRemote ?? '', context.context];
-    const words = [...splitCommand(command), ...args].filter((word) => word !== '');
-    this.#options.log.log(M_INFO, words.join(' '));
+    this.#options.log.log(M_INFO, [...splitCommand(command), ...args].join(' '));
     return this.#simple(type, '--up/--down', command, args, env);
   }
 
@@ -271,8 +270,7 @@ export class ScriptHooks {
       this.#logFailure(hook, { status: undefined, failure: 'disallowed' });
       return { status: undefined, failure: 'disallowed' };
     }
-    const words = args.filter((word) => word !== '');
-    const result = await runner.run(command, words, env.snapshot(scriptSecurity), signal);
+    const result = await runner.run(command, args, env.snapshot(scriptSecurity), signal);
     if (!fine(result.status)) this.#logFailure(hook, result);
     return result;
   }

@@ -200,11 +200,12 @@ describe('hooks', () => {
     expect(log.lines[0]).toMatch(/\/hook\.sh my arg tun0 1500 0 10\.8\.0\.2 255\.255\.255\.0 init$/);
   });
 
-  it('drop empty arguments', async () => {
-    const command = script(`#!/bin/sh\necho "$#:$*" > ${out()}\n`);
+  it('keep the places of empty arguments', async () => {
+    const command = `${script(`#!/bin/sh\nprintf '<%s>' "$@" > ${out()}\n`)} ''`;
     const context = { ...UP, ifconfigLocal: undefined, ifconfigRemote: undefined, signal: 'sigterm' };
     expect(await hooks({ down: command }).down(new EnvSet(), context)).toBe(true);
-    expect(output()).toBe('4:tun0 1500 0 init\n');
+    expect(output()).toBe('<><tun0><1500><0><><><init>');
+    expect(log.lines[0]).toMatch(/\/hook\.sh {2}tun0 1500 0 {3}init$/);
   });
 
   it('log failures in the words of 2.x', async () => {

@@ -65,7 +65,7 @@ export interface UpDownContext {
   /** Left out for what goes down: 2.x tells it to up alone. */
   readonly devType?: 'tun' | 'tap' | 'null' | undefined;
   readonly tunMtu: number;
-  /** `ifconfig` words; undefined or '' drop out of the arguments. */
+  /** `ifconfig` words; undefined is an empty argument, so that the others keep their places. */
   readonly ifconfigLocal?: string | undefined;
   /** Remote address (p2p, net30) or netmask. */
   readonly ifconfigRemote?: string | undefined;
