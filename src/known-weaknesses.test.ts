@@ -351,6 +351,19 @@ describe('a server', () => {
     expect(mallory.count('PUSH: Received control message')).toBe(0);
   });
 
+  it('CVE-2025-10680: DNS names that a script’s shell could run reach no script', async () => {
+    const bad = ['x;id', '$(id)', 'a`id`', 'a|b', "a'b", 'a&b'];
+    const push = bad.flatMap((name) => [
+      `push "dhcp-option DOMAIN ${name}"`,
+      `push "dns search-domains ${name}"`,
+    ]);
+    await world.serving(`${push.join('\n')}\npush "dhcp-option DOMAIN good.example"`);
+    const alice = await world.connected('alice', 'up /bin/up');
+    const { env } = alice.scripts.ofType('up')[0]!;
+    const told = Object.entries(env).filter(([name]) => /^(foreign_option|dns)_/.test(name));
+    expect(told).toEqual([['foreign_option_1', 'dhcp-option DOMAIN good.example']]);
+  });
+
   const REUSE =
     'CVE-2026-40215, CVE-2026-12996, CVE-2026-13117: a session that starts over in mid-handshake takes nothing from the one before';
   it(REUSE, async () => {
