@@ -200,12 +200,12 @@ describe('ifconfig-pool-persist', () => {
       renameSync(path, moved);
       file.write([second!]);
       expect(readFileSync(moved, 'utf8')).toBe('d,10.8.0.2,\n');
-      expect(file.read()).toEqual([second]);
+      expect(file.read().map(({ entry }) => entry)).toEqual([second]);
       file.close();
       file.write([first!]);
       const readOnly = openPoolPersist(moved, false, log);
       readOnly.write([first!]);
-      expect(readOnly.read()).toEqual([second]);
+      expect(readOnly.read().map(({ entry }) => entry)).toEqual([second]);
       readOnly.close();
       expect(log.lines).toEqual([]);
     } finally {
