@@ -1,8 +1,11 @@
 /** Runs the examples as they are, with a PKI of their own, on loopback and without root. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildTools } from '../scripts/tools.mjs';
 import { openQuickstart, writeLocalProfile } from '../src/cli/quickstart-files.ts';
 import { createTunPair, type TunnelOptions } from '../src/index.ts';
 import { runClient } from './client.ts';
@@ -22,6 +25,65 @@ beforeAll(async () => {
   clientText = readFileSync(writeLocalProfile(files, '127.0.0.1'), 'utf8');
 });
 afterAll(() => rmSync(dir, { recursive: true }));
+
+describe('a device in memory that nobody reads', () => {
+  it('lets the process end after stop(), and seldom wakes it before', async () => {
+    const library = join(dirname(await buildTools('examples/in-memory-pair.ts')), '../src/index.js');
+    writeFileSync(join(dir, 'server.conf'), serverText + HANDS_OFF);
+    writeFileSync(join(dir, 'client.ovpn'), clientText + HANDS_OFF);
+    const program = await runProgram(UNREAD_PAIR, [pathToFileURL(library).href, dir]);
+    expect(program.status).toBe(0);
+    const [unread, stopped] = program.lines.map((line) => Number(/: (\d+) wakes/.exec(line)?.[1]));
+    // The programs' own start takes some turns; a device that asks again and again takes each of them.
+    expect(unread).toBeLessThan(TURNS / 2);
+    expect(stopped).toBe(0);
+  }, 60_000);
+});
+
+const TURNS = 50;
+/**
+ * Brings a pair up whose devices both hold packets that nobody reads, and counts turns of the event loop that
+ * were asked for: while it is up, and from stop() to the end of the process.
+ */
+const UNREAD_PAIR = `
+  import { readFileSync } from 'node:fs';
+  const [library, dir] = process.argv.slice(1);
+  const { createClient, createServer, createTunPair, PacketBatch, parseConfig } = await import(library);
+  const read = (name) => parseConfig(readFileSync(dir + '/' + name, 'utf8'));
+  const pairs = [];
+  const tun = { name: 'memory', open: () => { const pair = createTunPair(); pairs.push(pair); return pair.device; } };
+  const server = createServer(read('server.conf'), { tun });
+  const client = createClient(read('client.ovpn'), { tun });
+  await server.start();
+  await client.start();
+  const batch = new PacketBatch(1);
+  batch.push(Buffer.from('45000014000000004000fd000a0000010a000002'.replace(/ /g, ''), 'hex'));
+  let wakes = 0;
+  const immediate = globalThis.setImmediate;
+  globalThis.setImmediate = (...args) => { wakes++; return immediate(...args); };
+  for (const { device } of pairs) device.writeBatch(batch, 0, 1);
+  for (let turn = 0; turn < ${TURNS}; turn++) await new Promise((resolve) => immediate(resolve));
+  console.log('unread: ' + wakes + ' wakes');
+  await client.stop();
+  await server.stop();
+  wakes = 0;
+  process.on('exit', () => console.log('stopped: ' + wakes + ' wakes'));
+`;
+
+/** Runs a module's text in a process of its own, which is given up when it doesn't end. */
+function runProgram(text: string, args: readonly string[]) {
+  return new Promise<{ status: number | null; lines: string[] }>((resolve) => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', text, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 15_000,
+    });
+    let out = '';
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.on('close', (status) => resolve({ status, lines: out.trim().split('\n') }));
+  });
+}
 
 describe('examples', () => {
   it('in-memory-pair carries a packet from one device to the other', async () => {

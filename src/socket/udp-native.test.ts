@@ -30,6 +30,33 @@ socketFactoryConformance('native', () => createNativeSockets(addon, createNodeSo
   udpReportsRefused: true,
 });
 
+describe('udp-native readiness', () => {
+  it('wakes nobody before somebody reads, and tells of what waits then', async () => {
+    let wakes = 0;
+    const counting: NativeAddon = {
+      ...addon,
+      Udp: class extends addon.Udp {
+        constructor(
+          ...[words, v6, sndbuf, rcvbuf, errors, onReady, offload]: ConstructorParameters<NativeAddon['Udp']>
+        ) {
+          const counted = (events: number): void => {
+            wakes++;
+            onReady(events);
+          };
+          super(words, v6, sndbuf, rcvbuf, errors, counted, offload);
+        }
+      },
+    };
+    const link = openUdpNative(counting, { family: 4, localAddress: '127.0.0.1' });
+    links.push(link);
+    const sender = open();
+    sender.send(Buffer.from('hello'), link.local);
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(wakes).toBe(0);
+    expect((await receive(link, 1)).map(({ packet }) => String(packet))).toEqual(['hello']);
+  });
+});
+
 describe('udp-native batches', () => {
   it('carries random batches between two sockets, addresses included', async () => {
     const [a, b] = [open(), open()];
@@ -120,6 +147,7 @@ describe('udp-native batches', () => {
     const link = openUdpNative({ ...addon, Udp: BusyUdp } as unknown as NativeAddon, { family: 4 });
     let writable = 0;
     link.onWritable = () => writable++;
+    link.onReadable = () => undefined;
     const batch = new PacketBatch(10);
     expect(link.sendBatch(batch, 0, 7)).toBe(7);
     expect(link.sendBatch(batch, 2, 10)).toBe(5);

@@ -84,7 +84,6 @@ class UdpNativeLink implements Link {
   readonly remote = undefined;
   readonly batchSize = BATCH_SIZE;
   readonly local: LinkAddress;
-  onReadable: () => void = nothing;
   onWritable: () => void = nothing;
   onError: (error: LinkErrno) => void = nothing;
   onClose: (error: NodeJS.ErrnoException | undefined) => void = nothing;
@@ -96,6 +95,7 @@ class UdpNativeLink implements Link {
   readonly #errors = new Int32Array(NATIVE_ERROR_WORDS);
   readonly #reportedAt = new Map<string, number>();
   readonly #words = new Int32Array(ADDRESS_WORDS);
+  #onReadable: () => void = nothing;
   #closed = false;
   /** Whether a call of onReadable for what waits in the addon is on its way. */
   #announced = false;
@@ -109,7 +109,16 @@ class UdpNativeLink implements Link {
     bind.onBuffers?.(this.#buffersText());
     this.#native.localAddress(this.#words);
     this.local = addressFromWords(this.#words, 0);
-    this.#native.poll(NATIVE_READABLE);
+  }
+
+  get onReadable(): () => void {
+    return this.#onReadable;
+  }
+
+  /** Readiness is level-triggered: as long as nobody reads, the socket isn't watched. */
+  set onReadable(listener: () => void) {
+    this.#onReadable = listener;
+    if (!this.#closed) this.#native.poll(this.#readable);
   }
 
   get dropped(): number {
@@ -144,7 +153,7 @@ class UdpNativeLink implements Link {
     if (this.#closed) return end - first;
     const { slab, slotSize, offsets, lengths, addresses } = batch;
     const handled = this.#native.sendBatch(slab, slotSize, offsets, lengths, addresses, first, end);
-    if (handled < end - first) this.#native.poll(NATIVE_READABLE | NATIVE_WRITABLE);
+    if (handled < end - first) this.#native.poll(this.#readable | NATIVE_WRITABLE);
     if (this.#errors[0] !== 0) this.#report();
     return handled;
   }
@@ -207,18 +216,22 @@ class UdpNativeLink implements Link {
   readonly #handleReady = (events: number): void => {
     if (this.#errors[0] !== 0) this.#report();
     if ((events & NATIVE_WRITABLE) !== 0 && !this.#closed) {
-      this.#native.poll(NATIVE_READABLE);
+      this.#native.poll(this.#readable);
       this.onWritable();
     }
-    if ((events & NATIVE_READABLE) !== 0 && !this.#closed) this.onReadable();
+    if ((events & NATIVE_READABLE) !== 0 && !this.#closed) this.#onReadable();
   };
+
+  get #readable(): number {
+    return this.#onReadable === nothing ? 0 : NATIVE_READABLE;
+  }
 
   #announcePending(): void {
     if (this.#announced || !this.#native.pending) return;
     this.#announced = true;
     setImmediate(() => {
       this.#announced = false;
-      if (!this.#closed && this.#native.pending) this.onReadable();
+      if (!this.#closed && this.#native.pending) this.#onReadable();
     });
   }
 

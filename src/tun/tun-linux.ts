@@ -65,7 +65,6 @@ export function createTunLinux(options: TunLinuxOptions = {}): TunFactory {
 class LinuxTun implements TunDevice {
   readonly type: 'tun' | 'tap';
   readonly batchSize = BATCH_SIZE;
-  onReadable: () => void = nothing;
   onError: (error: NodeJS.ErrnoException) => void = nothing;
 
   readonly #addon: NativeAddon;
@@ -73,6 +72,7 @@ class LinuxTun implements TunDevice {
   readonly #log: Logger;
   readonly #errors = new Int32Array(NATIVE_ERROR_WORDS);
   readonly #reportedAt = new Map<number, number>();
+  #onReadable: () => void = nothing;
   #closed = false;
   #gone = false;
   #paused = false;
@@ -86,7 +86,16 @@ class LinuxTun implements TunDevice {
     this.#native = this.#open(open, offload);
     log.log(M_INFO, `TUN/TAP device ${this.name} opened`);
     if (open.txqueuelen !== undefined && open.txqueuelen > 0) this.#setTxQueueLength(open.txqueuelen);
-    this.resume();
+  }
+
+  get onReadable(): () => void {
+    return this.#onReadable;
+  }
+
+  /** Readiness is level-triggered: as long as nobody reads, the descriptor isn't watched. */
+  set onReadable(listener: () => void) {
+    this.#onReadable = listener;
+    if (!this.#paused) this.resume();
   }
 
   get name(): string {
@@ -100,7 +109,7 @@ class LinuxTun implements TunDevice {
 
   resume(): void {
     this.#paused = false;
-    if (this.#closed || this.#gone) return;
+    if (this.#closed || this.#gone || this.#onReadable === nothing) return;
     this.#native.poll(NATIVE_READABLE);
     this.#announcePending();
   }
@@ -165,7 +174,7 @@ class LinuxTun implements TunDevice {
   }
 
   readonly #handleReady = (): void => {
-    if (!this.#closed && !this.#gone) this.onReadable();
+    if (!this.#closed && !this.#gone) this.#onReadable();
   };
 
   #announcePending(): void {

@@ -2,8 +2,10 @@
  * Devices in memory, in pairs: what is written to one end is read from the other, as if the far end
  * were the operating system's side of a TUN device. For tests and for programs without root.
  *
- * Each end keeps a bounded queue, like a kernel's txqueuelen; a full queue drops. Readiness is
- * level-triggered: onReadable is called until the queue is empty or the end paused.
+ * Each end keeps a bounded queue, like a kernel's txqueuelen; a full queue drops. onReadable is called when
+ * there is something new to say and somebody listens: a packet came, resume() was called, a listener was set, or the
+ * last call read some and left some. An end that nobody reads costs nothing, and a call that is on its way
+ * keeps no process alive. When one end closes, the other does, too, and its onError is told.
  */
 import { PACKET_HEADROOM, type PacketBatch } from '../base/base.ts';
 import type { TunDevice, TunFactory, TunOpen } from './tun.ts';
@@ -15,7 +17,7 @@ const QUEUE_PACKETS = 500;
 export interface TunPairOptions {
   readonly name?: string;
   readonly type?: 'tun' | 'tap';
-  /** Runs a callback soon; setImmediate by default. Tests with their own clock pass their own. */
+  /** Runs a callback soon; an unref'd setImmediate by default. Tests with their own clock pass their own. */
   readonly schedule?: (run: () => void) => void;
 }
 
@@ -27,7 +29,7 @@ export interface TunPair {
 }
 
 export function createTunPair(options: TunPairOptions = {}): TunPair {
-  const { name = 'tun0', type = 'tun', schedule = (run) => void setImmediate(run) } = options;
+  const { name = 'tun0', type = 'tun', schedule = (run) => void setImmediate(run).unref() } = options;
   const device = new MemoryTun(name, type, schedule);
   const system = new MemoryTun(name, type, schedule);
   device.connect(system);
@@ -57,12 +59,14 @@ class MemoryTun implements TunDevice {
   readonly name: string;
   readonly type: 'tun' | 'tap';
   readonly batchSize = BATCH_SIZE;
-  onReadable: () => void = () => undefined;
-  onError: (error: NodeJS.ErrnoException) => void = () => undefined;
+  onError: (error: NodeJS.ErrnoException) => void = nothing;
 
   readonly #schedule: (run: () => void) => void;
   readonly #queue: Buffer[] = [];
   #peer: MemoryTun | undefined;
+  #onReadable: () => void = nothing;
+  /** Whether there is something that the listener wasn't told. */
+  #news = false;
   #scheduled = false;
   #paused = false;
   #closed = false;
@@ -77,13 +81,22 @@ class MemoryTun implements TunDevice {
     this.#peer = peer;
   }
 
+  get onReadable(): () => void {
+    return this.#onReadable;
+  }
+
+  set onReadable(listener: () => void) {
+    this.#onReadable = listener;
+    this.#announce();
+  }
+
   pause(): void {
     this.#paused = true;
   }
 
   resume(): void {
     this.#paused = false;
-    this.#wake();
+    this.#announce();
   }
 
   readBatch(batch: PacketBatch): number {
@@ -117,23 +130,46 @@ class MemoryTun implements TunDevice {
   receive(packet: Uint8Array): boolean {
     if (this.#closed || this.#queue.length >= QUEUE_PACKETS) return false;
     this.#queue.push(Buffer.from(packet));
-    this.#wake();
+    this.#announce();
     return true;
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#queue.length = 0;
+    this.#peer?.handlePeerClosed();
+  }
+
+  /** The other end is closed: this one is of no more use. */
+  handlePeerClosed(): void {
+    if (this.#closed) return;
+    this.close();
+    this.onError(Object.assign(new Error('the other end of the device is closed'), { code: 'EBADFD' }));
+  }
+
+  #announce(): void {
+    this.#news = true;
+    this.#wake();
   }
 
   #wake(): void {
-    if (this.#scheduled || this.#paused || this.#closed || this.#queue.length === 0) return;
+    if (!this.#news || this.#scheduled || !this.#isReadable) return;
     this.#scheduled = true;
     this.#schedule(() => {
       this.#scheduled = false;
-      if (this.#paused || this.#closed || this.#queue.length === 0) return;
-      this.onReadable();
+      if (!this.#isReadable) return;
+      this.#news = false;
+      const before = this.#queue.length;
+      this.#onReadable();
+      if (this.#queue.length < before) this.#news = true;
       this.#wake();
     });
   }
+
+  get #isReadable(): boolean {
+    return !this.#paused && !this.#closed && this.#queue.length > 0 && this.#onReadable !== nothing;
+  }
 }
+
+function nothing(): void {}

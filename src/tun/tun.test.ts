@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addonForTests } from '../../test-kit/native-addon.ts';
 import { nullLogger, PacketBatch } from '../base/base.ts';
 import { ipv4, tunConformance } from './tun.conformance.ts';
+import type { TunDevice } from './tun.ts';
 import { createTunLinux } from './tun-linux.ts';
 import { createTunMemory, createTunPair } from './tun-memory.ts';
 import { createTunNull } from './tun-null.ts';
@@ -53,7 +54,76 @@ describe('tun-memory', () => {
     due[0]!();
     expect(calls).toBe(1);
   });
+
+  it('wakes nobody where nobody reads, and once where the reader takes nothing', () => {
+    const { device, system, wakes, put } = scheduledPair();
+    put(device, 3);
+    expect(wakes()).toBe(0);
+    let calls = 0;
+    system.onReadable = () => calls++;
+    expect([wakes(), calls]).toEqual([1, 1]);
+    put(device, 1);
+    expect([wakes(), calls]).toEqual([1, 2]);
+    system.resume();
+    expect([wakes(), calls]).toEqual([1, 3]);
+  });
+
+  it('goes on telling a reader that takes a part at a time', () => {
+    const { device, system, wakes, put } = scheduledPair();
+    const one = new PacketBatch(1);
+    let read = 0;
+    system.onReadable = () => {
+      read += system.readBatch(one);
+    };
+    put(device, 5);
+    expect([wakes(), read]).toEqual([5, 5]);
+  });
+
+  it('keeps no process alive by what is on its way', () => {
+    const { device, system } = createTunPair();
+    system.onReadable = () => undefined;
+    const before = process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length;
+    const batch = new PacketBatch(1);
+    batch.push(ipv4(1));
+    device.writeBatch(batch, 0, 1);
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'Immediate')).toHaveLength(before);
+  });
+
+  it('closes the other end along, and tells its owner', () => {
+    for (const [first, second] of [
+      ['device', 'system'],
+      ['system', 'device'],
+    ] as const) {
+      const pair = createTunPair();
+      const told: (string | undefined)[] = [];
+      pair[first].onError = (error) => told.push(`own ${error.code}`);
+      pair[second].onError = (error) => told.push(error.code);
+      pair[first].close();
+      pair[second].close();
+      expect(told).toEqual(['EBADFD']);
+      const batch = new PacketBatch(1);
+      batch.push(ipv4(1));
+      expect(pair[second].writeBatch(batch, 0, 1)).toBe(0);
+    }
+  });
 });
+
+/** A pair whose calls wait in a list: wakes() makes them, and those that follow, and says how many there were. */
+function scheduledPair() {
+  const due: (() => void)[] = [];
+  const pair = createTunPair({ schedule: (run) => due.push(run) });
+  const wakes = (): number => {
+    let count = 0;
+    for (; due.length > 0 && count < 100; count++) due.shift()!();
+    return count;
+  };
+  const put = (end: TunDevice, packets: number): void => {
+    const batch = new PacketBatch(packets);
+    for (let i = 0; i < packets; i++) batch.push(ipv4(i));
+    end.writeBatch(batch, 0, packets);
+  };
+  return { ...pair, wakes, put };
+}
 
 describe('tun-linux', () => {
   it('says in the words of 2.x that the device node is missing', () => {
