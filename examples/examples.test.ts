@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildTools } from '../scripts/tools.mjs';
 import { openQuickstart, writeLocalProfile } from '../src/cli/quickstart-files.ts';
 import { createTunPair, type TunnelOptions } from '../src/index.ts';
 import { runClient } from './client.ts';
@@ -28,6 +27,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 describe('a device in memory that nobody reads', () => {
   it('lets the process end after stop(), and seldom wakes it before', async () => {
+    const { buildTools }: Tools = await import(new URL('../scripts/tools.mjs', import.meta.url).href);
     const library = join(dirname(await buildTools('examples/in-memory-pair.ts')), '../src/index.js');
     writeFileSync(join(dir, 'server.conf'), serverText + HANDS_OFF);
     writeFileSync(join(dir, 'client.ovpn'), clientText + HANDS_OFF);
@@ -41,6 +41,12 @@ describe('a device in memory that nobody reads', () => {
 });
 
 const TURNS = 50;
+
+interface Tools {
+  /** Translates an example and what it needs; resolves its path. */
+  buildTools(entry: string): Promise<string>;
+}
+
 /**
  * Brings a pair up whose devices both hold packets that nobody reads, and counts turns of the event loop that
  * were asked for: while it is up, and from stop() to the end of the process.
