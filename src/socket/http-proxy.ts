@@ -66,7 +66,7 @@ export function withHttpProxy(base: SocketFactory, config: HttpProxyConfig): Soc
     connectTcp: async (connect, signal) => (await open(connect, signal)).toLink(),
     connectStream: open,
     listenTcp: (listen) => base.listenTcp(listen),
-    resolve: (host, family) => base.resolve(host, family),
+    resolve: (host, family, signal) => base.resolve(host, family, signal),
   };
 }
 
@@ -155,7 +155,7 @@ class Login {
       const note = 'Attempting NTLM Proxy-Authorization phase 1';
       return { last: [KEEP_ALIVE, authorization(`NTLM ${NTLM_NEGOTIATE}`)], note };
     }
-    const credentials = await this.#config.credentials();
+    const credentials = await talk.within(() => this.#config.credentials());
     if (method === 'basic') {
       const note = 'Attempting Basic Proxy-Authorization';
       return { last: [authorization(basicAuthorization(credentials))], note };
@@ -185,7 +185,8 @@ class Login {
     }
     this.#log('Received NTLM Proxy-Authorization phase 2 response');
     await skipBody(talk, head);
-    const login = { ...(await this.#config.credentials()), nonce: randomBytes(8), wallMs: Date.now() };
+    const credentials = await talk.within(() => this.#config.credentials());
+    const login = { ...credentials, nonce: randomBytes(8), wallMs: Date.now() };
     const write = this.#config.auth === 'ntlm' ? writeNtlmV1Authenticate : writeNtlmAuthenticate;
     return {
       first: [KEEP_ALIVE],

@@ -2,6 +2,7 @@
  * What every Link and every SocketFactory must do, over loopback or in memory. A backend is done when
  * it passes. `Lab` tells the suite how to make a pair of links and how to let packets move.
  */
+import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   ADDRESS_WORDS,
@@ -392,8 +393,30 @@ function tcpFactory(factory: SocketFactory): void {
     const controller = new AbortController();
     const attempt = failure(factory.connectTcp(options, controller.signal));
     controller.abort();
-    expect((await attempt).cause).toMatchObject({ code: 'ABORT_ERR' });
+    expect((await attempt).cause).toMatchObject({ code: 'ABORT_ERR', cause: controller.signal.reason });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
     listener.close();
+  });
+
+  it('opens and resolves nothing for a signal that is aborted, and leaves no listener on one', async () => {
+    const reason = new Error('enough');
+    const aborted = AbortSignal.abort(reason);
+    const bind = { family: 4, localAddress: LOOPBACK[4] } as const;
+    for (const work of [factory.openUdp(bind, aborted), factory.resolve('localhost', 4, aborted)]) {
+      expect((await failure(work)).cause).toMatchObject({ code: 'ABORT_ERR', cause: reason });
+    }
+    const { signal } = new AbortController();
+    (await factory.openUdp(bind, signal)).close();
+    await factory.resolve('localhost', 4, signal);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('ends a look-up with its signal', async () => {
+    const controller = new AbortController();
+    const looking = failure(factory.resolve('no-such-host.invalid', 0, controller.signal));
+    controller.abort('enough');
+    expect((await looking).cause).toMatchObject({ code: 'ABORT_ERR', cause: 'enough' });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
   it('gives up after timeoutMs', async () => {

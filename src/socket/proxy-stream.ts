@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { formatAddress, LinkError, type Logger } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
+import { abortCause, orAborted } from './abort.ts';
 import { GatheredBytes } from './gathered-bytes.ts';
 import type { Answer } from './http-message.ts';
 import type { ByteStream, SocketFactory, TcpConnect } from './socket.ts';
@@ -17,8 +18,8 @@ export class ProxyError extends LinkError {
   /** 2.x's reason of the restart that follows: `HTTP proxy error` or `socks-error`. */
   readonly reason: string;
 
-  constructor(message: string, reason: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(message: string, reason: string, options?: ErrorOptions, code?: string) {
+    super(message, options, code);
     this.reason = reason;
   }
 }
@@ -31,6 +32,8 @@ export interface ProxyTalk {
   /** Passes over `bytes` bytes; false when the stream ends before. */
   skip(bytes: number): Promise<boolean>;
   fail(text: string): ProxyError;
+  /** As `work`, unless the caller's signal or the time limit ends the talk first. */
+  within<T>(work: () => Promise<T>): Promise<T>;
   /** Ends the time limit; the connection is the caller's. */
   release(): void;
 }
@@ -62,12 +65,18 @@ class Talk implements ProxyTalk {
   readonly #options: ProxyTalkOptions;
   readonly #timer: NodeJS.Timeout;
   #why = 'failed on recv()';
+  #timedOut = false;
+  /** Aborted when the talk is given up. */
+  readonly #over = new AbortController();
 
   constructor(stream: ByteStream, options: ProxyTalkOptions) {
     this.stream = stream;
     this.#options = options;
     this.#timer = setTimeout(
-      () => this.#giveUp('timeout expired'),
+      () => {
+        this.#timedOut = true;
+        this.#giveUp('timeout expired');
+      },
       Math.max(1, options.endMs - performance.now()),
     );
     options.signal?.addEventListener('abort', this.#onAbort);
@@ -102,7 +111,15 @@ class Talk implements ProxyTalk {
   }
 
   fail(text: string): ProxyError {
-    return new ProxyError(text, this.#options.reason);
+    const { reason, signal } = this.#options;
+    const code = this.#timedOut ? 'ERR_OVPN_TIMEOUT' : undefined;
+    return new ProxyError(text, reason, signal?.aborted ? { cause: abortCause(signal) } : {}, code);
+  }
+
+  within<T>(work: () => Promise<T>): Promise<T> {
+    return orAborted(work, this.#over.signal, () =>
+      this.fail(`the login of the proxy was not had: ${this.#why}`),
+    );
   }
 
   release(): void {
@@ -115,5 +132,6 @@ class Talk implements ProxyTalk {
   #giveUp(why: string): void {
     this.#why = why;
     this.stream.close();
+    this.#over.abort();
   }
 }

@@ -1,5 +1,6 @@
 /** HTTP and SOCKS proxies that are scripted, slow, mad or gone, over loopback. */
 import { createSocket } from 'node:dgram';
+import { getEventListeners } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LinkAddress, MemoryLogger, PacketBatch } from '../base/base.ts';
@@ -95,8 +96,36 @@ describe('HTTP proxy', () => {
     const { proxy } = await scripted([]);
     const abort = new AbortController();
     const link = throughHttp(proxy, 'none', 60_000, abort.signal);
-    setTimeout(() => abort.abort(), 20);
-    await expect(link).rejects.toThrow(/interrupted|abort/i);
+    setTimeout(() => abort.abort('enough'), 20);
+    await expect(link).rejects.toMatchObject({
+      message: 'recv_line: TCP port read interrupted',
+      cause: { code: 'ABORT_ERR', cause: 'enough' },
+    });
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
+  });
+
+  it('connects nowhere for a signal that is aborted', async () => {
+    const { proxy, sockets } = await scripted([]);
+    await expect(throughHttp(proxy, 'none', 60_000, AbortSignal.abort('enough'))).rejects.toMatchObject({
+      cause: { code: 'ABORT_ERR', cause: 'enough' },
+    });
+    expect(sockets).toEqual([]);
+  });
+
+  it('waits for a login no longer than for the proxy, or than its signal says', async () => {
+    const abort = new AbortController();
+    for (const [timeoutMs, signal, why] of [
+      [80, undefined, /timeout expired/],
+      [60_000, abort.signal, /interrupted/],
+    ] as const) {
+      const { proxy } = await scripted([]);
+      const link = throughHttp(proxy, 'basic', timeoutMs, signal, () => {
+        if (signal) abort.abort();
+        return new Promise(() => undefined);
+      });
+      await expect(link).rejects.toThrow(why);
+    }
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
   });
 });
 
@@ -170,6 +199,10 @@ async function throughHttp(
   auth: HttpProxyAuth,
   timeoutMs = 5000,
   signal?: AbortSignal,
+  credentials: () => Promise<{ username: string; password: string }> = async () => ({
+    username: 'user',
+    password: 'pass',
+  }),
 ): Promise<Link> {
   const sockets = withHttpProxy(base, {
     host: 'vpn.example',
@@ -178,7 +211,7 @@ async function throughHttp(
     agent: undefined,
     customHeaders: [],
     auth,
-    credentials: async () => ({ username: 'user', password: 'pass' }),
+    credentials,
     log: new MemoryLogger(),
   });
   const link = await sockets.connectTcp({ remote: proxy, timeoutMs }, signal);

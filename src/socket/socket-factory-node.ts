@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { type AddressFamily, errnoText, LinkError, parseIp } from '../base/base.ts';
+import { orAborted } from './abort.ts';
 import type { SocketFactory } from './socket.ts';
 import { connectStreamNode, connectTcpNode, listenTcpNode } from './tcp-node.ts';
 import type { SocketTuner } from './tuner.ts';
@@ -13,7 +14,12 @@ import { openUdpNode } from './udp-node.ts';
 export function createNodeSockets(tuner?: SocketTuner): SocketFactory {
   return {
     name: 'node',
-    openUdp: openUdpNode,
+    openUdp: (bind, signal) =>
+      orAborted(
+        () => openUdpNode(bind),
+        signal,
+        (cause) => new LinkError('UDP: opening was aborted', { cause }),
+      ),
     connectTcp: (options, signal) => connectTcpNode(options, signal, tuner),
     connectStream: (options, signal) => connectStreamNode(options, signal, tuner),
     listenTcp: (options) => listenTcpNode(options, tuner),
@@ -25,7 +31,20 @@ export function createNodeSockets(tuner?: SocketTuner): SocketFactory {
  * All addresses of `host` in getaddrinfo() order; a literal resolves to itself, or to nothing when it
  * is of the other family. Rejects with LinkError in 2.x's words (openvpn_getaddrinfo()).
  */
-async function resolveHost(
+function resolveHost(
+  host: string,
+  family: AddressFamily | 0,
+  signal?: AbortSignal,
+): Promise<{ family: AddressFamily; address: string }[]> {
+  // The system's resolver can't be stopped: its late answer is dropped.
+  return orAborted(
+    () => lookUp(host, family),
+    signal,
+    (cause) => new LinkError(`RESOLVE: Cannot resolve host address: ${host} (aborted)`, { cause }),
+  );
+}
+
+async function lookUp(
   host: string,
   family: AddressFamily | 0,
 ): Promise<{ family: AddressFamily; address: string }[]> {

@@ -127,7 +127,10 @@ export interface LinkListener {
   close(): void;
 }
 
-/** Opens links. Errors reject with LinkError whose cause carries the errno `code`. */
+/**
+ * Opens links. Errors reject with LinkError whose cause carries the errno `code`; ABORT_ERR after an abort, with the
+ * signal's reason as its own cause. Aborted before, nothing is opened; no listener is left on a signal.
+ */
 export interface SocketFactory {
   readonly name: string;
   openUdp(bind: UdpBind, signal?: AbortSignal): Promise<Link>;
@@ -136,9 +139,14 @@ export interface SocketFactory {
   connectStream(connect: TcpConnect, signal?: AbortSignal): Promise<ByteStream>;
   listenTcp(listen: TcpListen): Promise<LinkListener>;
   /** All addresses of a host name (getaddrinfo order); literals resolve to themselves. */
-  resolve(host: string, family: AddressFamily | 0): Promise<{ family: AddressFamily; address: string }[]>;
+  resolve(
+    host: string,
+    family: AddressFamily | 0,
+    signal?: AbortSignal,
+  ): Promise<{ family: AddressFamily; address: string }[]>;
 }
 
+export { isAborted, orAborted } from './abort.ts';
 export type { ProxyCredentials } from './http-auth.ts';
 export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
 export { PortShare } from './port-share.ts';

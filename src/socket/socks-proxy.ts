@@ -45,7 +45,7 @@ export function withSocksProxy(base: SocketFactory, config: SocksProxyConfig): S
     connectTcp: async (connect, signal) => (await open(connect, signal)).toLink(),
     connectStream: open,
     listenTcp: (listen) => base.listenTcp(listen),
-    resolve: (host, family) => base.resolve(host, family),
+    resolve: (host, family, signal) => base.resolve(host, family, signal),
   };
 }
 
@@ -102,7 +102,7 @@ async function greet(talk: ProxyTalk, { credentials }: SocksProxyConfig): Promis
   await talk.stream.write(socksGreeting(method));
   await talk.answer('socks_handshake', (bytes) => readSocksMethod(bytes, method));
   if (credentials === undefined) return;
-  const { username, password } = await credentials();
+  const { username, password } = await talk.within(credentials);
   const login = socksLogin(username, password);
   if (login === undefined) {
     throw talk.fail('SOCKS username and/or password exceeds 255 characters.  Authentication not possible.');

@@ -13,6 +13,7 @@ import {
   type SocketConstructorOpts,
 } from 'node:net';
 import { type AddressFamily, errnoText, formatAddress, type LinkAddress, LinkError } from '../base/base.ts';
+import { abortCause } from './abort.ts';
 import { bindError } from './bind-error.ts';
 import type { ByteStream, Link, LinkListener, TcpConnect, TcpListen } from './socket.ts';
 import { descriptorOf, linkAddress, TcpNodeLink, type TcpParts } from './tcp-link-node.ts';
@@ -47,7 +48,7 @@ function connectSocket(
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
-      reject(connectError(options.remote, abortCause()));
+      reject(connectError(options.remote, abortCause(signal)));
       return;
     }
     const { remote, localAddress, localPort } = options;
@@ -71,7 +72,7 @@ function connectSocket(
       );
     };
     const timer = setTimeout(() => fail(timeoutCause()), options.timeoutMs);
-    const onAbort = (): void => fail(abortCause());
+    const onAbort = (): void => fail(abortCause(signal!));
     const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -204,10 +205,6 @@ function connectError(remote: LinkAddress, cause: NodeJS.ErrnoException): LinkEr
 
 function timeoutCause(): NodeJS.ErrnoException {
   return Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT', syscall: 'connect' });
-}
-
-function abortCause(): NodeJS.ErrnoException {
-  return Object.assign(new Error('The connection attempt was aborted'), { code: 'ABORT_ERR' });
 }
 
 function nothing(): void {}

@@ -32,6 +32,7 @@ import {
   type NativeUdp,
   offloadAllowed,
 } from '../native/native.ts';
+import { orAborted } from './abort.ts';
 import { bindError } from './bind-error.ts';
 import type { Link, LinkErrno, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
 import { buffersText, type SocketTuner } from './tuner.ts';
@@ -66,11 +67,16 @@ export function createNativeSockets(
 ): SocketFactory {
   return {
     name: 'native',
-    openUdp: async (bind) => openUdpNative(addon, bind, options),
+    openUdp: (bind, signal) =>
+      orAborted(
+        async () => openUdpNative(addon, bind, options),
+        signal,
+        (cause) => new LinkError('UDP: opening was aborted', { cause }),
+      ),
     connectTcp: (connect, signal) => base.connectTcp(connect, signal),
     connectStream: (connect, signal) => base.connectStream(connect, signal),
     listenTcp: (listen) => base.listenTcp(listen),
-    resolve: (host, family) => base.resolve(host, family),
+    resolve: (host, family, signal) => base.resolve(host, family, signal),
   };
 }
 
@@ -253,7 +259,7 @@ class UdpNativeLink implements Link {
   #describe(operation: number, errno: number, info: number, code: string): LinkErrno {
     const verb = operation === NATIVE_OP_READ ? 'read' : 'write';
     const named = NAMED_ERRORS.has(code) ? code : 'UNKNOWN';
-    const bracket = info < 0 ? '' : ` [${named}${code === 'EMSGSIZE' ? ` Path-MTU=${info}` : ''}]`;
+    const bracket = info < 0 ? ' []' : ` [${named}${code === 'EMSGSIZE' ? ` Path-MTU=${info}` : ''}]`;
     const text = `${verb} ${this.#proto}${bracket}: ${this.#errorText(errno)} (fd=${this.#native.fd},code=${errno})`;
     const path = code === 'EMSGSIZE' && info > 0 ? { pathMtu: info } : {};
     return Object.assign(new Error(text), { code, errno, syscall: verb, ...path });
