@@ -31,8 +31,24 @@ export {
   TunError,
 } from './base/base.ts';
 export type { CryptoBackend } from './crypto/crypto.ts';
-export { createProviders, type Providers, type TunnelState } from './init/init.ts';
-export { createClient, createServer, type Tunnel, type TunnelOptions } from './init/tunnel.ts';
+export {
+  type Challenge,
+  type ClientInfo,
+  createProviders,
+  type Prompter,
+  type Providers,
+  type Question,
+  type QuestionKind,
+  type StateInfo,
+  type TunnelState,
+} from './init/init.ts';
+export {
+  createClient,
+  createServer,
+  type Tunnel,
+  type TunnelEventMap,
+  type TunnelOptions,
+} from './init/tunnel.ts';
 export type { ServerStatus } from './manage/manage.ts';
 export {
   formatOptionsError,

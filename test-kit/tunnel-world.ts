@@ -13,8 +13,11 @@ import {
   createServer,
   type ExternalKey,
   MemoryLogger,
+  type ParseResult,
   parseConfig,
+  type StateInfo,
   type Tunnel,
+  type TunnelOptions,
   type TunnelState,
 } from '../src/index.ts';
 import { DryRunNetwork, type DryRunOptions } from '../src/route/networking-dry-run.ts';
@@ -47,6 +50,12 @@ export interface StationParts extends DryRunOptions {
   readonly scripts?: RecordedScripts;
   /** Takes the private key out of the configuration, to sign by itself; the addon's TLS engine asks it. */
   readonly holdKey?: (pem: string) => ExternalKey;
+  /** Other parts that the caller of the library brings along. */
+  readonly library?: TunnelOptions;
+  /** A configuration that was parsed already, in place of the text. */
+  readonly config?: ParseResult;
+  /** Of start(). */
+  readonly signal?: AbortSignal;
 }
 
 /** One server or client with everything that it touched. */
@@ -59,6 +68,12 @@ export class Station {
   /** Every device that was opened, the present one last. */
   readonly hosts: TunHost[] = [];
   readonly states: TunnelState[] = [];
+  /** As `states`, with what goes with each. */
+  readonly infos: (readonly [TunnelState, StateInfo])[] = [];
+  readonly warnings: string[] = [];
+  readonly config: ParseResult;
+  /** What start() was rejected with. */
+  startError: unknown;
   /** Set when the tunnel ended; `error` when it could not go on. */
   ended: { readonly error: Error | undefined } | undefined;
 
@@ -69,7 +84,8 @@ export class Station {
     this.sockets = world.internet.host(parts.address ?? SERVER_ADDRESS, parts.address6 ?? '2001:db8::1');
     const create = kind === 'server' ? createServer : createClient;
     const held = parts.holdKey && takeKey(config, parts.holdKey);
-    this.tunnel = create(parseConfig(held?.config ?? config, { externalKey: held !== undefined }), {
+    this.config = parts.config ?? parseConfig(held?.config ?? config, { externalKey: held !== undefined });
+    this.tunnel = create(this.config, {
       ...held?.parts,
       log: this.log,
       network: this.network,
@@ -78,8 +94,13 @@ export class Station {
       clock: world.clock,
       tun: createTunMemory((system) => void this.hosts.push(new TunHost(system))),
       random: () => 0.5,
+      ...parts.library,
     });
-    this.tunnel.on('state', (state) => this.states.push(state));
+    this.tunnel.on('state', (state, info) => {
+      this.states.push(state);
+      this.infos.push([state, info]);
+    });
+    this.tunnel.on('warning', (text) => this.warnings.push(text));
     this.tunnel.on('end', (error) => {
       this.ended = { error };
     });
@@ -256,7 +277,10 @@ export class TunnelWorld {
   #start(kind: 'server' | 'client', config: string, parts: StationParts): Station {
     const station = new Station(kind, config, this, parts);
     this.#stations.push(station);
-    void station.tunnel.start().catch(() => undefined);
+    const { signal } = parts;
+    station.tunnel.start(signal ? { signal } : {}).catch((error: unknown) => {
+      station.startError = error;
+    });
     return station;
   }
 

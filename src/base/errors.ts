@@ -24,17 +24,21 @@ export class OptionsError extends OpenVpnError {
   }
 }
 
-/** The TLS handshake or a control-channel exchange failed. */
+/** TLS can't be set up, or a handshake failed; `code` tells which. */
 export class TlsError extends OpenVpnError {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, 'ERR_OVPN_TLS', options);
+  constructor(message: string, options?: ErrorOptions, code = 'ERR_OVPN_TLS') {
+    super(message, code, options);
   }
 }
 
 /** The server said AUTH_FAILED. */
 export class AuthFailedError extends OpenVpnError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The server's words; undefined when it gave none. */
+  readonly reason: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly reason?: string } = {}) {
     super(message, 'ERR_OVPN_AUTH_FAILED', options);
+    this.reason = options.reason;
   }
 }
 
@@ -45,10 +49,10 @@ export class CryptoError extends OpenVpnError {
   }
 }
 
-/** A socket could not be opened, bound, connected or resolved. */
+/** A socket could not be opened, bound, connected or resolved, or nobody answers; `code` tells which. */
 export class LinkError extends OpenVpnError {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, 'ERR_OVPN_LINK', options);
+  constructor(message: string, options?: ErrorOptions, code = 'ERR_OVPN_LINK') {
+    super(message, code, options);
   }
 }
 

@@ -7,17 +7,20 @@ import type { AuthFailedMessage } from '../push/push.ts';
 import type { ClientRun } from './client-run.ts';
 import type { ConnectionList } from './connection-list.ts';
 import type { UserPass } from './credentials.ts';
+import { authFailed, type Trouble } from './trouble.ts';
 
 export interface AuthFailedHost extends Pick<ClientRun, 'options' | 'providers' | 'signals' | 'passphrase'> {
   readonly list: ConnectionList;
   readonly userPass: UserPass;
+  readonly trouble: Trouble;
 }
 
 /** Logs the message, prepares list and credentials for the next attempt and raises the signal. */
 export function handleAuthFailed(message: AuthFailedMessage, host: AuthFailedHost): void {
-  const { options, providers, signals, passphrase, list, userPass } = host;
-  const reason = message.reason === undefined ? '' : `,${message.reason}`;
-  providers.log.log(M_VERB0, `AUTH: Received control message: AUTH_FAILED${reason}`);
+  const { options, providers, signals, passphrase, list, userPass, trouble } = host;
+  const error = authFailed(message.reason);
+  providers.log.log(M_VERB0, error.message);
+  trouble.note(error);
   list.stay();
   const { temporary } = message;
   if (temporary) {

@@ -119,6 +119,20 @@ describe('openClientLink', () => {
     parts.signals.raise('SIGTERM', 'hard');
     expect(await opening).toBeUndefined();
   });
+
+  it('gives up a look-up that nobody answers at a signal', async () => {
+    const { parts, log } = createParts('remote vpn.example 1194');
+    const asked: AbortSignal[] = [];
+    const resolve: SocketFactory['resolve'] = (_host, _family, signal) => {
+      asked.push(signal!);
+      return new Promise(() => undefined);
+    };
+    const looking = resolveRemote({ ...parts, socket: { ...parts.socket, resolve } });
+    parts.signals.raise('SIGTERM', 'hard');
+    expect(await looking).toEqual([]);
+    expect(asked.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(log.lines).toEqual([]);
+  });
 });
 
 function createParts(config: string, binds: UdpBind[] = []) {
@@ -142,7 +156,7 @@ function createParts(config: string, binds: UdpBind[] = []) {
     options,
     ce,
     socket,
-    logins: new ProxyLogins(options),
+    logins: new ProxyLogins(options, () => Promise.reject(new Error('nobody is asked'))),
     signals: new SignalState(),
     log,
     names: new Map(),

@@ -3,10 +3,10 @@
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
 import { isIP } from 'node:net';
-import { formatAddress, type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { formatAddress, type LinkAddress, LinkError, type Logger, OpenVpnError } from '../base/base.ts';
 import { D_RESOLVE_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
-import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
+import { type Link, orAborted, type SocketFactory, type UdpBind } from '../socket/socket.ts';
 import type { ResolvedAddress } from './connection-list.ts';
 import { badService, portOf, servicePort } from './port.ts';
 import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
@@ -100,21 +100,26 @@ function cacheKey(ce: ConnectionEntry, host: string): string {
   return `${protoFamily(ce.proto)} ${host}`;
 }
 
-/** One look-up; 2.x's line when it fails. */
+/** One look-up; 2.x's line when it fails, [] when a signal came first. */
 async function lookUp(
   parts: LinkParts,
   { host, port }: { readonly host: string; readonly port: string },
 ): Promise<readonly ResolvedAddress[] | string> {
-  const { ce, socket } = parts;
+  const { ce, socket, signals } = parts;
   const name = lookUpName(parts, host);
   if (servicePort(port) === undefined) return badService(host, port);
+  const { signal, done } = signals.abortable();
   try {
-    const found = await socket.resolve(name, protoFamily(ce.proto));
+    const work = () => socket.resolve(name, protoFamily(ce.proto), signal);
+    const found = await orAborted(work, signal, (cause) => new LinkError('RESOLVE: aborted', { cause }));
     if (found.length > 0) return found;
     return `RESOLVE: Cannot resolve host address: ${host}:${port} (Address family for hostname not supported)`;
   } catch (error) {
+    if (signals.pending) return [];
     const text = error instanceof Error ? error.message : String(error);
     return text.replace(`: ${name} (`, `: ${name}:${port} (`);
+  } finally {
+    done();
   }
 }
 

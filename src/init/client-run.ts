@@ -2,11 +2,12 @@
  * What a client is started with and what it tells (2.x struct context, as far as a client is concerned).
  */
 
+import type { OpenVpnError } from '../base/base.ts';
 import type { CompressionTotals } from '../comp/comp.ts';
 import type { LinkCounters } from '../forward/forward.ts';
 import type { Options } from '../options/options.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
-import type { Ask } from './console.ts';
+import type { ClientInfo, StateInfo } from './client-info.ts';
 import type { Providers, TunnelState } from './init.ts';
 import type { Passphrase } from './passphrase.ts';
 import type { SignalState } from './sig.ts';
@@ -23,14 +24,19 @@ export interface ClientRun {
   readonly onUp?: () => void;
   /** Called, maybe more than once, when nothing that is still to come needs privileges. */
   readonly dropPrivileges?: () => void;
-  readonly onState?: (state: TunnelState) => void;
+  readonly onState?: (state: TunnelState, info: StateInfo) => void;
+  /** What a client that ends by itself ends for: `SIGTERM[soft,auth-failure]` and the like. */
+  readonly onFailure?: (error: OpenVpnError) => void;
   /** Of the private key. */
   readonly passphrase: Passphrase;
-  /** Asks the user; on the terminal by default. */
-  readonly ask?: Ask;
 }
 
-export interface ClientStatistics {
+/** What the outside may ask of a running client. */
+export interface ClientHandle {
+  info(): ClientInfo;
+}
+
+export interface ClientStatistics extends ClientHandle {
   readonly counters: LinkCounters;
   /** Of the running session; undefined without compression framing. */
   compression(): CompressionTotals | undefined;

@@ -74,6 +74,8 @@ export interface ClientSessionConfig extends Omit<ClientSenderConfig, 'onFault'>
   readonly serverPollMs: number;
   readonly totals: LinkCounters;
   readonly signals: SignalState;
+  /** Without a route to the server, and as long as it hasn't answered, the attempt is over. */
+  readonly needsRoute: boolean;
 }
 
 /** What the session can't decide alone. */
@@ -83,6 +85,8 @@ export interface ClientSessionHost {
   handleTlsEvent(event: TlsEvent): void;
   /** Messages other than those about pushing time. */
   handleMessage(message: ControlMessage, text: string): void;
+  /** The link met an error and goes on. */
+  handleLinkError(error: LinkErrno): void;
   /** Without TLS: the peer has shown up, or comes from another address. */
   handlePeer(from: LinkAddress): void;
 }
@@ -434,13 +438,22 @@ export class ClientSession {
   }
 
   #handleLinkError(error: LinkErrno): void {
-    this.#config.log.log(D_LINK_ERRORS, error.message);
+    const { log, signals, needsRoute } = this.#config;
+    log.log(D_LINK_ERRORS, error.message);
+    this.#host.handleLinkError(error);
     if (error.pathMtu !== undefined) this.data.handlePathMtu(error.pathMtu);
+    // As process_outgoing_link() of 2.x: only for what is sent, and only until the first packet of the server.
+    if (!needsRoute || this.#heard || error.code !== 'ENETUNREACH' || error.syscall === 'read') return;
+    log.log(M_INFO, 'Network unreachable, restarting');
+    signals.raise('SIGUSR1', 'soft', 'network-unreachable');
   }
 
   #handleLinkClosed(error: NodeJS.ErrnoException | undefined): void {
     if (this.#closed) return;
-    if (error) this.#config.log.log(D_STREAM_ERRORS, error.message);
+    if (error) {
+      this.#config.log.log(D_STREAM_ERRORS, error.message);
+      this.#host.handleLinkError(error);
+    }
     this.#config.log.log(M_INFO, 'Connection reset, restarting [0]');
     this.#config.signals.raise('SIGUSR1', 'soft', 'connection-reset');
   }

@@ -28,6 +28,7 @@ import type { ResolvedAddress } from './connection-list.ts';
 import type { UserPass } from './credentials.ts';
 import { pulledDataParams } from './data-params.ts';
 import { frameOptions, innerOptions } from './frame-setup.ts';
+import type { TunnelState } from './init.ts';
 import { agreeWithPeer } from './p2p.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { NO_SIGNAL } from './sig.ts';
@@ -39,6 +40,7 @@ import { TunnelInterface } from './tunnel-interface.ts';
 const UPDATE_PAUSE_MS = 1_000;
 
 export interface ClientTunnelHost {
+  handleState(state: TunnelState): void;
   /** The tunnel is up, but for routes that could not be added. */
   handleCompleted(): void;
   /** What 2.x calls fatal. */
@@ -226,7 +228,7 @@ export class ClientTunnel {
       );
       await this.#interface.close(NO_SIGNAL);
     }
-    this.#run.onState?.('ASSIGN_IP');
+    this.#host.handleState('ASSIGN_IP');
     const device = await this.#interface.open(options, ce, session.remote, 'init');
     this.#routesTried = false;
     this.#digest = digest;
@@ -291,7 +293,7 @@ export class ClientTunnel {
   async #completeP2p(session: ClientSession, params: DataChannelParams): Promise<void> {
     if (session.closed) return;
     if (!this.device) {
-      this.#run.onState?.('ASSIGN_IP');
+      this.#host.handleState('ASSIGN_IP');
       const device = await this.#interface.open(this.#options, this.#ce!, session.remote, 'init');
       this.#routesTried = false;
       if (!session.closed) session.attach(device);
@@ -301,7 +303,7 @@ export class ClientTunnel {
 
   /** `params` are those of new data keys. With --route-delay the tunnel is told of before it is complete, as in 2.x. */
   async #finish(session: ClientSession, params?: DataChannelParams): Promise<void> {
-    const { signals, onUp, onState, dropPrivileges } = this.#run;
+    const { signals, onUp, dropPrivileges } = this.#run;
     const early = this.#options.routeDelayDefined;
     if (params && early) this.#logTunnel(params, session);
     this.#routesTried ||= await this.#addRoutes();
@@ -311,7 +313,7 @@ export class ClientTunnel {
     // Also when a route could not be added: 2.6 keeps "With Errors" for other things.
     this.#log.log(M_INFO, 'Initialization Sequence Completed');
     if (params && !early) this.#logTunnel(params, session);
-    onState?.('CONNECTED');
+    this.#host.handleState('CONNECTED');
     onUp?.();
   }
 
@@ -320,7 +322,7 @@ export class ClientTunnel {
     const options = this.#options;
     const delayMs = options.routeDelayDefined ? options.routeDelay * 1000 : 0;
     if (delayMs > 0 && (await this.#run.signals.sleep(delayMs))) return false;
-    this.#run.onState?.('ADD_ROUTES');
+    this.#host.handleState('ADD_ROUTES');
     await this.#interface.addRoutes(options);
     return true;
   }

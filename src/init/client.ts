@@ -20,26 +20,28 @@ import type { ControlMessage } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import { clearCertificates, type EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
-import { ProxyError } from '../socket/socket.ts';
+import { type Link, type LinkErrno, ProxyError } from '../socket/socket.ts';
 import { commonNameOf, shownPeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
+import { type ClientInfo, clientInfo, type StateInfo } from './client-info.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import type { ClientRun, ClientStatistics } from './client-run.ts';
 import { ClientSession, type ClientSessionHost } from './client-session.ts';
 import { ClientTunnel, type ClientTunnelHost } from './client-tunnel.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
-import { AskAborted, askOnTerminal } from './console.ts';
 import { UserPass } from './credentials.ts';
 import { frameLines } from './frame-setup.ts';
 import type { RunEnd, TunnelState } from './init.ts';
 import { KeysWithoutTls } from './p2p.ts';
 import { type OpenLink, openLink } from './peer-link.ts';
+import { type AskQuestion, QuestionEnded, questionsTo } from './prompter.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { ReplayPersistFile } from './replay-persist.ts';
 import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, NO_SIGNAL, type PendingSignal, pausedSignal, signalText } from './sig.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
 import { createWrap, usesTls } from './tls-setup.ts';
+import { linkError, Trouble } from './trouble.ts';
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runClient(
@@ -70,20 +72,26 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   readonly #environment: EnvSet;
   #fatal: OpenVpnError | undefined;
   #firstAttempt = true;
+  readonly #trouble = new Trouble();
+  #stateNow: TunnelState = 'CONNECTING';
+  /** Why the last attempt ended. */
+  #cause: Pick<StateInfo, 'reason' | 'error'> = {};
+  #link: Link | undefined;
 
   constructor(run: ClientRun) {
     this.#run = run;
+    const ask: AskQuestion = questionsTo(run.providers.prompter, run.signals);
     this.#options = run.options;
     this.#log = run.providers.log;
     this.#environment = run.env.child();
     this.#list = new ConnectionList(run.options, run.providers.random);
     this.#userPass = new UserPass({
       options: run.options,
-      ask: run.ask ?? askOnTerminal,
+      ask,
       log: this.#log,
       onAnswer: (error) => this.#handleLoginAnswer(error),
     });
-    this.#proxyLogins = new ProxyLogins(run.options);
+    this.#proxyLogins = new ProxyLogins(run.options, ask);
     const { replayPersist } = run.options;
     this.#replayFile =
       replayPersist === undefined ? undefined : new ReplayPersistFile(replayPersist, this.#log);
@@ -96,13 +104,15 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     statistics?.({
       counters: this.#totals,
       compression: () => this.#session?.data.compressor?.totals,
+      info: () => this.#info(),
     });
     try {
       const [first] = this.#options.connectionList;
       if (this.#run.restarted && first && (await this.#pause(first, ''))) return await this.#endPaused();
       for (;;) {
-        const entry = await this.#attempt().catch(unlessAsked(this.#options.ce));
+        const entry = await this.#attempt();
         const first = signals.pending ?? { name: 'SIGUSR1', source: 'soft', reason: 'connection-failed' };
+        this.#blame(first);
         await this.#endAttempt(first);
         if (this.#fatal) throw this.#fatal;
         // One that counts more may have come while everything was taken down.
@@ -110,7 +120,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         logSignal(this.#log, signal);
         signals.clear();
         if (signal.name === 'SIGHUP') return 'reload';
-        if (!isRestart(signal)) return 'exit';
+        if (!isRestart(signal)) return this.#exit(signal);
         this.#state('RECONNECTING');
         if (signal.source === 'hard' && !this.#options.persistRemoteIp) this.#list.forgetAddresses();
         if (await this.#pause(entry, signal.reason)) return await this.#endPaused();
@@ -127,53 +137,85 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** One try with one address of one profile; a pending signal says how it ended. */
   async #attempt(): Promise<ConnectionEntry> {
-    const { signals, providers } = this.#run;
+    const entry = this.#nextEntry();
+    const { ce } = this.#options;
+    this.#trouble.begin();
+    try {
+      this.#logWarnings(ce);
+      if (this.#options.tlsServer) await warnOfCommonSubnets(this.#run.providers.network, this.#log);
+      const createControl = await this.#prepareControl(ce);
+      for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
+      await this.#userPass.prepare();
+      await this.#proxyLogins.prepare(ce);
+      const opened = await this.#openLink(ce, entry.address);
+      if (opened) await this.#serveLink(ce, opened.link, createControl, opened.waitedMs);
+    } catch (error) {
+      if (!(error instanceof QuestionEnded)) throw error;
+    }
+    return ce;
+  }
+
+  /** The profile and address to try, taken into use. */
+  #nextEntry(): { readonly address: ResolvedAddress | undefined } {
     const next = this.#list.next();
     if (!next) throw new OpenVpnError('No usable connection profiles are present', 'ERR_OVPN_NO_PROFILE');
     if (this.#list.exhausted) {
+      const { error: cause } = this.#cause;
       throw new OpenVpnError(
         `All connections have been connect-retry-max (${this.#options.connectRetryMax}) times unsuccessful, exiting`,
         'ERR_OVPN_RETRY_MAX',
+        cause && { cause },
       );
     }
     // A pull changes the profile in use (tun-mtu, exit notification): each attempt has a copy.
     restorePrePull(this.#options);
     useConnection(this.#options, next.entry);
-    const { ce } = this.#options;
     this.#entry = next.entry;
-    this.#tunnel.begin(ce);
-    this.#logWarnings(ce);
-    if (this.#options.tlsServer) await warnOfCommonSubnets(providers.network, this.#log);
-    const createControl = await this.#prepareControl(ce);
-    for (const { level, text } of frameLines(this.#options, ce)) this.#log.log(level, text);
-    await this.#userPass.prepare();
-    await this.#proxyLogins.prepare(ce);
+    this.#tunnel.begin(this.#options.ce);
+    return next;
+  }
+
+  /** Undefined with a signal pending when there is no link. */
+  async #openLink(
+    ce: ConnectionEntry,
+    known: ResolvedAddress | undefined,
+  ): Promise<{ readonly link: OpenLink; readonly waitedMs: number } | undefined> {
+    const { signals, providers } = this.#run;
     const parts = this.#linkParts(ce);
     if (this.#options.preresolve) await preresolve(parts, this.#options.connectionList);
-    const address = await this.#resolve(parts, next.address);
+    const address = await this.#resolve(parts, known);
     if ((!address && ce.remote !== undefined) || signals.pending) {
       if (!signals.pending) signals.raise('SIGUSR1', 'connection failed(soft)', 'init_instance');
-      return ce;
+      return undefined;
     }
     if (this.#opensEarly) await this.#tunnel.openEarly(address);
-    if (signals.pending) return ce;
+    if (signals.pending) return undefined;
     if (!isUdp(ce.proto) || ce.socksProxy) this.#state('TCP_CONNECT');
     const startMs = providers.clock.nowMs();
-    const opened = await openLink(parts, address).catch((error: unknown) => this.#linkFailed(ce, error));
-    if (!opened) {
+    const link = await openLink(parts, address).catch((error: unknown) => this.#linkFailed(ce, error));
+    if (!link) {
       signals.raise('SIGUSR1', 'connection failed(soft)', 'connection-failed');
-      return ce;
+      return undefined;
     }
     // Waiting for a peer to connect is no part of its time.
     const waitedMs = protoKind(ce.proto) === 'tcp-server' ? 0 : providers.clock.nowMs() - startMs;
+    return { link, waitedMs };
+  }
+
+  async #serveLink(
+    ce: ConnectionEntry,
+    opened: OpenLink,
+    createControl: CreateControl,
+    waitedMs: number,
+  ): Promise<void> {
     const session = this.#createSession(ce, opened, createControl, waitedMs);
     this.#session = session;
+    this.#link = opened.link;
     this.#state('WAIT');
     if (this.#opensEarly) this.#run.dropPrivileges?.();
     if (this.#opensEarly && this.#tunnel.device) session.attach(this.#tunnel.device);
     session.start();
     await this.#serve(session, ce);
-    return ce;
   }
 
   /** Those of the first attempt came with the banner. */
@@ -193,7 +235,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     return prepareControl({
       options,
       ce,
-      providers,
+      providers: { ...providers, log: this.#trouble.watch(providers.log) },
       userPass: this.#userPass,
       materials: this.#materials,
       wrap: () => this.#wrap(ce),
@@ -255,6 +297,9 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const dials = !isUdp(ce.proto) || ce.socksProxy !== undefined;
     if (!(error instanceof LinkError) || !dials || isBindError(error)) throw error;
     this.#log.log(D_LINK_ERRORS, error.message);
+    this.#trouble.note(
+      error instanceof ProxyError ? error : linkError(error.message, error.cause as LinkErrno | undefined),
+    );
     if (error instanceof ProxyError) signals.raise('SIGUSR1', 'soft', error.reason);
     return undefined;
   }
@@ -297,7 +342,12 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   }
 
   handleContact(): void {
+    this.#trouble.noteContact();
     this.#state('AUTH');
+  }
+
+  handleLinkError(error: LinkErrno): void {
+    this.#trouble.noteLink(error);
   }
 
   handleTlsEvent(event: TlsEvent): void {
@@ -362,16 +412,21 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         this.#tunnel.handlePushReply(session, message.items, text);
         break;
       case 'auth-failed':
-        handleAuthFailed(message, { ...this.#run, list: this.#list, userPass: this.#userPass });
+        handleAuthFailed(message, {
+          ...this.#run,
+          list: this.#list,
+          userPass: this.#userPass,
+          trouble: this.#trouble,
+        });
         break;
       case 'restart':
-        this.#log.log(D_STREAM_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
+        this.#peerEnds(D_STREAM_ERRORS, `Connection reset command was pushed by server ('${message.text}')`);
         if (message.nextRemote) this.#list.move();
         if (!message.keepPasswords) this.#userPass.forget();
         signals.raise('SIGUSR1', 'soft', 'server-pushed-connection-reset');
         break;
       case 'halt':
-        this.#log.log(D_STREAM_ERRORS, `Halt command was pushed by server ('${message.text}')`);
+        this.#peerEnds(D_STREAM_ERRORS, `Halt command was pushed by server ('${message.text}')`);
         if (!message.keepPasswords) this.#userPass.forget();
         signals.raise('SIGTERM', 'soft', 'server-pushed-halt');
         break;
@@ -380,7 +435,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         this.#log.log(D_PUSH, `Info command was pushed by server ('${message.text}')`);
         break;
       case 'exit':
-        this.#log.log(D_PUSH, 'CC-EEN exit message received by peer');
+        this.#peerEnds(D_PUSH, 'CC-EEN exit message received by peer');
         signals.raise('SIGUSR1', 'soft', 'remote-exit');
         break;
       case 'push-update':
@@ -389,8 +444,20 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     }
   }
 
+  #peerEnds(level: number, text: string): void {
+    this.#log.log(level, text);
+    this.#trouble.note(new OpenVpnError(text, 'ERR_OVPN_PEER'));
+  }
+
+  handleState(state: TunnelState): void {
+    this.#state(state);
+  }
+
   handleCompleted(): void {
     this.#list.succeeded();
+    // What failed before the tunnel was up has nothing to do with its end.
+    this.#trouble.begin();
+    this.#trouble.noteContact();
   }
 
   handleFatal(error: OpenVpnError, reason: string): void {
@@ -400,9 +467,10 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** What current() had to ask for is there. */
   #handleLoginAnswer(error: OpenVpnError | undefined): void {
+    // The signal that came says what is next.
+    if (error instanceof QuestionEnded) return;
     if (error) {
-      // The signal that came says what is next.
-      if (!(error instanceof AskAborted)) this.handleFatal(error, 'auth-failure');
+      this.handleFatal(error, 'auth-failure');
       return;
     }
     const session = this.#session;
@@ -415,6 +483,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     const { env } = this.#run;
     const session = this.#session;
     this.#session = undefined;
+    this.#link = undefined;
     session?.close();
     if (signal.name === 'SIGUSR1' && this.#options.persistTun) {
       await this.#tunnel.suspend(signalText(signal));
@@ -447,24 +516,54 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** A signal during the pause ends or reloads at once. */
   async #endPaused(): Promise<RunEnd> {
-    const signal = pausedSignal(this.#run.signals.pending!);
+    const pending = this.#run.signals.pending!;
+    this.#trouble.begin();
+    this.#blame(pending);
+    const signal = pausedSignal(pending);
     await this.#endAttempt(signal);
     logSignal(this.#log, signal);
     this.#run.signals.clear();
-    return signal.name === 'SIGHUP' ? 'reload' : 'exit';
+    return signal.name === 'SIGHUP' ? 'reload' : this.#exit(signal);
+  }
+
+  /** Remembers what an attempt ends for. */
+  #blame(signal: PendingSignal): void {
+    const error = this.#fatal ?? this.#trouble.errorOf(signal);
+    this.#cause = { reason: signal.reason, ...(error && { error }) };
+  }
+
+  #exit(signal: PendingSignal): RunEnd {
+    const error = this.#trouble.errorOf(signal);
+    if (error) this.#run.onFailure?.(error);
+    return 'exit';
   }
 
   #state(state: TunnelState): void {
-    this.#run.onState?.(state);
+    this.#stateNow = state;
+    const { onState } = this.#run;
+    if (!onState) return;
+    const { address, address6, remote } = this.#info();
+    const up = state === 'CONNECTED';
+    onState(state, {
+      ...((state === 'RECONNECTING' || state === 'EXITING') && this.#cause),
+      ...(up && address !== undefined && { address }),
+      ...(up && address6 !== undefined && { address6 }),
+      ...(remote && { remote }),
+    });
   }
-}
 
-/** Whoever was asked for a password when the pending signal came: that is no failure. */
-function unlessAsked(ce: ConnectionEntry): (error: unknown) => ConnectionEntry {
-  return (error) => {
-    if (error instanceof AskAborted) return ce;
-    throw error;
-  };
+  #info(): ClientInfo {
+    return clientInfo({
+      state: this.#stateNow,
+      cause: this.#cause,
+      options: this.#options,
+      ce: this.#options.ce,
+      session: this.#session,
+      link: this.#link,
+      device: this.#tunnel.device?.name,
+      counters: this.#totals,
+    });
+  }
 }
 
 function isBindError({ cause }: LinkError): boolean {

@@ -155,8 +155,8 @@ function create(settings: Partial<Options>, answers: string[] = []) {
   let told: () => void = () => undefined;
   const login = new UserPass({
     options: { ...defaultOptions(), ...settings },
-    ask: async (prompt, echo) => {
-      asked.push(`${prompt} ${echo}`);
+    ask: async ({ text, echo }) => {
+      asked.push(`${text} ${echo}`);
       return answers.shift() ?? '';
     },
     log,

@@ -1,6 +1,6 @@
 /**
  * What a client logs in with (2.x misc.c get_user_pass_cr(), ssl.c auth_user_pass_setup(),
- * ssl_set_auth_token(), ssl_put_auth_challenge()): username and password from file, inline block or terminal;
+ * ssl_set_auth_token(), ssl_put_auth_challenge()): username and password from file, inline block or prompter;
  * the answer to a challenge in the password's place; a pushed token, until the server refuses it.
  *
  *   static challenge  : SCRV1:base64(password):base64(answer), or password and answer in one (concat)
@@ -11,11 +11,11 @@ import { bytesOfText, errnoLine, type Logger, OpenVpnError, textOfBytes } from '
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
 import { warnOfCache } from './cache-warning.ts';
-import { type Ask, askOnTerminal } from './console.ts';
+import type { AskQuestion, QuestionKind } from './prompter.ts';
 
 export interface UserPassParts {
   readonly options: Options;
-  readonly ask: Ask;
+  readonly ask: AskQuestion;
   readonly log: Logger;
   /** Called when what current() called 'pending' is there, or can't be had. */
   readonly onAnswer: (error: OpenVpnError | undefined) => void;
@@ -121,11 +121,11 @@ export class UserPass {
   async #collect(): Promise<void> {
     const challenge = this.#challenge;
     if (challenge) {
-      const answer = await this.#parts.ask(`CHALLENGE: ${challenge.text}`, challenge.echo);
+      const answer = await this.#respond('dynamic', challenge, challenge.username);
       this.#challenge = undefined;
       this.#given = {
         username: challenge.username,
-        password: `CRV1::${challenge.stateId}::${printable(answer)}`,
+        password: `CRV1::${challenge.stateId}::${answer}`,
       };
       return;
     }
@@ -138,9 +138,24 @@ export class UserPass {
       this.#given = login;
       return;
     }
-    const answer = printable(await ask(`CHALLENGE: ${staticChallenge.text}`, staticChallenge.echo));
+    const answer = await this.#respond('static', staticChallenge, username);
     const both = staticChallenge.format === 'concat' ? `${password}${answer}` : scrv1(password, answer);
     this.#given = { username, password: both };
+  }
+
+  async #respond(
+    type: 'static' | 'dynamic',
+    { text, echo }: { readonly text: string; readonly echo: boolean },
+    username: string,
+  ): Promise<string> {
+    const answer = await this.#parts.ask({
+      kind: 'Auth',
+      field: 'response',
+      text: `CHALLENGE: ${text}`,
+      echo,
+      challenge: { type, text, username },
+    });
+    return printable(answer);
   }
 }
 
@@ -150,12 +165,14 @@ export class UserPass {
  */
 export async function readLogin(
   source: NonNullable<Options['authUserPass']>,
-  label: string,
-  ask: Ask = askOnTerminal,
+  label: QuestionKind,
+  ask: AskQuestion,
 ): Promise<Credentials> {
   const lines = source === 'prompt' ? [] : readLines(source, label);
-  const username = printable(lines[0] ?? (await ask(`Enter ${label} Username:`, true)));
-  const password = printable(lines[1] ?? (await ask(`Enter ${label} Password:`, false)));
+  const question = (field: 'username' | 'password', name: string) =>
+    ask({ kind: label, field, text: `Enter ${label} ${name}:`, echo: field === 'username' });
+  const username = printable(lines[0] ?? (await question('username', 'Username')));
+  const password = printable(lines[1] ?? (await question('password', 'Password')));
   if (username === '') throw failure(`ERROR: ${label} username is empty`);
   return { username, password };
 }

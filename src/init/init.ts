@@ -11,6 +11,7 @@ import type { ScriptRunner } from '../script/script.ts';
 import type { SocketFactory } from '../socket/socket.ts';
 import type { ExternalKey, SslBackend } from '../ssl/ssl.ts';
 import type { TunFactory } from '../tun/tun.ts';
+import type { Prompter } from './prompter.ts';
 
 /** Every exchangeable part, chosen once at the top. */
 export interface Providers {
@@ -24,16 +25,14 @@ export interface Providers {
   readonly network: NetworkConfig;
   readonly scripts: ScriptRunner;
   readonly clock: Clock;
+  /** Who answers questions: logins and passwords that the configuration leaves out. */
+  readonly prompter: Prompter;
   readonly log: Logger;
   /** 0 <= x < 1; not for secrets. */
   readonly random: () => number;
 }
 
-/** What the outside may want to know while a tunnel runs. Names of states are management's. */
-export interface TunnelEvents {
-  onState(state: TunnelState): void;
-}
-
+/** Names of states are management's. */
 export type TunnelState =
   | 'CONNECTING'
   | 'RESOLVE'
@@ -50,10 +49,12 @@ export type TunnelState =
 /** How a run of one configuration ended: exit, or start again from the configuration files (SIGHUP). */
 export type RunEnd = 'exit' | 'reload';
 
-export type { ClientStatistics } from './client-run.ts';
+export type { ClientInfo, StateInfo } from './client-info.ts';
+export type { ClientHandle, ClientStatistics } from './client-run.ts';
 /** bannerFeatures(): what this installation can do, as --version names it. */
 export { bannerFeatures } from './features.ts';
 export { type Program, runProgram } from './openvpn.ts';
+export type { Challenge, Prompter, Question, QuestionKind } from './prompter.ts';
 export { createProviders, type ProviderChoice } from './providers.ts';
 export type { ServerHandle } from './server.ts';
 export { type PendingSignal, type SignalName, SignalState } from './sig.ts';

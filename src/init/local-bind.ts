@@ -2,10 +2,11 @@
  * Where a socket is bound that waits for its peer (2.x socket.c resolve_bind_local(),
  * link_socket_init_phase1()): the family when only the local side is known, and the address of --local.
  */
-import { type Logger, OpenVpnError } from '../base/base.ts';
+import { LinkError, type Logger, OpenVpnError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, protoFamily } from '../options/options.ts';
-import type { SocketFactory } from '../socket/socket.ts';
+import { orAborted, type SocketFactory } from '../socket/socket.ts';
+import type { SignalState } from './sig.ts';
 
 /** 2.x: without a family in --proto and --local, IPv4. */
 export function bindFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
@@ -16,9 +17,24 @@ export function bindFamily(ce: ConnectionEntry, log: Logger): 4 | 6 {
   return 4;
 }
 
+/** The part of a SocketFactory that knows names. */
+export type Names = Pick<SocketFactory, 'resolve'>;
+
+/** Look-ups that the next signal ends: they reject with an aborted LinkError then. */
+export function namesUntil(signals: SignalState, sockets: Names): Names {
+  return {
+    resolve: async (host, family) => {
+      const { signal, done } = signals.abortable();
+      const aborted = (cause: Error) =>
+        new LinkError(`RESOLVE: Cannot resolve host address: ${host}`, { cause });
+      return orAborted(() => sockets.resolve(host, family, signal), signal, aborted).finally(done);
+    },
+  };
+}
+
 /** The address that --local names. Throws OpenVpnError when it has none of the family. */
-export async function bindAddress(local: string, family: 4 | 6, sockets: SocketFactory): Promise<string> {
-  const [found] = await sockets.resolve(local, family);
+export async function bindAddress(local: string, family: 4 | 6, names: Names): Promise<string> {
+  const [found] = await names.resolve(local, family);
   if (found) return found.address;
   throw unresolved(local);
 }

@@ -2,12 +2,11 @@
  * The program without its process (2.x openvpn.c openvpn_main()): from words to exit status, over and
  * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
  */
-import { OpenVpnError, OptionsError, TunError, timerDelay } from '../base/base.ts';
+import { OpenVpnError, OptionsError, TunError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type CryptoBackend, cipherInfo } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
-import { clientStatusLines, openStatusFile } from '../manage/manage.ts';
 import { createConfigFilesNode } from '../options/config-files-node.ts';
 import {
   type ConfigFileSystem,
@@ -25,11 +24,12 @@ import {
   type VersionInfo,
 } from '../options/options.ts';
 import { runClient } from './client.ts';
-import type { ClientStatistics } from './client-run.ts';
+import { ClientStatusFile } from './client-status.ts';
 import type { Providers, RunEnd } from './init.ts';
 import { loadOpensslProvider } from './openssl-providers.ts';
 import { Passphrase } from './passphrase.ts';
 import { Privileges } from './privileges.ts';
+import { questionsTo, terminalPrompter } from './prompter.ts';
 import { createProviders } from './providers.ts';
 import { createEnv, createHooks, limitScripts } from './script-setup.ts';
 import { runServer } from './server.ts';
@@ -58,7 +58,8 @@ export interface Program {
 export async function runProgram(program: Program): Promise<number> {
   const log = createLog();
   const privileges = new Privileges(log);
-  const passphrase = new Passphrase();
+  const prompter = program.providers?.prompter ?? terminalPrompter;
+  const passphrase = new Passphrase(questionsTo(prompter, program.signals));
   let pidFile: string | undefined;
   try {
     for (let first = true; ; first = false) {
@@ -157,7 +158,8 @@ async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
   const { signals } = program;
   signals.remapUsr1 = options.remapUsr1;
   const { inheritedFds = [] } = program;
-  const chosen = createProviders({ log, outputFd: () => log.fd, inheritedFds }, program.providers);
+  const replaced = { prompter: terminalPrompter, ...program.providers };
+  const chosen = createProviders({ log, outputFd: () => log.fd, inheritedFds }, replaced);
   const marked = options.verb === MARKING_VERB;
   const providers = marked ? markTraffic(chosen, (text) => log.raw(text)) : chosen;
   const hooks = createHooks(options, providers);
@@ -173,45 +175,6 @@ async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
     return await runClient({ ...common, dropPrivileges }, (current) => status.start(current));
   } finally {
     status.stop();
-  }
-}
-
-/** --status and SIGUSR2 of a client. */
-class ClientStatusFile {
-  readonly #options: Options;
-  readonly #providers: Providers;
-  readonly #signals: SignalState;
-  #stop: () => void = () => undefined;
-
-  constructor(options: Options, providers: Providers, signals: SignalState) {
-    this.#options = options;
-    this.#providers = providers;
-    this.#signals = signals;
-  }
-
-  start({ counters, compression }: ClientStatistics): void {
-    const { log, clock } = this.#providers;
-    const lines = (): string[] => {
-      const totals = compression();
-      return clientStatusLines({ ...counters, ...(totals && { compression: totals }) }, clock.wallMs());
-    };
-    this.#signals.onStatistics = () => {
-      for (const line of lines()) log.log(M_INFO, line);
-    };
-    const { status, statusInterval } = this.#options;
-    if (status === undefined) return;
-    const file = openStatusFile(status, log);
-    file.write(lines());
-    const timer = setInterval(() => file.write(lines()), timerDelay(Math.max(1, statusInterval) * 1000));
-    this.#stop = () => {
-      clearInterval(timer);
-      file.close();
-    };
-  }
-
-  stop(): void {
-    this.#signals.onStatistics = () => undefined;
-    this.#stop();
   }
 }
 
@@ -256,10 +219,14 @@ function causesOf(error: unknown): string[] {
 
 function logFatal(log: RealLogger, error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
-  // What stands behind a TunError was logged by the backend that met it.
-  if (!(error instanceof TunError)) for (const cause of causesOf(error)) log.log(M_WARN, cause);
+  if (!wasLogged(error)) for (const cause of causesOf(error)) log.log(M_WARN, cause);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);
   // The log adds "Exiting due to fatal error".
   log.log(M_FATAL, text);
+}
+
+/** What stands behind a TunError was logged by the backend that met it, behind the last of many attempts when it failed. */
+function wasLogged(error: unknown): boolean {
+  return error instanceof TunError || (error instanceof OpenVpnError && error.code === 'ERR_OVPN_RETRY_MAX');
 }

@@ -1,21 +1,21 @@
 /**
  * The password of the own private key or PKCS#12 file (2.x ssl.c pem_password_setup(),
- * pem_password_callback()): from the file of --askpass or from the terminal, asked for only when a key needs
+ * pem_password_callback()): from the file of --askpass or from the prompter, asked for only when a key needs
  * it. Kept for restarts unless --auth-nocache says otherwise.
  */
 import { createSecureContext } from 'node:tls';
 import { type Logger, OpenVpnError } from '../base/base.ts';
 import type { Options } from '../options/options.ts';
 import { warnOfCache } from './cache-warning.ts';
-import { type Ask, askOnTerminal } from './console.ts';
 import { readText } from './file-text.ts';
+import type { AskQuestion } from './prompter.ts';
 import { readPkcs12Bytes } from './tls-materials.ts';
 
 export class Passphrase {
-  readonly #ask: Ask;
+  readonly #ask: AskQuestion;
   #value: string | undefined;
 
-  constructor(ask: Ask = askOnTerminal) {
+  constructor(ask: AskQuestion) {
     this.#ask = ask;
   }
 
@@ -35,7 +35,12 @@ export class Passphrase {
 
   async #obtain(askpass: Options['askpass']): Promise<string> {
     if (askpass === undefined || askpass === 'prompt' || askpass === 'stdin')
-      return this.#ask('Enter Private Key Password:', false);
+      return this.#ask({
+        kind: 'Private Key',
+        field: 'password',
+        text: 'Enter Private Key Password:',
+        echo: false,
+      });
     const [line = ''] = readText({ kind: 'file', path: askpass }, 'askpass').split(/\r?\n/, 1);
     if (line !== '') return line;
     const text = `Error reading password from Private Key authfile: ${askpass}`;

@@ -89,7 +89,7 @@ function createParts(config: string): { parts: LinkParts; internet: MemoryIntern
     options,
     ce: options.connectionList[0]!,
     socket: internet.host(OWN.address, '2001:db8::1'),
-    logins: new ProxyLogins(options),
+    logins: new ProxyLogins(options, () => Promise.reject(new Error('nobody is asked'))),
     signals: new SignalState(),
     log,
     names: new Map(),

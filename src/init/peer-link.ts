@@ -8,7 +8,7 @@ import { protoKind } from '../options/options.ts';
 import type { Link, LinkListener } from '../socket/socket.ts';
 import { type LinkParts, openClientLink } from './client-link.ts';
 import type { ResolvedAddress } from './connection-list.ts';
-import { bindAddress, bindFamily } from './local-bind.ts';
+import { bindAddress, bindFamily, namesUntil } from './local-bind.ts';
 import { portOf } from './port.ts';
 import { socketOptions, warnOfTos } from './socket-setup.ts';
 
@@ -93,10 +93,11 @@ function firstConnection(
   });
 }
 
-async function listenBind({ ce, options, socket, log }: LinkParts, family: 4 | 6) {
+async function listenBind({ ce, options, socket, signals, log }: LinkParts, family: 4 | 6) {
+  const names = namesUntil(signals, socket);
   return {
     ipv6Only: ce.bindIpv6Only,
-    ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, family, socket) }),
+    ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, family, names) }),
     ...(ce.lport !== undefined && { localPort: portOf(ce.lport) }),
     ...socketOptions(options, ce, log),
   };

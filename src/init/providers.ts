@@ -28,6 +28,7 @@ import type { TunFactory } from '../tun/tun.ts';
 import { createTunLinux } from '../tun/tun-linux.ts';
 import { createTunNull } from '../tun/tun-null.ts';
 import type { Providers } from './init.ts';
+import { noPrompter } from './prompter.ts';
 
 export interface ProviderChoice {
   readonly log: Logger;
@@ -65,6 +66,7 @@ export function createProviders(choice: ProviderChoice, replace: Partial<Provide
       ...(choice.inheritedFds && { inheritedFds: choice.inheritedFds }),
     }),
     clock: createClock(),
+    prompter: noPrompter,
     log: choice.log,
     random: Math.random,
     ...replace,

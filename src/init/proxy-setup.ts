@@ -15,6 +15,7 @@ import {
 } from '../socket/socket.ts';
 import { readLogin } from './credentials.ts';
 import { portOf } from './port.ts';
+import type { AskQuestion } from './prompter.ts';
 
 /** The host that is resolved and connected to: the proxy, or the server itself. */
 export function dialledHost(ce: ConnectionEntry): { readonly host: string; readonly port: string } {
@@ -26,11 +27,13 @@ export function dialledHost(ce: ConnectionEntry): { readonly host: string; reado
 /** Logins of proxies, one object for the client's life. */
 export class ProxyLogins {
   readonly #nocache: boolean;
+  readonly #ask: AskQuestion;
   #http: ProxyCredentials | undefined;
   #socks: ProxyCredentials | undefined;
 
-  constructor(options: Options) {
+  constructor(options: Options, ask: AskQuestion) {
     this.#nocache = options.authNocache;
+    this.#ask = ask;
   }
 
   /** Reads what a profile names before anything is dialled, as 2.x does. Rejects with OpenVpnError when it can't be read. */
@@ -39,14 +42,14 @@ export class ProxyLogins {
   }
 
   async http(proxy: HttpProxyOptions): Promise<ProxyCredentials> {
-    const login = this.#http ?? (await readLogin(sourceOf(proxy), 'HTTP Proxy'));
+    const login = this.#http ?? (await readLogin(sourceOf(proxy), 'HTTP Proxy', this.#ask));
     this.#http = this.#nocache ? undefined : login;
     return login;
   }
 
   async socks(path: string): Promise<ProxyCredentials> {
     const source = path === 'stdin' ? 'prompt' : ({ kind: 'file', path } as const);
-    const login = this.#socks ?? (await readLogin(source, 'SOCKS Proxy'));
+    const login = this.#socks ?? (await readLogin(source, 'SOCKS Proxy', this.#ask));
     this.#socks = this.#nocache ? undefined : login;
     return login;
   }

@@ -10,13 +10,14 @@ import { UdpReceiver } from '../mudp/mudp.ts';
 import { type LinkProfile, type MultiServer, realAddressText } from '../multi/multi.ts';
 import type { ConnectionEntry, Options } from '../options/options.ts';
 import { type Link, type LinkListener, PortShare, type SocketFactory } from '../socket/socket.ts';
-import { bindAddress, unresolved } from './local-bind.ts';
+import { bindAddress, type Names, unresolved } from './local-bind.ts';
 import { portOf } from './port.ts';
 import { socketOptions, warnOfTos } from './socket-setup.ts';
 
 export interface ServerLinkParts {
   readonly options: Options;
   readonly socket: SocketFactory;
+  readonly names: Names;
   readonly portShare: PortShare | undefined;
   readonly log: Logger;
   /** What to call at the end, last first. */
@@ -32,11 +33,11 @@ export async function bindServerLink(
   profile: LinkProfile,
   ce: ConnectionEntry,
 ): Promise<Attach> {
-  const { options, socket, portShare } = parts;
+  const { options, socket, names, portShare } = parts;
   const bind = {
     family: profile.family,
     ipv6Only: ce.bindIpv6Only,
-    ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, profile.family, socket) }),
+    ...(ce.local !== undefined && { localAddress: await bindAddress(ce.local, profile.family, names) }),
     ...socketOptions(options, ce, parts.log),
     localPort: ce.lport === undefined ? 0 : portOf(ce.lport),
   };
@@ -58,11 +59,12 @@ export async function bindServerLink(
 export async function createPortShare(
   options: Options,
   sockets: SocketFactory,
+  names: Names,
   log: Logger,
 ): Promise<PortShare | undefined> {
   if (options.portShare === undefined) return undefined;
   const { host, port, journalDir } = options.portShare;
-  const found = await sockets.resolve(host, 0);
+  const found = await names.resolve(host, 0);
   const target = found.find(({ family }) => family === 4) ?? found[0];
   if (target === undefined) throw unresolved(host);
   return new PortShare({

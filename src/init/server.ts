@@ -12,14 +12,14 @@ import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../opt
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import type { EnvSet, ScriptHooks } from '../script/script.ts';
-import type { PortShare } from '../socket/socket.ts';
+import { isAborted, type PortShare } from '../socket/socket.ts';
 import { clientFiles } from './client-files.ts';
 import { restartPauseSec } from './connection-list.ts';
-import { AskAborted } from './console.ts';
 import { frameLines, frameOptions, maxPacketBytes } from './frame-setup.ts';
 import type { Providers, RunEnd } from './init.ts';
-import { bindFamily } from './local-bind.ts';
+import { bindFamily, namesUntil } from './local-bind.ts';
 import type { Passphrase } from './passphrase.ts';
+import { QuestionEnded } from './prompter.ts';
 import { ServerKeep } from './server-keep.ts';
 import { type Attach, bindServerLink, createPortShare } from './server-link.ts';
 import { isRestart, logSignal, pausedSignal, type SignalState, signalText } from './sig.ts';
@@ -53,10 +53,18 @@ export interface ServerHandle {
 
 /** Runs until a signal ends it. Rejects with OpenVpnError for what 2.x calls fatal. */
 export async function runServer(run: ServerRun): Promise<RunEnd> {
-  const { options, providers } = run;
-  const portShare = await createPortShare(options, providers.socket, providers.log);
+  const { options, providers, signals } = run;
+  const { socket, log } = providers;
+  let portShare: PortShare | undefined;
   try {
+    portShare = await createPortShare(options, socket, namesUntil(signals, socket), log);
     return await serveAndRestart(run, portShare);
+  } catch (error) {
+    if (!isAborted(error)) throw error;
+    const signal = signals.pending!;
+    logSignal(log, signal);
+    signals.clear();
+    return isRestart(signal) ? 'reload' : 'exit';
   } finally {
     portShare?.close();
   }
@@ -77,8 +85,8 @@ async function serveAndRestart(run: ServerRun, portShare: PortShare | undefined)
         await server.start();
         await signals.wait();
       } catch (error) {
-        // Asked for the key's password when the pending signal came.
-        if (!(error instanceof AskAborted)) throw error;
+        // The pending signal has ended a question or a look-up.
+        if (!(error instanceof QuestionEnded) && !isAborted(error)) throw error;
       } finally {
         await server.stop();
       }
@@ -144,6 +152,7 @@ class Server implements ServerHandle {
     const links = {
       options,
       socket: providers.socket,
+      names: namesUntil(signals, providers.socket),
       portShare: this.#portShare,
       log: this.#log,
       closers: this.#closers,

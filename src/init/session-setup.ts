@@ -89,6 +89,7 @@ export function sessionSettings(
     inner: innerOptions(options, remote),
     shaperBytes: options.shaper,
     mtuTest: options.mtuTest,
+    needsRoute: usesTls(options),
     timers: timerOptions(options),
     localOptions: options.occ ? optionsString({ options, ce }) : undefined,
     ...(asksForOptions && {

@@ -30,7 +30,7 @@ function markSockets(socket: SocketFactory, mark: Mark): SocketFactory {
     connectTcp: async (to, signal) => markLink(await socket.connectTcp(to, signal), mark),
     connectStream: async (to, signal) => markStream(await socket.connectStream(to, signal), mark),
     listenTcp: async (listen) => markListener(await socket.listenTcp(listen), mark),
-    resolve: (host, family) => socket.resolve(host, family),
+    resolve: (host, family, signal) => socket.resolve(host, family, signal),
   };
 }
 

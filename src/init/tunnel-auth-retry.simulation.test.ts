@@ -78,6 +78,7 @@ describe('messages of the server', () => {
     await world.until(() => alice.ended !== undefined);
     expect(alice.count("Halt command was pushed by server ('closing for good')")).toBe(1);
     expect(alice.count('SIGTERM[soft,server-pushed-halt]')).toBe(1);
+    expect(alice.ended!.error).toMatchObject({ code: 'ERR_OVPN_PEER', message: /closing for good/ });
     expect(alice.network.addresses).toEqual([]);
   });
 

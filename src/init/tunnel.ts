@@ -4,11 +4,18 @@
  */
 import { EventEmitter } from 'node:events';
 import { ApiMisuseError, nullLogger, OpenVpnError } from '../base/base.ts';
+import { M_WARN } from '../base/errlevel.ts';
 import type { ServerStatus } from '../manage/manage.ts';
-import type { ParseResult } from '../options/options.ts';
+import { cloneOptions, optionWarnings, type ParseResult } from '../options/options.ts';
 import { runClient } from './client.ts';
+import type { ClientInfo, StateInfo } from './client-info.ts';
+import type { ClientHandle, ClientRun } from './client-run.ts';
+import { ClientStatusFile } from './client-status.ts';
+import { callbackError, guardLog, guardScripts, guardTun } from './guards.ts';
 import type { Providers, RunEnd, TunnelState } from './init.ts';
 import { Passphrase } from './passphrase.ts';
+import { processOptionWarnings } from './process-options.ts';
+import { questionsTo } from './prompter.ts';
 import { createProviders } from './providers.ts';
 import { createEnv, createHooks, limitScripts } from './script-setup.ts';
 import { runServer, type ServerHandle } from './server.ts';
@@ -20,14 +27,26 @@ export interface TunnelOptions extends Partial<Providers> {
 }
 
 export interface TunnelEventMap {
-  state: [state: TunnelState];
+  /** `info`: why, and the addresses in use by then. */
+  state: [state: TunnelState, info: StateInfo];
+  /** Something in the configuration that a library doesn't do, in a sentence; the log has it, too. */
+  warning: [text: string];
   /** The tunnel ended by itself; `error` when it could not go on. */
   end: [error: Error | undefined];
 }
 
-/** One client or server. Made by createClient() and createServer(); runs once. */
+/**
+ * One client or server. Made by createClient() and createServer(); runs once.
+ *
+ * A listener that throws, or a device or log of the caller's that does, ends its own tunnel with
+ * ERR_OVPN_CALLBACK; other listeners and other tunnels go on.
+ */
 export interface Tunnel extends EventEmitter<TunnelEventMap> {
-  /** Resolves when the tunnel is up the first time. Rejects with OpenVpnError when it ends before. */
+  /**
+   * Resolves when the tunnel is up the first time. Rejects with OpenVpnError when it ends before. `signal` is
+   * start()'s alone: aborted before the tunnel is up, it ends it, and when everything is taken down
+   * start() rejects with the signal's reason; later it means nothing.
+   */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Ends the tunnel in order; resolves when everything is taken down. */
   stop(): Promise<void>;
@@ -41,6 +60,8 @@ export interface Tunnel extends EventEmitter<TunnelEventMap> {
   pushUpdate(options: string, clientId?: number): number | undefined;
   /** Clients and routes of a server; undefined for a client or before start. */
   status(): ServerStatus | undefined;
+  /** State, addresses, cipher, counters of a client; undefined for a server or before start. */
+  info(): ClientInfo | undefined;
 }
 
 /** A client of a parsed configuration. `parts` replace default backends. */
@@ -62,25 +83,41 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
   readonly #parts: TunnelOptions;
   readonly #signals = new SignalState();
   #run: Promise<void> | undefined;
-  #handle: ServerHandle | undefined;
+  #server: ServerHandle | undefined;
+  #client: ClientHandle | undefined;
+  /** What the caller's own code threw. */
+  #thrown: OpenVpnError | undefined;
+  /** What a client ended for by itself. */
+  #failure: OpenVpnError | undefined;
 
   constructor(config: ParseResult, parts: TunnelOptions) {
     super();
-    this.#config = config;
+    // A run changes its options: what was given may serve another tunnel, too.
+    this.#config = { ...config, options: cloneOptions(config.options) };
     this.#parts = parts;
   }
 
-  start(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  start({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#run !== undefined) throw new ApiMisuseError('a tunnel can be started once');
-    options.signal?.addEventListener('abort', () => this.#signals.raise('SIGTERM', 'soft', 'aborted'), {
-      once: true,
-    });
+    if (signal?.aborted) {
+      this.#run = Promise.resolve().then(() => this.#tell('end', undefined));
+      return Promise.reject(signal.reason);
+    }
     return new Promise<void>((resolve, reject) => {
-      this.#run = this.#go(resolve).then(
-        () => this.#ended(undefined, reject),
-        (error: unknown) =>
-          this.#ended(error instanceof Error ? error : new OpenVpnError(String(error)), reject),
-      );
+      const abort = (): void => void this.#signals.raise('SIGTERM', 'soft', 'aborted');
+      const settle = (): void => signal?.removeEventListener('abort', abort);
+      signal?.addEventListener('abort', abort, { once: true });
+      const up = (): void => {
+        settle();
+        resolve();
+      };
+      const ended = (thrown?: unknown): void => {
+        settle();
+        const error = this.#errorOf(thrown);
+        reject(signal?.aborted ? signal.reason : (error ?? endedEarly()));
+        this.#tell('end', error);
+      };
+      this.#run = this.#go(up).then(() => ended(), ended);
     });
   }
 
@@ -95,48 +132,125 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
   }
 
   pushUpdate(options: string, clientId?: number): number | undefined {
-    return this.#handle?.pushUpdate(options, clientId);
+    return this.#server?.pushUpdate(options, clientId);
   }
 
   status(): ServerStatus | undefined {
-    return this.#handle?.status();
+    return this.#server?.status();
   }
 
-  #ended(error: Error | undefined, reject: (error: Error) => void): void {
-    reject(error ?? new OpenVpnError('the tunnel ended before it was up', 'ERR_OVPN_ENDED'));
-    this.emit('end', error);
+  info(): ClientInfo | undefined {
+    return this.#client?.info();
+  }
+
+  #errorOf(thrown: unknown): Error | undefined {
+    if (this.#thrown) return this.#thrown;
+    if (thrown === undefined) return this.#failure;
+    return thrown instanceof Error ? thrown : new OpenVpnError(String(thrown));
   }
 
   async #go(onUp: () => void): Promise<void> {
-    const { options } = this.#config;
-    const { title, ...replaced } = this.#parts;
-    const providers = createProviders({ log: replaced.log ?? nullLogger }, replaced);
-    const common = {
-      options,
-      providers,
-      signals: this.#signals,
-      hooks: createHooks(options, providers),
-      env: createEnv(options, providers.clock.wallMs()),
-      passphrase: new Passphrase(),
-    };
-    limitScripts(this.#signals, providers.scripts);
+    const providers = this.#createProviders();
+    const { log, clock } = providers;
+    const { messages, options } = this.#config;
+    for (const { level, text } of [...messages, ...optionWarnings(options)]) log.log(level, text);
+    for (const text of processOptionWarnings(options)) {
+      log.log(M_WARN, text);
+      this.#tell('warning', text);
+    }
+    const signals = this.#signals;
+    signals.remapUsr1 = options.remapUsr1;
+    limitScripts(signals, providers.scripts);
+    const passphrase = new Passphrase(questionsTo(providers.prompter, signals));
+    const env = createEnv(options, clock.wallMs());
     let end: RunEnd = 'reload';
     // A library has no files to read again: SIGHUP is a restart with the same configuration.
-    while (end === 'reload') {
-      end =
-        options.mode === 'server'
-          ? await runServer({
-              ...common,
-              title: title ?? 'openvpn-ts',
-              onUp: (handle) => this.#serverUp(handle, onUp),
-            })
-          : await runClient({ ...common, onUp, onState: (state) => this.emit('state', state) });
+    for (let restarted = false; end === 'reload'; restarted = true) {
+      const own = cloneOptions(options);
+      const hooks = createHooks(own, providers);
+      const common = { options: own, providers, signals, hooks, env, passphrase, restarted };
+      end = options.mode === 'server' ? await this.#serve(common, onUp) : await this.#connect(common, onUp);
     }
   }
 
-  #serverUp(handle: ServerHandle, onUp: () => void): void {
-    this.#handle = handle;
-    this.emit('state', 'CONNECTED');
-    onUp();
+  #createProviders(): Providers {
+    const { title: _title, log: given = nullLogger, tun, scripts, ...others } = this.#parts;
+    const thrown = (what: string, cause: unknown): void => this.#endFor(callbackError(what, cause));
+    const log = guardLog(given, thrown);
+    return createProviders(
+      { log },
+      {
+        ...others,
+        ...(tun && { tun: guardTun(tun, thrown) }),
+        ...(scripts && { scripts: guardScripts(scripts, log) }),
+      },
+    );
   }
+
+  #serve(common: Common, onUp: () => void): Promise<RunEnd> {
+    return runServer({
+      ...common,
+      title: this.#parts.title ?? 'openvpn-ts',
+      onUp: (handle) => {
+        this.#server = handle;
+        this.#tell('state', 'CONNECTED', {});
+        onUp();
+      },
+    });
+  }
+
+  async #connect(common: Common, onUp: () => void): Promise<RunEnd> {
+    const status = new ClientStatusFile(common.options, common.providers, common.signals);
+    const run: ClientRun = {
+      ...common,
+      onUp,
+      onState: (state, info) => this.#tell('state', state, info),
+      onFailure: (error) => {
+        this.#failure = error;
+      },
+    };
+    try {
+      return await runClient(run, (current) => {
+        this.#client = current;
+        status.start(current);
+      });
+    } finally {
+      status.stop();
+    }
+  }
+
+  /** As emit(), but a listener that throws keeps no other from being called. */
+  #tell<E extends keyof TunnelEventMap>(event: E, ...args: TunnelEventMap[E]): void {
+    for (const listener of this.rawListeners(event)) {
+      try {
+        Reflect.apply(listener, this, args);
+      } catch (error) {
+        this.#handleThrown(event, error);
+      }
+    }
+  }
+
+  #handleThrown(event: keyof TunnelEventMap, cause: unknown): void {
+    // After the end nothing is left to end: the process hears of it.
+    if (event === 'end') queueMicrotask(() => rethrow(cause));
+    else this.#endFor(callbackError(`a listener of '${event}'`, cause));
+  }
+
+  #endFor(error: OpenVpnError): void {
+    this.#thrown ??= error;
+    this.#signals.raise('SIGTERM', 'soft', 'callback-failed');
+  }
+}
+
+type Common = Pick<
+  ClientRun,
+  'options' | 'providers' | 'signals' | 'hooks' | 'env' | 'passphrase' | 'restarted'
+>;
+
+function endedEarly(): OpenVpnError {
+  return new OpenVpnError('the tunnel ended before it was up', 'ERR_OVPN_ENDED');
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
