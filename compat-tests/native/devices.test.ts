@@ -227,7 +227,7 @@ describe('udp-native', () => {
     expect(a.sendBatch(batch, 0, 2)).toBe(2);
     expect(a.recvBatch(new PacketBatch(4))).toBe(1);
     expect(errors).toEqual([
-      expect.stringMatching(/^write UDPv4: Network is unreachable \(fd=\d+,code=101\)$/),
+      expect.stringMatching(/^write UDPv4 \[\]: Network is unreachable \(fd=\d+,code=101\)$/),
     ]);
     a.close();
   });
