@@ -106,6 +106,17 @@ describe('questions of a library client', () => {
   });
 });
 
+describe('a library client whose SIGUSR1 is remapped to SIGHUP', () => {
+  it('pauses before it begins anew', async () => {
+    const alice = world.client('alice', 'remap-usr1 SIGHUP\nconnect-timeout 3\nconnect-retry 7');
+    await world.until(() => alice.count('SIGHUP[soft,') === 1);
+    await world.until(() => alice.count('Restart pause, 7 second(s)') === 1, 5_000);
+    const pausedMs = world.nowMs;
+    await world.until(() => alice.count('SIGHUP[soft,') === 2);
+    expect(world.nowMs - pausedMs).toBeGreaterThanOrEqual(7_000 + 3_000);
+  });
+});
+
 describe('errors of a library client', () => {
   it('has AuthFailedError with the words of the server', async () => {
     const scripts = new RecordedScripts();
