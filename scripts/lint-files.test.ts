@@ -16,7 +16,7 @@ describe('the lock file', () => {
       'node_modules/good/node_modules/bundled': { version: '1.0.0', inBundle: true },
       'node_modules/bare': { version: '1.0.0' },
       'node_modules/weak': { version: '1.0.0', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' },
-      'node_modules/placed': { version: '1.0.0', integrity, resolved: 'https://registry.example/placed.tgz' },
+      'node_modules/placed': { version: '1.0.0', integrity, resolved: 'https://packages.example/placed.tgz' },
     };
     expect(lockProblems({ packages })).toEqual([
       'package-lock.json: node_modules/bare has no SHA-512 integrity',
