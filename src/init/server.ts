@@ -130,7 +130,6 @@ class Server implements ServerHandle {
   readonly #closers: (() => void)[] = [];
   readonly #portShare: PortShare | undefined;
   #multi: MultiServer | undefined;
-  #fatal: Error | undefined;
 
   constructor(run: ServerRun, keep: ServerKeep, portShare: PortShare | undefined) {
     this.#run = run;
@@ -202,7 +201,6 @@ class Server implements ServerHandle {
     this.#writePersisted();
     for (const close of this.#closers.splice(0).reverse()) close();
     await this.#multi?.close();
-    if (this.#fatal) throw this.#fatal;
   }
 
   pushUpdate(options: string, clientId?: number): number | undefined {

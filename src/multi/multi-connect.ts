@@ -135,12 +135,9 @@ export class ClientSetup {
     );
     instance.state = 'handshake';
     instance.handshakeUntilMs = nowMs + instance.bound.profile.tls.handWindowMs + 1_000;
-    const { plan, learner, config } = this.#host;
-    plan.release(instance, nowMs);
-    learner.handleClosed(instance);
-    instance.undoing = this.#runClientDisconnect(instance);
+    instance.undoing = this.#takeBack(instance);
     instance.addresses = {};
-    instance.options = config.options;
+    instance.options = this.#host.config.options;
     instance.commonName = '';
   }
 
@@ -194,10 +191,7 @@ export class ClientSetup {
 
   /** The instance is gone: frees what it had and runs the scripts of the end. */
   handleClosed(instance: MultiInstance): void {
-    const { plan, learner } = this.#host;
-    plan.release(instance, this.#nowMs);
-    learner.handleClosed(instance);
-    void this.#runClientDisconnect(instance);
+    void this.#takeBack(instance);
   }
 
   /** Resolves when no script of any instance runs any more. */
@@ -433,8 +427,11 @@ export class ClientSetup {
     setConnection(instance.env, instance, this.#hasNetmask);
   }
 
-  /** Tells scripts of the end, where they were told of the beginning. Resolves when they are done. */
-  #runClientDisconnect(instance: MultiInstance): Promise<void> | undefined {
+  /** Takes address and routes back and tells scripts of the end, where they are owed it. Resolves when those are done. */
+  #takeBack(instance: MultiInstance): Promise<void> | undefined {
+    const { plan, learner } = this.#host;
+    plan.release(instance, this.#nowMs);
+    learner.handleClosed(instance);
     if (!instance.disconnectDue) return undefined;
     instance.disconnectDue = false;
     return this.#disconnect(instance, instance.env);

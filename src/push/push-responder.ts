@@ -7,7 +7,7 @@
 /** Requests that come sooner after a reply are retransmissions that crossed it. */
 const REPEAT_MS = 30_000;
 
-/** One client's push state. Each handle*() answers whether the reply is to be sent at once. */
+/** The push state of one session of a client; another session has another. Each handle*() answers whether the reply is to be sent at once. */
 export class PushResponder {
   #asked: boolean;
   #ready = false;
@@ -33,13 +33,6 @@ export class PushResponder {
   handleReady(nowMs: number): boolean {
     this.#ready = true;
     return this.#asked && this.#due(nowMs);
-  }
-
-  /** A new session of the same peer starts from the beginning. */
-  reset(): void {
-    this.#asked = false;
-    this.#ready = false;
-    this.#repliedMs = undefined;
   }
 
   #due(nowMs: number): boolean {
