@@ -211,7 +211,9 @@ export class Bed {
     const plain = options.through === undefined ? command : [options.through, ...command];
     const shelled =
       options.before === undefined ? plain : ['sh', '-c', `${options.before}; exec "$0" "$@"`, ...plain];
-    const words = [plain.join(' '), options.afterwards].filter(Boolean).join('; ');
+    // Ctrl-C reaches the shell too, and some shells end by it before what is to be done afterwards.
+    const onKeyboard = options.afterwards === undefined ? '' : 'trap : INT';
+    const words = [onKeyboard, plain.join(' '), options.afterwards].filter(Boolean).join('; ');
     const argv = options.terminal ? ['script', '-qefc', words, '/dev/null'] : shelled;
     const program = new Program({
       name: `${this.isOurs(role) ? 'our' : 'peer'} ${role}`,
