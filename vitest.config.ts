@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
       ...['src', 'test-kit', 'fuzz', 'examples', 'scripts'].map((folder) => `${folder}/**/*.test.ts`),
       'compat-tests/*.test.ts',
     ],
+    // One fewer by default, which on two processors is half of the machine.
+    maxWorkers: availableParallelism(),
     testTimeout: 20_000,
   },
 });

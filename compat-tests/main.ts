@@ -4,6 +4,7 @@
  * as skipped, and the first and last line say so.
  */
 import { accessSync, appendFileSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
@@ -18,12 +19,15 @@ import { closingLines, journalLine, keyOf, resultLine, resultTables, writeDocs }
 import { type CompatTest, runTests, type TestResult } from './runner.ts';
 import { scenarioTests } from './scenarios/list.ts';
 
+/** Tests at a time. Each waits more than it works, for answers and for timers of the protocol. */
+const JOBS = Math.ceil(2.5 * availableParallelism());
+
 const USAGE = `usage: npm run compat -- [options]
   --peer PATH     reference program (default: openvpn of the system)
   --ours PATH     program under test (default: bin/openvpn)
   --filter WORD   only tests whose pairing or name holds all words given
   --group NAME    matrix or scenario
-  --jobs N        tests at a time (default 3)
+  --jobs N        tests at a time (default ${JOBS} here)
   --full          the full product instead of the pairwise design
   --list          names only
   --quiet         only failures and the closing lines
@@ -39,7 +43,7 @@ const OPTIONS = {
   ours: { type: 'string', default: 'bin/openvpn' },
   filter: { type: 'string', multiple: true },
   group: { type: 'string' },
-  jobs: { type: 'string', default: '3' },
+  jobs: { type: 'string', default: `${JOBS}` },
   full: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
