@@ -22,7 +22,7 @@ export { AddressMap } from './address-map.ts';
 export { bytesOfText, hasOtherBytes, textOfBytes } from './byte-text.ts';
 /** timerDelay(ms): what a timer can take of a wait. */
 export { type Clock, ManualClock, timerDelay } from './clock.ts';
-export { errnoLine, errnoText } from './errno-text.ts';
+export { errnoLine, errnoReason, errnoText } from './errno-text.ts';
 export {
   ApiMisuseError,
   AuthFailedError,

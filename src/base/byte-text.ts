@@ -2,7 +2,7 @@
  * Text that came as bytes and may have to leave as the same bytes: names, logins, options, messages. 2.x keeps bytes
  * and never asks what they mean; here they are strings. What is UTF-8 is decoded, a byte order mark included; every
  * other byte becomes the lone surrogate U+DC00 + byte (as Python's `surrogateescape` has it), which no UTF-8 text gives.
- * So two texts are equal when their bytes are, and bytesOfText() gives the bytes back. See docs/decisions/0019.
+ * So two texts are equal when their bytes are, and bytesOfText() gives the bytes back. See docs/decisions/0023.
  */
 
 const ESCAPE = 0xdc00;

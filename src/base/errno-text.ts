@@ -159,9 +159,14 @@ export function errnoText(error: unknown): string {
   return (code === undefined ? undefined : TEXTS[code]) ?? message ?? String(error);
 }
 
-/** `what: text (errno=n)`, 2.x's form of M_ERRNO. */
-export function errnoLine(what: string, error: unknown): string {
+/** `text (errno=n)` */
+export function errnoReason(error: unknown): string {
   const { errno } = error as SystemError;
   const number = typeof errno === 'number' ? ` (errno=${Math.abs(errno)})` : '';
-  return `${what}: ${errnoText(error)}${number}`;
+  return `${errnoText(error)}${number}`;
+}
+
+/** `what: text (errno=n)`, 2.x's form of M_ERRNO. */
+export function errnoLine(what: string, error: unknown): string {
+  return `${what}: ${errnoReason(error)}`;
 }

@@ -130,37 +130,24 @@ export interface ReplayMemory {
   note(packetId: number, time: number): void;
 }
 
-/**
- * HMAC with one key, again and again, over the three ranges start..end-1 of one array, of which any may be empty:
- * nothing is made for a packet that is judged.
- */
+/** Three ranges start..end-1 of one array, of which any may be empty. */
+export type MacRanges = [
+  start1: number,
+  end1: number,
+  start2: number,
+  end2: number,
+  start3: number,
+  end3: number,
+];
+
+/** HMAC with one key, again and again, over ranges of one array: nothing is made for a packet that is judged. */
 export interface MacKey {
   /** Length of the whole HMAC. */
   readonly bytes: number;
   /** Whether the `tagBytes` at `tagAt` are the first ones of the HMAC. Constant time. */
-  matches(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): boolean;
+  matches(bytes: Uint8Array, tagAt: number, tagBytes: number, ...ranges: MacRanges): boolean;
   /** Puts the first `tagBytes` of the HMAC to `tagAt`. */
-  write(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): void;
+  write(bytes: Uint8Array, tagAt: number, tagBytes: number, ...ranges: MacRanges): void;
   /** Zeroes the key. */
   destroy(): void;
 }

@@ -1,6 +1,6 @@
 /** HMAC and AES-256-CTR keys of the control channel's wraps over node:crypto: the twins of native/mac.cc. */
 import { createCipheriv, createHmac, timingSafeEqual } from 'node:crypto';
-import type { CtrKey, MacKey } from './crypto.ts';
+import type { CtrKey, MacKey, MacRanges } from './crypto.ts';
 
 const IV_BYTES = 16;
 const CTR = 'aes-256-ctr';
@@ -16,53 +16,25 @@ export class NodeMacKey implements MacKey {
     this.bytes = createHmac(digest, key).digest().length;
   }
 
-  matches(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): boolean {
-    const sum = this.#sum(bytes, start1, end1, start2, end2, start3, end3);
+  matches(bytes: Uint8Array, tagAt: number, tagBytes: number, ...ranges: MacRanges): boolean {
+    const sum = this.#sum(bytes, ranges);
     return timingSafeEqual(sum.subarray(0, tagBytes), bytes.subarray(tagAt, tagAt + tagBytes));
   }
 
-  write(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): void {
-    const sum = this.#sum(bytes, start1, end1, start2, end2, start3, end3);
-    bytes.set(sum.subarray(0, tagBytes), tagAt);
+  write(bytes: Uint8Array, tagAt: number, tagBytes: number, ...ranges: MacRanges): void {
+    bytes.set(this.#sum(bytes, ranges).subarray(0, tagBytes), tagAt);
   }
 
   destroy(): void {
     this.#key.fill(0);
   }
 
-  #sum(
-    bytes: Uint8Array,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): Buffer {
+  #sum(bytes: Uint8Array, ranges: MacRanges): Buffer {
     const hmac = createHmac(this.#digest, this.#key);
-    if (end1 > start1) hmac.update(bytes.subarray(start1, end1));
-    if (end2 > start2) hmac.update(bytes.subarray(start2, end2));
-    if (end3 > start3) hmac.update(bytes.subarray(start3, end3));
+    for (let i = 0; i < ranges.length; i += 2) {
+      const [start, end] = [ranges[i]!, ranges[i + 1]!];
+      if (end > start) hmac.update(bytes.subarray(start, end));
+    }
     return hmac.digest();
   }
 }

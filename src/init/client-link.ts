@@ -3,11 +3,12 @@
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
 import { isIP } from 'node:net';
-import { formatAddress, type LinkAddress, LinkError, type Logger, OpenVpnError } from '../base/base.ts';
+import { formatAddress, type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
 import { D_RESOLVE_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
-import { type Link, orAborted, type SocketFactory, type UdpBind } from '../socket/socket.ts';
+import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
 import type { ResolvedAddress } from './connection-list.ts';
+import { namesUntil } from './local-bind.ts';
 import { badService, portOf, servicePort } from './port.ts';
 import { dialledHost, type ProxyLogins, profileSockets } from './proxy-setup.ts';
 import type { SignalState } from './sig.ts';
@@ -108,18 +109,14 @@ async function lookUp(
   const { ce, socket, signals } = parts;
   const name = lookUpName(parts, host);
   if (servicePort(port) === undefined) return badService(host, port);
-  const { signal, done } = signals.abortable();
   try {
-    const work = () => socket.resolve(name, protoFamily(ce.proto), signal);
-    const found = await orAborted(work, signal, (cause) => new LinkError('RESOLVE: aborted', { cause }));
+    const found = await namesUntil(signals, socket).resolve(name, protoFamily(ce.proto));
     if (found.length > 0) return found;
     return `RESOLVE: Cannot resolve host address: ${host}:${port} (Address family for hostname not supported)`;
   } catch (error) {
     if (signals.pending) return [];
     const text = error instanceof Error ? error.message : String(error);
     return text.replace(`: ${name} (`, `: ${name}:${port} (`);
-  } finally {
-    done();
   }
 }
 

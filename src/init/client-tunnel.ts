@@ -71,14 +71,7 @@ export class ClientTunnel {
     this.#log = run.providers.log;
     this.#userPass = userPass;
     this.#host = host;
-    this.#interface = new TunnelInterface({
-      tun: run.providers.tun,
-      network: run.providers.network,
-      hooks: run.hooks,
-      env: run.env,
-      signals: run.signals,
-      log: this.#log,
-    });
+    this.#interface = new TunnelInterface(run);
   }
 
   get device(): TunDevice | undefined {
@@ -141,7 +134,7 @@ export class ClientTunnel {
     const ce = this.#ce!;
     const kept = this.device;
     if (kept) {
-      await this.#keep(kept, ce);
+      await this.#interface.resume(ce);
       return;
     }
     await this.#interface.open(options, ce, address && { ...address, port: 0 }, 'init');
@@ -220,7 +213,7 @@ export class ClientTunnel {
     );
     const kept = this.device;
     if (kept) {
-      await this.#keep(kept, ce);
+      await this.#interface.resume(ce);
       if (digest === this.#digest) return kept;
       this.#log.log(
         M_INFO,
@@ -233,11 +226,6 @@ export class ClientTunnel {
     this.#routesTried = false;
     this.#digest = digest;
     return device;
-  }
-
-  async #keep(device: TunDevice, ce: ConnectionEntry): Promise<void> {
-    this.#log.log(M_INFO, `Preserving previous TUN/TAP instance: ${device.name}`);
-    await this.#interface.resume(ce);
   }
 
   async #update(session: ClientSession, items: readonly string[]): Promise<void> {

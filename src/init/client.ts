@@ -19,7 +19,7 @@ import {
 import type { ControlMessage } from '../push/push.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
-import { clearCertificates, type EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
+import { type EnvSet, setCertificate, setChain, setPeerAddress } from '../script/script.ts';
 import { type Link, type LinkErrno, ProxyError } from '../socket/socket.ts';
 import { commonNameOf, shownPeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
@@ -371,9 +371,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         })
         .catch((error: unknown) => session.handleFault('hook', error));
     } else if (event.type === 'active') {
-      clearCertificates(env);
-      for (const certificate of [...event.identity.chain].reverse())
-        setCertificate(env, certificate, this.#options.x509Track);
+      setChain(env, event.identity.chain, this.#options.x509Track);
       env.set('common_name', event.identity.commonName);
       for (const [name, value] of shownPeerInfo(event.identity.peerInfo).lines) env.set(name, value);
       this.#setUntrusted(session);

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { CryptoError, errnoLine, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
+import { CryptoError, errnoReason, type Logger, OpenVpnError, OptionsError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import {
   AUTH_TOKEN_KEY,
@@ -76,7 +76,7 @@ function writeKey(file: string, text: string, type: GenkeyOptions['type']): void
   try {
     writeFileSync(file, text, { mode: 0o600 });
   } catch (error) {
-    const reason = errnoLine('', error as NodeJS.ErrnoException).slice(2);
+    const reason = errnoReason(error);
     const cause = new CryptoError(`Cannot open file '${file}' for write: ${reason}`, { cause: error });
     throw new CryptoError(WRITE_FAILED[type](reason), { cause });
   }

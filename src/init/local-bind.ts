@@ -5,7 +5,7 @@
 import { LinkError, type Logger, OpenVpnError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, protoFamily } from '../options/options.ts';
-import { orAborted, type SocketFactory } from '../socket/socket.ts';
+import type { SocketFactory } from '../socket/socket.ts';
 import type { SignalState } from './sig.ts';
 
 /** 2.x: without a family in --proto and --local, IPv4. */
@@ -23,12 +23,11 @@ export type Names = Pick<SocketFactory, 'resolve'>;
 /** Look-ups that the next signal ends: they reject with an aborted LinkError then. */
 export function namesUntil(signals: SignalState, sockets: Names): Names {
   return {
-    resolve: async (host, family) => {
-      const { signal, done } = signals.abortable();
-      const aborted = (cause: Error) =>
-        new LinkError(`RESOLVE: Cannot resolve host address: ${host}`, { cause });
-      return orAborted(() => sockets.resolve(host, family, signal), signal, aborted).finally(done);
-    },
+    resolve: (host, family) =>
+      signals.until(
+        (signal) => sockets.resolve(host, family, signal),
+        (cause) => new LinkError(`RESOLVE: Cannot resolve host address: ${host}`, { cause }),
+      ),
   };
 }
 

@@ -7,7 +7,6 @@
  * AbortSignal, and an answer that comes afterwards is dropped.
  */
 import { OpenVpnError } from '../base/base.ts';
-import { orAborted } from '../socket/socket.ts';
 import { askOnTerminal } from './console.ts';
 import type { SignalState } from './sig.ts';
 
@@ -66,16 +65,10 @@ export const noPrompter: Prompter = {
 export function questionsTo(prompter: Prompter, signals: SignalState): AskQuestion {
   return async (question) => {
     if (signals.pending) throw new QuestionEnded();
-    const { signal, done } = signals.abortable();
-    try {
-      return await orAborted(
-        () => answerTo(prompter, question, signal),
-        signal,
-        () => new QuestionEnded(),
-      );
-    } finally {
-      done();
-    }
+    return signals.until(
+      (signal) => answerTo(prompter, question, signal),
+      () => new QuestionEnded(),
+    );
   };
 }
 

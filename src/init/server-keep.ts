@@ -41,14 +41,7 @@ export class ServerKeep {
 
   constructor(run: ServerRun) {
     this.#run = run;
-    this.#tunnel = new TunnelInterface({
-      tun: run.providers.tun,
-      network: run.providers.network,
-      hooks: run.hooks,
-      env: run.env,
-      signals: run.signals,
-      log: run.providers.log,
-    });
+    this.#tunnel = new TunnelInterface(run);
   }
 
   /** Those of the last start, or read for these profiles. Rejects with OpenVpnError when one can't be used. */
@@ -71,14 +64,13 @@ export class ServerKeep {
 
   /** The kept device, or a new one with addresses and routes. */
   async openTunnel(ce: ConnectionEntry): Promise<TunDevice> {
-    const { options, providers } = this.#run;
+    const { options } = this.#run;
     const kept = this.#tunnel.device;
     if (!kept) {
       const tun = await this.#tunnel.open(options, ce, undefined, 'init');
       await this.#tunnel.addRoutes(options);
       return tun;
     }
-    providers.log.log(M_INFO, `Preserving previous TUN/TAP instance: ${kept.name}`);
     await this.#tunnel.resume(ce);
     return kept;
   }

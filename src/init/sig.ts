@@ -5,6 +5,7 @@
  */
 import { type Logger, timerDelay } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
+import { orAborted } from '../socket/socket.ts';
 
 export type SignalName = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
 
@@ -89,6 +90,15 @@ export class SignalState {
       });
     });
     return this.#pending !== undefined;
+  }
+
+  /** As `work`, or rejects with `failure` as soon as a signal comes, of which `work` is told. */
+  async until<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    failure: (cause: NodeJS.ErrnoException) => Error,
+  ): Promise<T> {
+    const { signal, done } = this.abortable();
+    return orAborted(() => work(signal), signal, failure).finally(done);
   }
 
   /** An AbortSignal that fires with the next signal, for connects and look-ups. Call `done` when not needed any more. */

@@ -23,24 +23,23 @@ const HARMLESS = new Set(['', 'restart', 'aborted', 'inactive', 'exit-with-notif
 const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'EADDRNOTAVAIL']);
 const REFUSED = new Set(['ECONNREFUSED', 'EACCES', 'EPERM']);
 
+/** What an attempt has met: the first of each, but the last error of the link. */
+interface Seen {
+  noted?: OpenVpnError;
+  verify?: string;
+  timeout?: string;
+  engine?: string | undefined;
+  error?: string;
+  link?: LinkErrno;
+  heard?: true;
+}
+
 export class Trouble {
-  #noted: OpenVpnError | undefined;
-  #verify: string | undefined;
-  #timeout: string | undefined;
-  #engine: string | undefined;
-  #error: string | undefined;
-  #link: LinkErrno | undefined;
-  #heard = false;
+  #seen: Seen = {};
 
   /** A new attempt begins. */
   begin(): void {
-    this.#noted = undefined;
-    this.#verify = undefined;
-    this.#timeout = undefined;
-    this.#engine = undefined;
-    this.#error = undefined;
-    this.#link = undefined;
-    this.#heard = false;
+    this.#seen = {};
   }
 
   /** What the control channel says goes to `log`, and is remembered where it names a cause. */
@@ -57,58 +56,58 @@ export class Trouble {
 
   /** The attempt ends with this. */
   note(error: OpenVpnError): void {
-    this.#noted ??= error;
+    this.#seen.noted ??= error;
   }
 
   /** An error of a link that stays open, or the one that ended it. */
   noteLink(error: LinkErrno): void {
-    this.#link = error;
+    this.#seen.link = error;
   }
 
   /** The server has answered. */
   noteContact(): void {
-    this.#heard = true;
+    this.#seen.heard = true;
   }
 
   /** The error behind a signal; undefined where nothing is wrong. */
   errorOf({ source, reason }: PendingSignal): OpenVpnError | undefined {
     if (source === 'hard' || HARMLESS.has(reason)) return undefined;
-    if (this.#noted) return this.#noted;
+    if (this.#seen.noted) return this.#seen.noted;
     switch (reason) {
       case 'tls-error':
         return this.#tlsError();
       case 'server_poll':
         return this.#silence('Server poll timeout');
       case 'network-unreachable':
-        return linkError('Network unreachable', this.#link);
+        return linkError('Network unreachable', this.#seen.link);
       case 'ping-restart':
       case 'ping-exit':
         return new LinkError(`Inactivity timeout (--${reason})`, {}, 'ERR_OVPN_TIMEOUT');
       case 'connection-reset':
-        return new LinkError('Connection reset', this.#link && { cause: this.#link });
+        return new LinkError('Connection reset', this.#seen.link && { cause: this.#seen.link });
       default:
         return new OpenVpnError(reason);
     }
   }
 
   #tlsError(): OpenVpnError {
-    if (this.#verify !== undefined) return new TlsError(this.#verify, {}, 'ERR_OVPN_TLS_VERIFY');
-    if (this.#engine !== undefined) return new TlsError(this.#engine, {}, 'ERR_OVPN_TLS_HANDSHAKE');
-    if (this.#timeout !== undefined) return this.#silence(this.#timeout);
-    return new TlsError(this.#error ?? 'TLS handshake failed', {}, 'ERR_OVPN_TLS_HANDSHAKE');
+    if (this.#seen.verify !== undefined) return new TlsError(this.#seen.verify, {}, 'ERR_OVPN_TLS_VERIFY');
+    if (this.#seen.engine !== undefined) return new TlsError(this.#seen.engine, {}, 'ERR_OVPN_TLS_HANDSHAKE');
+    if (this.#seen.timeout !== undefined) return this.#silence(this.#seen.timeout);
+    return new TlsError(this.#seen.error ?? 'TLS handshake failed', {}, 'ERR_OVPN_TLS_HANDSHAKE');
   }
 
   /** Nobody answered: because the network said that nobody can, or without any word. */
   #silence(text: string): OpenVpnError {
-    const told = this.#heard ? undefined : this.#link;
+    const told = this.#seen.heard ? undefined : this.#seen.link;
     return told ? linkError(told.message, told) : new LinkError(text, {}, 'ERR_OVPN_TIMEOUT');
   }
 
   #read(text: string): void {
-    if (VERIFY_LINE.test(text)) this.#verify ??= text;
-    else if (TIMEOUT_LINE.test(text)) this.#timeout ??= text;
-    else this.#engine ??= ENGINE_LINE.exec(text)?.[1];
-    if (ERROR_LINE.test(text)) this.#error ??= text;
+    if (VERIFY_LINE.test(text)) this.#seen.verify ??= text;
+    else if (TIMEOUT_LINE.test(text)) this.#seen.timeout ??= text;
+    else this.#seen.engine ??= ENGINE_LINE.exec(text)?.[1];
+    if (ERROR_LINE.test(text)) this.#seen.error ??= text;
   }
 }
 

@@ -286,7 +286,12 @@ function createBed(config: string, network: DryRunOptions = {}, onOpen: () => vo
     },
   };
   const signals = new SignalState();
-  const tunnel = new TunnelInterface({ tun, network: dryRun, hooks, env, signals, log });
+  const tunnel = new TunnelInterface({
+    providers: { tun, network: dryRun, log },
+    hooks,
+    env,
+    signals,
+  });
   return {
     tunnel,
     signals,

@@ -3,7 +3,7 @@
  * of init.c): device, addresses, up script, routes, route-up script; and back in reverse. What was
  * made is remembered step by step, so that close() at any moment removes all of it and nothing else.
  */
-import { type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { type LinkAddress, OpenVpnError } from '../base/base.ts';
 import { D_CLOSE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import {
   type ConnectionEntry,
@@ -15,22 +15,21 @@ import {
 import {
   type ConfiguredTun,
   configureTun,
-  type NetworkConfig,
   RouteList,
   type RouteListInput,
   type TunSetup,
 } from '../route/route.ts';
 import type { EnvSet, ScriptHooks, UpDownContext } from '../script/script.ts';
-import type { TunDevice, TunFactory } from '../tun/tun.ts';
+import type { TunDevice } from '../tun/tun.ts';
+import type { Providers } from './init.ts';
 import type { SignalState } from './sig.ts';
 
+/** The parts of a client's or server's run that it needs. */
 export interface TunnelInterfaceParts {
-  readonly tun: TunFactory;
-  readonly network: NetworkConfig;
+  readonly providers: Pick<Providers, 'tun' | 'network' | 'log'>;
   readonly hooks: ScriptHooks;
   readonly env: EnvSet;
   readonly signals: SignalState;
-  readonly log: Logger;
 }
 
 type ScriptContext = UpDownContext['context'];
@@ -74,7 +73,8 @@ export class TunnelInterface {
     remote: LinkAddress | undefined,
     context: ScriptContext,
   ): Promise<TunDevice> {
-    const { log, env, network, hooks } = this.#parts;
+    const { env, hooks } = this.#parts;
+    const { log, network, tun } = this.#parts.providers;
     this.#closing = false;
     this.#options = options;
     const advice = ifconfigAdvice(options);
@@ -85,7 +85,7 @@ export class TunnelInterface {
     const routes = RouteList.isNeeded(input) ? await RouteList.create(network, input, log) : undefined;
     this.#forgetRouteVariables();
     routes?.exportTo({ set: (name, value) => this.#setRouteVariable(name, value) });
-    const device = this.#parts.tun.open({
+    const device = tun.open({
       dev: isNullDevice(options) ? 'null' : (options.dev ?? 'tun'),
       type: devTypeOf(options) === 'tap' ? 'tap' : 'tun',
       ...(options.devNode !== undefined && { node: options.devNode }),
@@ -152,7 +152,8 @@ export class TunnelInterface {
 
   /** The connection is back. The environment is a new one by then. */
   async resume(ce: ConnectionEntry): Promise<void> {
-    const { env, hooks } = this.#parts;
+    const { env, hooks, providers } = this.#parts;
+    providers.log.log(M_INFO, `Preserving previous TUN/TAP instance: ${this.#device?.name}`);
     this.#configured?.exportTo(env);
     if (!this.#options?.upRestart) return;
     await this.#mustSucceed(hooks.up(env, this.#upContext(ce, 'restart')), 'up');
@@ -162,7 +163,7 @@ export class TunnelInterface {
   async close(signal: string): Promise<void> {
     this.#closing = true;
     await this.#working;
-    const { env, hooks, log } = this.#parts;
+    const { env, hooks, providers } = this.#parts;
     const device = this.#device;
     if (!device) return;
     this.#device = undefined;
@@ -171,7 +172,7 @@ export class TunnelInterface {
     if (up && !(await hooks.routePreDown(env, up))) failed.push('route-pre-down');
     if (this.#routesAdded) await this.#routes?.remove();
     if (up && this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
-    if (device.type !== 'null') log.log(D_CLOSE, 'Closing TUN/TAP interface');
+    if (device.type !== 'null') providers.log.log(D_CLOSE, 'Closing TUN/TAP interface');
     await this.#configured?.undo();
     device.close();
     if (up && !this.#options?.downPre && !(await hooks.down(env, up))) failed.push('down');
@@ -184,7 +185,7 @@ export class TunnelInterface {
    * what it does where a driver aborts (forward.c read_incoming_tun(), tuntap_abort()).
    */
   #handleLost(): void {
-    this.#parts.log.log(M_INFO, 'TUN/TAP I/O operation aborted, restarting');
+    this.#parts.providers.log.log(M_INFO, 'TUN/TAP I/O operation aborted, restarting');
     this.#parts.signals.raise('SIGHUP', 'soft', 'tun-abort');
   }
 

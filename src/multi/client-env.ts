@@ -3,13 +3,7 @@
  * multi.c multi_client_connect_setenv(), multi_set_virtual_addr_env()).
  */
 import type { LinkAddress } from '../base/base.ts';
-import {
-  clearCertificates,
-  type EnvSet,
-  setCertificate,
-  setPeerAddress,
-  type TrackedAttribute,
-} from '../script/script.ts';
+import { type EnvSet, setChain, setPeerAddress, type TrackedAttribute } from '../script/script.ts';
 import { type PeerIdentity, shownPeerInfo } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
@@ -23,8 +17,7 @@ export function setIdentity(
   remote: LinkAddress,
   tracked: readonly TrackedAttribute[] | undefined,
 ): void {
-  clearCertificates(env);
-  for (const certificate of [...identity.chain].reverse()) setCertificate(env, certificate, tracked);
+  setChain(env, identity.chain, tracked);
   // What the client said at an earlier renegotiation doesn't pile up.
   for (const prefix of PEER_INFO_PREFIXES) env.deletePrefix(prefix);
   for (const [name, value] of shownPeerInfo(identity.peerInfo).lines) env.set(name, value);

@@ -7,6 +7,7 @@
  * slab on each call; a broken rule throws a RangeError or TypeError with code ERR_OVPN_API_MISUSE; a
  * failed system call of a constructor throws an Error with `code`, `errno` (positive) and `syscall`.
  */
+import type { CtrKey, MacKey } from '../crypto/crypto.ts';
 import { loadAddonFile } from './addon-file.ts';
 import { nativeMismatch } from './native-abi.ts';
 import type { NativeNetlink } from './native-netlink.ts';
@@ -156,40 +157,6 @@ export interface NativeEpochOpener {
   destroy(): void;
 }
 
-/** An HMAC key; methods as those of crypto/ MacKey. */
-export interface NativeMac {
-  readonly bytes: number;
-  matches(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): boolean;
-  write(
-    bytes: Uint8Array,
-    tagAt: number,
-    tagBytes: number,
-    start1: number,
-    end1: number,
-    start2: number,
-    end2: number,
-    start3: number,
-    end3: number,
-  ): void;
-  destroy(): void;
-}
-
-/** An AES-256-CTR key; methods as those of crypto/ CtrKey. */
-export interface NativeAesCtr {
-  apply(bytes: Uint8Array, ivAt: number, start: number, end: number, out: Uint8Array, outAt: number): void;
-  destroy(): void;
-}
-
 /** Bits of the state that NativeTlsSession's calls give. */
 export const NATIVE_TLS_OUTPUT = 1;
 export const NATIVE_TLS_PLAINTEXT = 2;
@@ -316,11 +283,11 @@ export interface NativeAddon {
   readonly Mac: new (
     digest: string,
     key: Uint8Array,
-  ) => NativeMac;
+  ) => MacKey;
   /** 32 bytes of key. */
   readonly AesCtr: new (
     key: Uint8Array,
-  ) => NativeAesCtr;
+  ) => CtrKey;
   /** `requestCert`: whether a server asks for a certificate; a client always sees one. */
   readonly TlsContext: new (
     server: boolean,

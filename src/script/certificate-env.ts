@@ -21,9 +21,14 @@ export function setPeerAddress(env: EnvSet, prefix: 'trusted' | 'untrusted', add
   env.set(`${prefix}_port`, address.port);
 }
 
-/** A new chain begins: nothing of an earlier one may stay (2.x tls_x509_clear_env()). */
-export function clearCertificates(env: EnvSet): void {
+/** A whole chain, leaf first; nothing of an earlier one stays (2.x tls_x509_clear_env()). */
+export function setChain(
+  env: EnvSet,
+  chain: readonly PeerCertificate[],
+  tracked: readonly TrackedAttribute[] | undefined,
+): void {
   env.deletePrefix('X509_');
+  for (const certificate of [...chain].reverse()) setCertificate(env, certificate, tracked);
 }
 
 /**

@@ -113,8 +113,8 @@ export interface ClientConnectAnswer {
 }
 
 export {
-  clearCertificates,
   setCertificate,
+  setChain,
   setPeerAddress,
   type TrackedAttribute,
 } from './certificate-env.ts';

@@ -4,7 +4,7 @@
  * flags of 2.x x509_get_subject()), which shows anything. Bytes of a UTF8String are not touched: see
  * base/byte-text.ts.
  */
-import { hasOtherBytes, textOfBytes } from '../base/base.ts';
+import { textOfBytes } from '../base/base.ts';
 
 const UTF8_STRING = 0x0c;
 const BMP_STRING = 0x1e;
@@ -21,9 +21,7 @@ const CHUNK = 4096;
  */
 export function readAsn1Text(tag: number, bytes: Uint8Array): string | undefined {
   const text = decoded(tag, bytes);
-  return text === undefined || text.includes('\0') || hasOtherBytes(text) || hasSurrogate(text)
-    ? undefined
-    : text;
+  return text === undefined || text.includes('\0') || hasSurrogate(text) ? undefined : text;
 }
 
 /** The string as it is shown; of a type that isn't known, its bytes as Latin-1. */
@@ -34,6 +32,7 @@ export function shownAsn1Text(tag: number, bytes: Uint8Array): string {
 
 const SURROGATES = /[\ud800-\udfff]/gu;
 
+/** As a byte that isn't UTF-8 is one, too. */
 function hasSurrogate(text: string): boolean {
   return /[\ud800-\udfff]/u.test(text);
 }

@@ -6,15 +6,7 @@ import { shownAsn1Text } from './asn1-text.ts';
 import { children, type Element, element, firstBits, oidText, SEQUENCE } from './der.ts';
 import { fieldsOf } from './peer-fields.ts';
 import type { PeerCertificate } from './ssl-backend.ts';
-import {
-  attributeName,
-  attributeOid,
-  extendedKeyUsageName,
-  type NameAttribute,
-  nameText,
-  readNameAt,
-  type X509Fields,
-} from './x509-der.ts';
+import { attributeName, attributeOid, extendedKeyUsageName, nameText, readNameAt } from './x509-der.ts';
 
 /** Short name, long name, OID and printer of the extensions that are shown. */
 const EXTENSIONS: readonly (readonly [string, string, string, (value: Uint8Array) => string | undefined])[] =
@@ -74,18 +66,10 @@ export function trackedValue(certificate: PeerCertificate, name: string): string
   if (!fields) return undefined;
   const known = EXTENSIONS.find(([short, long, oid]) => [short, long, oid].includes(name));
   const oid = known?.[2] ?? attributeOid(name) ?? name;
-  const attribute = firstAttribute(fields.subject, oid);
+  const attribute = fields.subject.flat().find((candidate) => candidate.oid === oid);
   const extension = fields.extensions.find((candidate) => candidate.oid === oid);
   const value = attribute ? attribute.utf8 : extension && known?.[3](extension.value);
   return value?.replace(/[\r\n]/g, '?');
-}
-
-function firstAttribute(name: X509Fields['subject'], oid: string): NameAttribute | undefined {
-  for (const rdn of name) {
-    const found = rdn.find((attribute) => attribute.oid === oid);
-    if (found) return found;
-  }
-  return undefined;
 }
 
 /**
