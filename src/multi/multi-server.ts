@@ -101,7 +101,8 @@ export class MultiServer implements InstanceHost {
     this.faults = new Faults(config.log);
     checkTableSizes(config.options);
     this.plan = new AddressPlan(config);
-    this.#hashSeed = new DataView(config.crypto.randomBytes(4).slice().buffer).getInt32(0);
+    const seed = config.crypto.randomBytes(4);
+    this.#hashSeed = new DataView(seed.buffer, seed.byteOffset).getInt32(0);
     const { connectFreqInitial, connectFreq } = config.options;
     this.initialRate = new InitialRateLimit(connectFreqInitial.max, connectFreqInitial.perSec, config.log);
     this.connectRate = new ConnectRateLimit(connectFreq.max, connectFreq.perSec);

@@ -141,6 +141,15 @@ describe('a wrapped client key', () => {
     expect(stripClientKey(other)).toBeUndefined();
   });
 
+  it('leaves a packet of its own, since a verdict may take longer than the batch lives', () => {
+    // A batch hands out Buffers, whose slice() is a view.
+    const slab = Buffer.from(reset());
+    const opened = open(serverKey(), slab);
+    const before = toHex(opened.packet);
+    slab.fill(0);
+    expect(toHex(opened.packet)).toBe(before);
+  });
+
   it('of another server is refused', () => {
     const stranger = new TlsCryptV2ServerKey({ key: SERVER_KEY.toReversed(), crypto });
     expect(stranger.open(reset())).toBe('client-key-refused');

@@ -88,13 +88,12 @@ export class TlsCryptV2ServerKey implements ClientKeys {
   open(bytes: Uint8Array, start = 0, end = bytes.length): OpenedClientKey | DropReason {
     const at = clientKeyOffset(bytes, start, end);
     if (at === undefined) return 'client-key-missing';
-    const scratch = this.#scratch;
     try {
       return this.#unwrap(bytes, at, end)
-        ? this.#opened(bytes.slice(start, at), end - at)
+        ? this.#opened(Uint8Array.from(bytes.subarray(start, at)), end - at)
         : 'client-key-refused';
     } finally {
-      scratch.fill(0);
+      this.#scratch.fill(0);
     }
   }
 

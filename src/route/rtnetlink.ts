@@ -254,7 +254,7 @@ function readRoute(body: Uint8Array, view: DataView): KernelRoute | undefined {
     if (length < 4 || length > body.length - at) return undefined;
     const payload = body.subarray(at + 4, at + length);
     const type = view.getUint16(at + 2, LE);
-    if (type === RTA_GATEWAY) gateway = payload.slice();
+    if (type === RTA_GATEWAY) gateway = Uint8Array.from(payload);
     else if (type === RTA_OIF && payload.length >= 4) index = view.getInt32(at + 4, LE);
     else if (type === RTA_TABLE && payload.length >= 4) table = view.getUint32(at + 4, LE);
     at += align(length);
