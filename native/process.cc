@@ -79,13 +79,12 @@ static napi_value GroupId(napi_env env, napi_callback_info info) {
 
 // Capabilities belong to a thread: these are for the one that calls, Node's main thread, which configures
 // devices and routes. The others lose theirs with the user id.
-static bool SetCapabilities(uint32_t kept) {
+static bool SetNetAdminAlone() {
+  static constexpr uint32_t kept = 1u << CAP_NET_ADMIN;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {{kept, kept, 0}, {0, 0, 0}};
   return syscall(SYS_capset, &header, data) == 0;
 }
-
-static constexpr uint32_t kNetAdmin = 1u << CAP_NET_ADMIN;
 
 // Before the user id changes.
 static napi_value KeepCapabilities(napi_env env, napi_callback_info) {
@@ -94,7 +93,7 @@ static napi_value KeepCapabilities(napi_env env, napi_callback_info) {
 
 // After the user id changed: CAP_NET_ADMIN alone is left.
 static napi_value RetainNetAdmin(napi_env env, napi_callback_info) {
-  bool retained = SetCapabilities(kNetAdmin) && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0;
+  bool retained = SetNetAdminAlone() && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0;
   return MakeInt(env, retained ? 0 : errno);
 }
 

@@ -11,6 +11,8 @@ export {
   addressToWords,
   formatAddress,
   formatIp,
+  ipv4FromNumber,
+  ipv4ToNumber,
   type LinkAddress,
   parseIp,
   parseIpBytes,

@@ -6,8 +6,8 @@
  */
 
 const ESCAPE = 0xdc00;
-/** An escaped byte, not the second half of a character beyond U+FFFF. */
-const ESCAPED = /(?<![\ud800-\udbff])[\udc80-\udcff]/;
+/** An escaped byte, not the second half of a character beyond U+FFFF: with `u` those are one character. */
+const ESCAPED = /[\udc80-\udcff]/u;
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 /** Code units of one String.fromCharCode(). */

@@ -14,6 +14,7 @@ import {
   type LinkAddress,
   type Logger,
   PacketBatch,
+  sameAddressWords,
 } from '../base/base.ts';
 import { M_INFO } from '../base/errlevel.ts';
 import {
@@ -28,8 +29,6 @@ import type { TunDevice } from '../tun/tun.ts';
 
 /** Batches taken from one side before other events get their turn. */
 export const BATCHES_PER_TURN = 16;
-/** Words of an address that tell its family, address and port. */
-export const SOURCE_WORDS = 6;
 
 export interface ClientSenderConfig {
   readonly link: Link;
@@ -85,10 +84,7 @@ export class ClientSender {
 
   /** Whether the packet of a slot comes from where packets go. */
   isFromRemote(addresses: Int32Array, slot: number): boolean {
-    const base = slot * ADDRESS_WORDS;
-    const words = this.#remoteWords;
-    for (let w = 0; w < SOURCE_WORDS; w++) if (addresses[base + w] !== words[w]) return false;
-    return true;
+    return sameAddressWords(this.#remoteWords, 0, addresses, slot);
   }
 
   attach(tun: TunDevice): void {

@@ -8,14 +8,13 @@
  * without TLS by a packet that authenticates.
  */
 import {
-  ADDRESS_WORDS,
   type FaultEntry,
   Faults,
   formatAddress,
   type LinkAddress,
   PacketBatch,
   receivedAddress,
-  sameAddress,
+  sameAddressWords,
   timerDelay,
 } from '../base/base.ts';
 import {
@@ -46,7 +45,7 @@ import { op } from '../reliable/reliable.ts';
 import type { LinkErrno, SocketOptions } from '../socket/socket.ts';
 import type { TlsEvent, TlsMulti } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
-import { BATCHES_PER_TURN, ClientSender, type ClientSenderConfig, SOURCE_WORDS } from './client-sender.ts';
+import { BATCHES_PER_TURN, ClientSender, type ClientSenderConfig } from './client-sender.ts';
 import type { SignalState } from './sig.ts';
 
 export interface ClientSessionConfig extends Omit<ClientSenderConfig, 'onFault'> {
@@ -310,7 +309,7 @@ export class ClientSession {
       }
       // Where the peer may come from elsewhere, a good packet vouches for its own source alone.
       while (end < count && this.#isFromPeer(end) && (bare || isData(slab[offsets[end]!]!))) {
-        if (movable && !sameSource(addresses, first, end)) break;
+        if (movable && !sameAddressWords(addresses, first, addresses, end)) break;
         end++;
       }
       this.data.open(batch, first, end, nowMs);
@@ -347,18 +346,20 @@ export class ClientSession {
   /** Data authenticated: the peer is where it came from. */
   #followPeer(slot: number): void {
     const { link, float, log } = this.#config;
-    const from = link.transport === 'tcp' ? this.remote : receivedAddress(this.#rx.addresses, slot);
+    const isBare = this.#isBare;
+    if (!isBare && !float) return;
+    const { addresses } = this.#rx;
+    const isTcp = link.transport === 'tcp';
+    const moved = !this.remote || (!isTcp && !this.#sender.isFromRemote(addresses, slot));
+    if (!moved && (!isBare || this.#established)) return;
+    const from = isTcp ? this.remote : receivedAddress(addresses, slot);
     if (!from) return;
-    const moved = !this.remote || !sameAddress(from, this.remote);
-    if (this.#isBare) {
-      if (this.#established && !moved) return;
+    log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
+    this.#sender.setRemote(from);
+    if (isBare) {
       this.#established = true;
-      log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
-      this.#sender.setRemote(from);
       this.#host.handlePeer(from);
-    } else if (float && moved) {
-      log.log(M_INFO, `Peer Connection Initiated with ${formatAddress(from)}`);
-      this.#sender.setRemote(from);
+    } else {
       this.tls.remote = from;
       this.#proven = from;
     }
@@ -505,14 +506,6 @@ export class ClientSession {
     for (const count of this.tls.drops.values()) sum += count;
     return sum;
   }
-}
-
-/** Whether two packets of a batch come from one address and port. */
-function sameSource(addresses: Int32Array, slot: number, other: number): boolean {
-  const a = slot * ADDRESS_WORDS;
-  const b = other * ADDRESS_WORDS;
-  for (let w = 0; w < SOURCE_WORDS; w++) if (addresses[a + w] !== addresses[b + w]) return false;
-  return true;
 }
 
 function isData(first: number): boolean {

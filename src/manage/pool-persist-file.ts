@@ -3,8 +3,8 @@
  * status_open()): opened once, so that it can be written after chroot and privilege drop, and rewritten in
  * place. What it says is in pool-persist.ts.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { bytesOfText, errnoLine, type Logger, textOfBytes } from '../base/base.ts';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { errnoLine, type Logger, textOfBytes } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
 import {
   formatPoolPersist,
@@ -12,6 +12,7 @@ import {
   type PoolPersistLine,
   parsePoolPersist,
 } from './pool-persist.ts';
+import { rewriteFile } from './rewrite-file.ts';
 
 /** Longer files are no pools: 2^16 addresses, the most that there are, have less. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -64,10 +65,8 @@ class OpenFile implements PoolPersistFile {
   write(entries: readonly PoolPersistEntry[]): void {
     const text = formatPoolPersist(entries);
     if (this.#fd === undefined || !this.#writable || text === this.#text) return;
-    const bytes = bytesOfText(text);
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at, bytes.length - at, at);
-      ftruncateSync(this.#fd, bytes.length);
+      rewriteFile(this.#fd, text);
       this.#text = text;
     } catch (error) {
       this.#log.log(M_WARN | M_ERRNO, errnoLine(`Note: cannot write ${this.#path}`, error));

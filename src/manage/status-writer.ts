@@ -4,9 +4,10 @@
  * and the rest of a longer older text is cut off behind it, so that a reader finds a text up to END at
  * any time. It stays as it is at exit.
  */
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { bytesOfText, errnoLine, type Logger } from '../base/base.ts';
+import { closeSync, openSync } from 'node:fs';
+import { errnoLine, type Logger } from '../base/base.ts';
 import { M_ERRNO, M_WARN } from '../base/errlevel.ts';
+import { rewriteFile } from './rewrite-file.ts';
 
 export interface StatusWriter {
   /** Replaces the file's text by these lines; false when it could not be written. */
@@ -35,10 +36,8 @@ class StatusFile implements StatusWriter {
 
   write(lines: readonly string[]): boolean {
     if (this.#fd === undefined) return false;
-    const bytes = bytesOfText(lines.map((line) => `${line}\n`).join(''));
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at, bytes.length - at, at);
-      ftruncateSync(this.#fd, bytes.length);
+      rewriteFile(this.#fd, lines.map((line) => `${line}\n`).join(''));
       return true;
     } catch (error) {
       this.#log.log(M_WARN | M_ERRNO, errnoLine('Failed to write status file', error));

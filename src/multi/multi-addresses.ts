@@ -2,7 +2,7 @@
  * Which tunnel addresses a client gets (2.x multi_select_virtual_addr(), multi_add_iroutes()): from
  * ifconfig-push, else from the pool; and which virtual routes it owns.
  */
-import { formatIp, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, parseIpBytes } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
 import { devTypeOf, type Options } from '../options/options.ts';
@@ -75,7 +75,7 @@ export class AddressPlan {
       const first = lease.local4 === undefined ? lease.remote4 : lease.local4 - 1;
       yield {
         commonName,
-        ipv4: first === undefined ? undefined : numberToIp(first),
+        ipv4: first === undefined ? undefined : ipv4FromNumber(first),
         ipv6: lease.remote6 ? formatIp(lease.remote6) : undefined,
       };
     }
@@ -103,7 +103,7 @@ export class AddressPlan {
       return {};
     }
     instance.lease = lease;
-    const local4 = lease.remote4 === undefined ? undefined : numberToIp(lease.remote4);
+    const local4 = lease.remote4 === undefined ? undefined : ipv4FromNumber(lease.remote4);
     const local6 = lease.remote6 ? formatIp(lease.remote6) : undefined;
     const netmask = this.#poolNetmask(lease.local4);
     const shown4 = local4 ?? '(Not enabled)';
@@ -125,7 +125,7 @@ export class AddressPlan {
 
   #poolNetmask(serverEnd: number | undefined): string | undefined {
     const { options } = this.#config;
-    if (serverEnd !== undefined) return numberToIp(serverEnd);
+    if (serverEnd !== undefined) return ipv4FromNumber(serverEnd);
     if (devTypeOf(options) === 'tun' && options.topology === 'p2p') return options.ifconfig?.local;
     return options.ifconfigPool?.netmask ?? options.ifconfig?.remoteNetmask;
   }
@@ -177,10 +177,6 @@ export function changedAddresses(
     }
   }
   return { ...four, ...six };
-}
-
-export function numberToIp(address: number): string {
-  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
 function clientRoute(network: string, prefix: number, primary: boolean): ClientRoute {

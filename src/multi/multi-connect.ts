@@ -9,7 +9,7 @@
  * Steps that wait for a script give up when the instance was closed meanwhile, or when another TLS session
  * took the place of the one that they were for: that one starts over.
  */
-import type { FaultEntry } from '../base/base.ts';
+import { type FaultEntry, ipv4FromNumber } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
@@ -532,8 +532,7 @@ function ownRoutes(options: Options): string[] {
 }
 
 function netmask(prefix: number): string {
-  const word = prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
-  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
+  return ipv4FromNumber(prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0);
 }
 
 function irouteRefusal(instance: MultiInstance): string {

@@ -2,13 +2,13 @@
  * What a server says before it serves (2.x multi.c multi_init(), pool.c ifconfig_pool_init(), ifconfig_pool_read(),
  * mtcp.c multi_tcp_init()), and the addresses that names had before, from the file of --ifconfig-pool-persist.
  */
-import { formatIp, type Logger, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, type Logger, parseIpBytes } from '../base/base.ts';
 import { D_IFCONFIG_POOL, D_MULTI_LOW, M_INFO, M_WARN } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
 import { isTcp } from '../options/options.ts';
 import { addressWords } from './mroute.ts';
 import type { MultiConfig } from './multi.ts';
-import { type AddressPlan, numberToIp } from './multi-addresses.ts';
+import type { AddressPlan } from './multi-addresses.ts';
 import type { IfconfigPool } from './pool.ts';
 
 /** Events that 2.x's TCP server waits for besides its clients. */
@@ -39,7 +39,7 @@ function logPool(
   log: Logger,
 ): void {
   if (size4 !== undefined)
-    log.log(D_IFCONFIG_POOL, `IFCONFIG POOL IPv4: base=${numberToIp(base4)} size=${size4}`);
+    log.log(D_IFCONFIG_POOL, `IFCONFIG POOL IPv4: base=${ipv4FromNumber(base4)} size=${size4}`);
   if (!base6 || !ipv6) return;
   const base = formatIp(base6);
   if (base !== ipv6.base)

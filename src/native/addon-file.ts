@@ -26,15 +26,16 @@ export function loadAddonFile(mismatch: (addon: unknown) => string | undefined):
     return 'addon' in loaded ? loaded : { reason: `${loaded.reason} (the file that OPENVPN_TS_ADDON names)` };
   }
   const own = resolve(dirname(moduleFile()), '..', '..');
-  const roots = isPackage(own) ? [own] : bundleRoots();
+  const inPackage = isPackage(own);
+  const roots = inPackage ? [own] : bundleRoots();
   let reason: string | undefined;
-  for (const { file, unfit } of roots.flatMap(candidates)) {
+  for (const { file, unfit } of candidates(roots)) {
     const loaded = unfit === undefined ? load(file, mismatch) : { reason: unfit };
     if ('addon' in loaded) return loaded;
     reason ??= loaded.reason;
   }
   if (reason !== undefined) return { reason: `${reason} (run: ${buildCommand(roots[0] ?? own)})` };
-  if (isPackage(own)) return { reason: `the C++ addon is not built (run: ${buildCommand(own)})` };
+  if (inPackage) return { reason: `the C++ addon is not built (run: ${buildCommand(own)})` };
   return {
     reason: `the C++ addon is not found from a bundle: install openvpn-ts where the bundle runs, put ${NAME} beside it, or name that file in OPENVPN_TS_ADDON`,
   };
@@ -46,14 +47,15 @@ interface Candidate {
   readonly unfit: string | undefined;
 }
 
-function candidates(root: string): Candidate[] {
-  const prebuilt = join(root, PREBUILT, NAME);
-  const found: Candidate[] = [
-    { file: join(root, BUILT), unfit: undefined },
-    { file: join(root, NAME), unfit: undefined },
-  ].filter(({ file }) => existsSync(file));
-  if (existsSync(prebuilt)) found.push({ file: prebuilt, unfit: unfitReason(join(root, PREBUILT)) });
-  return found;
+/** Looked at one by one: most often the first will do. */
+function* candidates(roots: readonly string[]): Generator<Candidate> {
+  for (const root of roots) {
+    for (const file of [join(root, BUILT), join(root, NAME)])
+      if (existsSync(file)) yield { file, unfit: undefined };
+    const folder = join(root, PREBUILT);
+    const prebuilt = join(folder, NAME);
+    if (existsSync(prebuilt)) yield { file: prebuilt, unfit: unfitReason(folder) };
+  }
 }
 
 function unfitReason(folder: string): string | undefined {

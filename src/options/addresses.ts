@@ -2,16 +2,12 @@
  * Address arguments of options (2.x socket.c ip_or_dns_addr_safe(), get_ipv6_addr(); route.c
  * netmask_to_netbits()). IPv4 is computed on as an unsigned 32-bit number, IPv6 as 16 bytes.
  */
-import { formatIp, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, parseIpBytes } from '../base/base.ts';
 
 /** Unsigned 32-bit value of a dotted quad, or undefined. */
 export function ipv4ToNumber(text: string): number | undefined {
   if (!isDottedQuad(text)) return undefined;
   return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
-export function numberToIpv4(value: number): string {
-  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
 }
 
 /** Four decimal numbers 0..255, each of at most three digits. */
@@ -42,7 +38,7 @@ export function netmaskToPrefix(netmask: number): number | undefined {
 
 /** `255.255.0.0 (/16)`, as 2.x writes netmasks in messages. */
 export function describeNetmask(prefix: number): string {
-  return `${numberToIpv4(prefixToNetmask(prefix))} (/${prefix})`;
+  return `${ipv4FromNumber(prefixToNetmask(prefix))} (/${prefix})`;
 }
 
 export function prefixToNetmask(prefix: number): number {

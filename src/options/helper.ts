@@ -2,15 +2,9 @@
  * Directives that stand for several others (2.x helper.c): client, server, server-ipv6,
  * server-bridge, keepalive, tcp-nodelay. Addresses: N is the network, B its last address.
  */
+import { ipv4FromNumber } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
-import {
-  addToIpv6,
-  describeNetmask,
-  ipv4ToNumber,
-  netmaskToPrefix,
-  numberToIpv4,
-  parseIpv6Prefix,
-} from './addresses.ts';
+import { addToIpv6, describeNetmask, ipv4ToNumber, netmaskToPrefix, parseIpv6Prefix } from './addresses.ts';
 import { poolRangeProblem } from './apply-server.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import type { Options } from './option-types.ts';
@@ -92,7 +86,7 @@ function expandServer(options: Options, server: NonNullable<Options['server']>, 
     expandPointToPoint(options, server, { network, netmask, prefix });
   } else {
     expandSubnet(options, server, { network, netmask });
-    if (dev === 'tun') options.routeGateway ??= numberToIpv4(network + 2);
+    if (dev === 'tun') options.routeGateway ??= ipv4FromNumber(network + 2);
   }
   if (dev === 'tun') options.push.push(`topology ${options.topology}`);
   if (dev === 'tun' && options.topology === 'net30' && !server.nopool) {
@@ -147,7 +141,7 @@ function expandPointToPoint(
   server: NonNullable<Options['server']>,
   { network, netmask, prefix }: { network: number; netmask: number; prefix: number },
 ): void {
-  options.ifconfig = { local: numberToIpv4(network + 1), remoteNetmask: numberToIpv4(network + 2) };
+  options.ifconfig = { local: ipv4FromNumber(network + 1), remoteNetmask: ipv4FromNumber(network + 2) };
   const last = (network | ~netmask) >>> 0;
   if (!server.nopool) setPool(options, network + 4, last - (prefix === 29 ? 0 : 4), undefined);
   options.routes.push({
@@ -158,7 +152,7 @@ function expandPointToPoint(
     table: options.routeTable,
   });
   if (options.clientToClient) options.push.push(`route ${server.network} ${server.netmask}`);
-  else if (options.topology === 'net30') options.push.push(`route ${numberToIpv4(network + 1)}`);
+  else if (options.topology === 'net30') options.push.push(`route ${ipv4FromNumber(network + 1)}`);
 }
 
 function expandSubnet(
@@ -166,7 +160,7 @@ function expandSubnet(
   server: NonNullable<Options['server']>,
   { network, netmask }: { network: number; netmask: number },
 ): void {
-  const own = numberToIpv4(network + 1);
+  const own = ipv4FromNumber(network + 1);
   options.ifconfig = { local: own, remoteNetmask: server.netmask };
   const last = (network | ~netmask) >>> 0;
   if (!server.nopool) setPool(options, network + 2, last - 1, server.netmask);
@@ -174,7 +168,7 @@ function expandSubnet(
 }
 
 function setPool(options: Options, first: number, last: number, netmask: string | undefined): void {
-  const pool = { start: numberToIpv4(first), end: numberToIpv4(last), netmask };
+  const pool = { start: ipv4FromNumber(first), end: ipv4FromNumber(last), netmask };
   const problem = poolRangeProblem(pool.start, pool.end);
   if (problem !== undefined) throw new ConfigError(problem);
   options.ifconfigPool = pool;

@@ -5,9 +5,11 @@
  *   V4,dev-type D,link-mtu N,tun-mtu N,proto P[,tun-ipv6][,ifconfig A B][,comp-lzo][,mtu-dynamic]
  *   [,keydir 0|1][,cipher C],auth A,keysize N[,secret][,no-replay][,tls-auth][,key-method 2][,tls-client|,tls-server]
  */
+
+import { ipv4FromNumber } from '../base/base.ts';
 import { D_SHOW_OCC } from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
-import { ipv4ToNumber, numberToIpv4 } from './addresses.ts';
+import { ipv4ToNumber } from './addresses.ts';
 import { compressionBytes } from './apply-compression.ts';
 import type { LogLine } from './config-error.ts';
 import { inList } from './data-ciphers.ts';
@@ -92,7 +94,7 @@ function ifconfigText({ ifconfig, dev, devType, topology }: Options, remote: boo
   const { local, remoteNetmask } = ifconfig;
   if (type === 'tap' || (type === 'tun' && topology === 'subnet')) {
     const network = (ipv4ToNumber(local) ?? 0) & (ipv4ToNumber(remoteNetmask) ?? 0);
-    return [`ifconfig ${numberToIpv4(network)} ${remoteNetmask}`];
+    return [`ifconfig ${ipv4FromNumber(network)} ${remoteNetmask}`];
   }
   if (type !== 'tun') return ['ifconfig [undef]'];
   return [remote ? `ifconfig ${local} ${remoteNetmask}` : `ifconfig ${remoteNetmask} ${local}`];

@@ -10,7 +10,6 @@ import { performance } from 'node:perf_hooks';
 import { formatIp, type Logger, parseIpBytes, TunError } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import type { NativeAddon, NativeNetlink } from '../native/native.ts';
-import { ipv4ToNumber } from './ipv4-math.ts';
 import { any, interfaceAddresses, lines, version } from './networking-lines.ts';
 import type { Gateway, InterfaceAddress, NetworkConfig, RouteEntry } from './route.ts';
 import {
@@ -64,20 +63,20 @@ class Netlink implements NetworkConfig {
   async setMtu(dev: string, mtu: number): Promise<void> {
     await this.#turn();
     const index = this.#index(dev, 'net_iface_mtu_set: rtnl: cannot get ifindex for', true);
-    this.#change(M_INFO, lines.mtu(dev, mtu), () => this.#writer.link(index, { mtu }));
+    this.#change(lines.mtu(dev, mtu), this.#writer.link(index, { mtu }));
   }
 
   async setUp(dev: string, up: boolean): Promise<void> {
     await this.#turn();
     const index = this.#index(dev, 'net_iface_up: rtnl: cannot get ifindex for', false);
-    this.#change(M_INFO, lines.up(dev, up), () => this.#writer.link(index, { up }));
+    this.#change(lines.up(dev, up), this.#writer.link(index, { up }));
   }
 
   async setLinkAddress(dev: string, mac: string): Promise<void> {
     await this.#turn();
     const index = this.#index(dev, 'net_addr_ll_set: rtnl: cannot get ifindex for', true);
     const address = Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
-    this.#change(M_INFO, lines.linkAddress(dev, mac), () => this.#writer.link(index, { address }));
+    this.#change(lines.linkAddress(dev, mac), this.#writer.link(index, { address }));
   }
 
   async addAddress(dev: string, address: string, prefix: number, noDad = false): Promise<void> {
@@ -185,9 +184,9 @@ class Netlink implements NetworkConfig {
     });
   }
 
-  #change(level: number, line: string, message: () => Uint8Array): void {
-    this.#log.log(level, line);
-    this.#carryOut(message(), line);
+  #change(line: string, message: Uint8Array): void {
+    this.#log.log(M_INFO, line);
+    this.#carryOut(message, line);
   }
 
   /** Returns 0, or `allowed` when that is the errno; throws TunError for all others. */
@@ -302,8 +301,6 @@ class Netlink implements NetworkConfig {
 }
 
 function bytesOf(address: string): Uint8Array {
-  const ipv4 = ipv4ToNumber(address);
-  if (ipv4 !== undefined) return Uint8Array.of(ipv4 >>> 24, ipv4 >>> 16, ipv4 >>> 8, ipv4);
   const bytes = parseIpBytes(address);
   if (bytes === undefined) throw new TunError(`not an address: ${address}`);
   return bytes;

@@ -7,13 +7,20 @@
  * A route of an option that was there before stays. Those of a redirection go even then, as in 2.x: what was
  * there is most often what a run left behind that was killed, and would keep the machine's traffic for good.
  */
-import type { Logger } from '../base/base.ts';
+import { ipv4FromNumber, type Logger } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type Gateway4, isLocalHost } from './gateway.ts';
-import { ipv4FromNumber, netmaskOfPrefix } from './ipv4-math.ts';
+import { netmaskOfPrefix } from './ipv4-math.ts';
 import type { EnvSink, NetworkConfig, RouteEntry } from './route.ts';
 import type { PlannedRoute4, PlannedRoute6 } from './route-options.ts';
-import { makePlan, type RouteListInput, type RoutePlan } from './route-plan.ts';
+import {
+  makePlan,
+  needsIpv4,
+  needsIpv6,
+  type RouteListInput,
+  type RoutePlan,
+  type RoutesWanted,
+} from './route-plan.ts';
 
 /** Groups in the order of removal. */
 const GROUPS = ['routes', 'redirect', 'routes6'] as const;
@@ -53,10 +60,8 @@ export class RouteList {
   }
 
   /** Whether there is anything to do. */
-  static isNeeded(input: Pick<RouteListInput, 'routes' | 'routesIpv6' | 'redirectGateway'>): boolean {
-    const { routes, routesIpv6, redirectGateway } = input;
-    const { enabled, ipv4, ipv6 } = redirectGateway;
-    return routes.length > 0 || routesIpv6.length > 0 || enabled || !ipv4 || ipv6;
+  static isNeeded(input: RoutesWanted): boolean {
+    return needsIpv4(input) || needsIpv6(input);
   }
 
   /** redirect-gateway or redirect-private was carried out (`redirect_gateway` for scripts, after add()). */
@@ -201,12 +206,7 @@ export class RouteList {
   /** False when add() was stopped before. A refusal is logged, and the route restored all the same. */
   async #takeDefaultAway(gateway: Gateway4): Promise<boolean> {
     if (this.#stopped) return false;
-    const { dev: _, ...entry } = defaultRoute(gateway);
-    try {
-      await this.#net.deleteRoute(entry);
-    } catch {
-      this.#log.log(M_WARN, 'ERROR: Linux route delete command failed');
-    }
+    await this.#delete4(defaultRoute(gateway));
     return true;
   }
 
@@ -249,49 +249,44 @@ export class RouteList {
 
   async #apply(group: Group, entry: RouteEntry, when: UndoWhen): Promise<boolean> {
     if (this.#stopped) return true;
-    const undo = { group, restore: false, entry };
-    try {
-      const added = await this.#net.addRoute(entry);
-      if (added || when !== 'added') this.#undos.push(undo);
-      if (!added) this.#log.log(D_ROUTE, 'NOTE: Linux route add command failed because route exists');
-      return true;
-    } catch {
-      if (when === 'tried') this.#undos.push(undo);
-      this.#log.log(M_WARN, 'ERROR: Linux route add command failed');
-      return false;
-    }
+    const result = await this.#tryAdd(entry);
+    if (result === 'added' || when === 'tried' || (when === 'there' && result === 'there'))
+      this.#undos.push({ group, restore: false, entry });
+    return result !== 'failed';
   }
 
   async #undo({ entry, restore }: Undo): Promise<void> {
-    if (restore) await this.#restore(entry);
+    if (restore) await this.#tryAdd(entry);
     else if (entry.family === 4) await this.#delete4(entry);
     else await this.#delete6(entry);
   }
 
-  async #restore(entry: RouteEntry): Promise<void> {
+  async #tryAdd(entry: RouteEntry): Promise<'added' | 'there' | 'failed'> {
     try {
-      if (await this.#net.addRoute(entry)) return;
+      if (await this.#net.addRoute(entry)) return 'added';
       this.#log.log(D_ROUTE, 'NOTE: Linux route add command failed because route exists');
+      return 'there';
     } catch {
       this.#log.log(M_WARN, 'ERROR: Linux route add command failed');
+      return 'failed';
     }
   }
 
   /** 2.x names no interface here: network, gateway and metric say which it is. */
   async #delete4({ dev: _, ...entry }: RouteEntry): Promise<void> {
-    try {
-      await this.#net.deleteRoute(entry);
-    } catch {
-      this.#log.log(M_WARN, 'ERROR: Linux route delete command failed');
-    }
+    await this.#tryDelete(entry, 'route');
   }
 
   async #delete6(entry: RouteEntry): Promise<void> {
     this.#log.log(D_ROUTE, `delete_route_ipv6(${entry.network}/${entry.prefix})`);
+    await this.#tryDelete(entry, 'route v6');
+  }
+
+  async #tryDelete(entry: RouteEntry, kind: string): Promise<void> {
     try {
       await this.#net.deleteRoute(entry);
     } catch {
-      this.#log.log(M_WARN, 'ERROR: Linux route v6 delete command failed');
+      this.#log.log(M_WARN, `ERROR: Linux ${kind} delete command failed`);
     }
   }
 

@@ -6,11 +6,11 @@
  */
 
 import type { Logger } from '../base/base.ts';
-import { formatIp, parseIp, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, ipv4ToNumber, parseIp, parseIpBytes } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import type { RouteIpv6Option, RouteOption } from '../options/options.ts';
 import type { Gateway4 } from './gateway.ts';
-import { ipv4FromNumber, ipv4ToNumber, netmaskOfPrefix, prefixOfNetmask } from './ipv4-math.ts';
+import { netmaskOfPrefix, prefixOfNetmask } from './ipv4-math.ts';
 
 export interface PlannedRoute4 {
   readonly network: string;

@@ -59,13 +59,23 @@ export interface RoutePlan {
   readonly ok6: boolean;
 }
 
+export type RoutesWanted = Pick<RouteListInput, 'routes' | 'routesIpv6' | 'redirectGateway'>;
+
+/** Whether there is anything to do. `!ipv4` turns the redirection off, but it was asked for. */
+export function needsIpv4({ routes, redirectGateway: { enabled, ipv4 } }: RoutesWanted): boolean {
+  return routes.length > 0 || enabled || !ipv4;
+}
+
+export function needsIpv6({ routesIpv6, redirectGateway: { ipv6 } }: RoutesWanted): boolean {
+  return routesIpv6.length > 0 || ipv6;
+}
+
 /** Looks up what is needed and plans; bad options are logged and left out. */
 export async function makePlan(net: NetworkConfig, input: RouteListInput, log: Logger): Promise<RoutePlan> {
   const resolve = input.resolve ?? resolveIpv4;
   const { redirectGateway: flags, remoteHost } = input;
-  // `!ipv4` turns the redirection off, but it was asked for.
-  const needs4 = input.routes.length > 0 || flags.enabled || !flags.ipv4;
-  const needs6 = input.routesIpv6.length > 0 || flags.ipv6;
+  const needs4 = needsIpv4(input);
+  const needs6 = needsIpv6(input);
   const gateway = needs4 ? await defaultGateway4(net, log) : undefined;
   const vpnGateway = isDefined(input.vpnGateway) ? await resolveOne(input.vpnGateway, resolve) : undefined;
   let ok4 = true;

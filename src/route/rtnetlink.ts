@@ -14,10 +14,10 @@ import { endianness } from 'node:os';
 
 const LE = endianness() === 'LE';
 
-export const NLM_F_REQUEST = 0x001;
-export const NLM_F_ACK = 0x004;
-export const NLM_F_REPLACE = 0x100;
-export const NLM_F_CREATE = 0x400;
+const NLM_F_REQUEST = 0x001;
+const NLM_F_ACK = 0x004;
+const NLM_F_REPLACE = 0x100;
+const NLM_F_CREATE = 0x400;
 const NLM_F_DUMP = 0x300;
 
 const NLMSG_ERROR = 2;

@@ -2,6 +2,8 @@
  * What an AbortSignal means here: aborted before, nothing starts; aborted meanwhile, what is waited for is given up
  * at once, whether whoever does the work listens or not; and in the end no listener is left on the signal.
  */
+import { LinkError } from '../base/base.ts';
+import type { Link } from './socket.ts';
 
 /** The cause of a LinkError after an abort: `code` is ABORT_ERR, `cause` the signal's reason. */
 export function abortCause(signal: AbortSignal): NodeJS.ErrnoException {
@@ -37,4 +39,9 @@ export function orAborted<T>(
       },
     );
   });
+}
+
+/** A UDP link that `open` opens, unless the signal aborts before. */
+export function udpUnlessAborted(open: () => Promise<Link>, signal: AbortSignal | undefined): Promise<Link> {
+  return orAborted(open, signal, (cause) => new LinkError('UDP: opening was aborted', { cause }));
 }

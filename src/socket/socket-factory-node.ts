@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { type AddressFamily, errnoText, LinkError, parseIp } from '../base/base.ts';
-import { orAborted } from './abort.ts';
+import { orAborted, udpUnlessAborted } from './abort.ts';
 import type { SocketFactory } from './socket.ts';
 import { connectStreamNode, connectTcpNode, listenTcpNode } from './tcp-node.ts';
 import type { SocketTuner } from './tuner.ts';
@@ -14,12 +14,7 @@ import { openUdpNode } from './udp-node.ts';
 export function createNodeSockets(tuner?: SocketTuner): SocketFactory {
   return {
     name: 'node',
-    openUdp: (bind, signal) =>
-      orAborted(
-        () => openUdpNode(bind),
-        signal,
-        (cause) => new LinkError('UDP: opening was aborted', { cause }),
-      ),
+    openUdp: (bind, signal) => udpUnlessAborted(() => openUdpNode(bind), signal),
     connectTcp: (options, signal) => connectTcpNode(options, signal, tuner),
     connectStream: (options, signal) => connectStreamNode(options, signal, tuner),
     listenTcp: (options) => listenTcpNode(options, tuner),

@@ -98,19 +98,14 @@ export class TcpFrameReader {
   #append(chunk: Uint8Array): void {
     const last = this.#chunks.length - 1;
     const block = this.#block;
-    if (
-      block &&
-      last >= 0 &&
-      this.#chunks[last] === block &&
-      this.#ends[last]! + chunk.length <= block.length
-    ) {
+    const isLast = block !== undefined && last >= 0 && this.#chunks[last] === block;
+    if (isLast && this.#ends[last]! + chunk.length <= block.length) {
       block.set(chunk, this.#ends[last]);
       this.#ends[last]! += chunk.length;
       return;
     }
     // A block that is read to its end is used again.
-    const follows = block !== undefined && last >= 0 && this.#chunks[last] === block;
-    const size = follows ? Math.min(MAX_BLOCK_BYTES, 2 * block.length) : FIRST_BLOCK_BYTES;
+    const size = isLast ? Math.min(MAX_BLOCK_BYTES, 2 * block.length) : FIRST_BLOCK_BYTES;
     const free = block !== undefined && last < 0 && block.length >= chunk.length;
     const next = free ? block : new Uint8Array(Math.max(size, chunk.length));
     next.set(chunk);

@@ -32,7 +32,7 @@ import {
   type NativeUdp,
   offloadAllowed,
 } from '../native/native.ts';
-import { orAborted } from './abort.ts';
+import { udpUnlessAborted } from './abort.ts';
 import { bindError } from './bind-error.ts';
 import type { Link, LinkErrno, SocketFactory, SocketOptions, UdpBind } from './socket.ts';
 import { buffersText, type SocketTuner } from './tuner.ts';
@@ -67,12 +67,7 @@ export function createNativeSockets(
 ): SocketFactory {
   return {
     name: 'native',
-    openUdp: (bind, signal) =>
-      orAborted(
-        async () => openUdpNative(addon, bind, options),
-        signal,
-        (cause) => new LinkError('UDP: opening was aborted', { cause }),
-      ),
+    openUdp: (bind, signal) => udpUnlessAborted(async () => openUdpNative(addon, bind, options), signal),
     connectTcp: (connect, signal) => base.connectTcp(connect, signal),
     connectStream: (connect, signal) => base.connectStream(connect, signal),
     listenTcp: (listen) => base.listenTcp(listen),
