@@ -41,7 +41,12 @@ export function orAborted<T>(
   });
 }
 
-/** A UDP link that `open` opens, unless the signal aborts before. */
+/** A UDP link that `open` opens, unless the signal aborts before: one that comes late is closed. */
 export function udpUnlessAborted(open: () => Promise<Link>, signal: AbortSignal | undefined): Promise<Link> {
-  return orAborted(open, signal, (cause) => new LinkError('UDP: opening was aborted', { cause }));
+  const opened = async (): Promise<Link> => {
+    const link = await open();
+    if (signal?.aborted) link.close();
+    return link;
+  };
+  return orAborted(opened, signal, (cause) => new LinkError('UDP: opening was aborted', { cause }));
 }
