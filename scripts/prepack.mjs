@@ -1,6 +1,7 @@
 /**
  * Puts a prebuilt addon into the package that `npm pack` makes (npm's prepack step), and with --clean takes it out of
- * the checkout again (postpack). Made on Linux only; elsewhere the package has none, and users compile.
+ * the checkout again (postpack). Made on Linux only; elsewhere the package has none, and users compile. dist/ is not
+ * made here: npm runs prepare (scripts/build.mjs) after this and before it lists the files.
  *
  *   prebuilds/linux-x64/openvpn_native.node, and built-for.json: what it needs to run (src/native/prebuilt.ts)
  */
@@ -17,13 +18,12 @@ rmSync(folder, { recursive: true, force: true });
 if (!process.argv.includes('--clean')) pack();
 
 function pack() {
-  run('scripts/build.mjs');
   const { glibcVersionRuntime } = process.report.getReport().header;
   if (process.platform !== 'linux' || glibcVersionRuntime === undefined) {
     console.error('openvpn-ts: packed without a prebuilt addon: that is made on Linux with glibc');
     return;
   }
-  run('scripts/install.mjs', { OPENVPN_TS_REQUIRE_NATIVE: '1' });
+  provideAddon();
   const target = join(folder, `${process.platform}-${process.arch}`);
   mkdirSync(target, { recursive: true });
   copyFileSync(file, join(target, 'openvpn_native.node'));
@@ -32,12 +32,11 @@ function pack() {
   writeFileSync(join(target, 'built-for.json'), `${JSON.stringify(needs)}\n`);
 }
 
-function run(script, env = {}) {
-  const args = [join(root, script)];
+function provideAddon() {
   // npm puts what this prints before the package's name on standard output: standard error is for that.
-  const { status } = spawnSync(process.execPath, args, {
+  const { status } = spawnSync(process.execPath, [join(root, 'scripts/install.mjs')], {
     stdio: ['ignore', 2, 2],
-    env: { ...process.env, ...env },
+    env: { ...process.env, OPENVPN_TS_REQUIRE_NATIVE: '1' },
   });
   if (status !== 0) process.exit(1);
 }
