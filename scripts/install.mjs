@@ -101,11 +101,13 @@ function whyNoneLoads() {
 function isCurrent() {
   if (!existsSync(product) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== builtFor) return false;
   const builtAt = statSync(stamp).mtimeMs;
-  return [join(root, 'binding.gyp'), ...sources()].every((path) => statSync(path).mtimeMs < builtAt);
+  return sources().every((path) => statSync(path).mtimeMs < builtAt);
 }
 
-function sources() {
-  return readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
+/** What the addon is made of, with its build file. */
+export function sources() {
+  const files = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
+  return [join(root, 'binding.gyp'), ...files];
 }
 
 function missingTools() {
@@ -117,7 +119,7 @@ function runs(command) {
 }
 
 /** A checkout's own, or npm's: npm names it to install scripts, and keeps it beside itself. */
-function nodeGyp() {
+export function nodeGyp() {
   const modules = resolve(dirname(process.execPath), '../lib/node_modules');
   const candidates = [
     process.env.npm_config_node_gyp,
@@ -132,7 +134,7 @@ function nodeGyp() {
 }
 
 /** The directory whose include/node holds the running node's headers. */
-function nodeDirectory() {
+export function nodeDirectory() {
   const candidates = [resolve(dirname(process.execPath), '..'), process.env.npm_config_nodedir];
   return candidates.find((path) => path && existsSync(join(path, 'include/node/node_api.h')));
 }

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SKIPPED_EXIT } from './run-limited.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const SKIPPED = 77;
 const namespace = `ovpnt-${process.pid}`;
 
 process.exitCode = run();
@@ -31,5 +31,5 @@ function run() {
 
 function skip(reason) {
   console.log(`native device tests skipped: ${reason}`);
-  return SKIPPED;
+  return SKIPPED_EXIT;
 }

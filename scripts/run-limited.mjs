@@ -6,6 +6,8 @@
 import { spawn } from 'node:child_process';
 import { root } from './setup.mjs';
 
+/** By this exit code a program says that it can't run on this machine. */
+export const SKIPPED_EXIT = 77;
 const GRACE_MS = 10_000;
 const running = new Set();
 

@@ -11,8 +11,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { nodeDirectory, nodeGyp, sources } from './install.mjs';
 import { isProgram, runTelling } from './progress.mjs';
-import { runLimited } from './run-limited.mjs';
+import { runLimited, SKIPPED_EXIT } from './run-limited.mjs';
 import { root } from './setup.mjs';
 import { buildTools } from './tools.mjs';
 
@@ -28,7 +29,6 @@ const FLAGS = [
 ];
 const FUZZ_ENTRIES = ['segments', 'tls-engine', 'data-packet', 'epoch-packet', 'live-session'];
 const HOUR_MS = 3_600_000;
-const SKIPPED_EXIT = 77;
 
 if (isProgram(import.meta.url)) {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: '30' } } });
@@ -43,8 +43,7 @@ if (isProgram(import.meta.url)) {
 export async function sanitize(fuzzSeconds) {
   const problem = await build();
   if (problem !== undefined) return { passed: 0, failed: 1, skipped: 0, text: problem };
-  rmSync(reports, { recursive: true, force: true });
-  mkdirSync(reports, { recursive: true });
+  emptyReports();
   const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
   const fuzz = await buildTools('fuzz/run.ts');
   const limits = ['--testTimeout=300000', '--hookTimeout=300000'];
@@ -71,8 +70,7 @@ async function runOne(args) {
   const found = readdirSync(reports)
     .map((name) => readFileSync(join(reports, name), 'utf8'))
     .filter((text) => /ERROR: \w+Sanitizer|runtime error:/.test(text));
-  rmSync(reports, { recursive: true, force: true });
-  mkdirSync(reports, { recursive: true });
+  emptyReports();
   const text = [
     ...found.map((report) => report.slice(0, 6_000)),
     result.output.trim().split('\n').slice(-40).join('\n'),
@@ -81,6 +79,11 @@ async function runOne(args) {
     return { kind: 'skipped', text: result.output.trim() };
   const good = result.code === 0 && found.length === 0;
   return { kind: good ? 'passed' : 'failed', text: text.join('\n') };
+}
+
+function emptyReports() {
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports, { recursive: true });
 }
 
 /** The sanitizers' libraries must come first in a process that wasn't built with them. */
@@ -110,19 +113,13 @@ function suites() {
 
 /** Builds build-asan/ where a source is newer; returns what went wrong. */
 async function build() {
-  const sources = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
-  const newest = Math.max(...[join(root, 'binding.gyp'), ...sources].map((path) => statSync(path).mtimeMs));
+  const newest = Math.max(...sources().map((path) => statSync(path).mtimeMs));
   if (existsSync(product) && statSync(product).mtimeMs > newest) return undefined;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"name":"build-asan","private":true}\n');
   writeFileSync(join(folder, 'binding.gyp'), sanitizedGyp());
-  const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-  const nodeDir = dirname(dirname(process.execPath));
-  const args = [
-    gyp,
-    'rebuild',
-    ...(existsSync(join(nodeDir, 'include/node')) ? [`--nodedir=${nodeDir}`] : []),
-  ];
+  const nodeDir = nodeDirectory();
+  const args = [nodeGyp(), 'rebuild', ...(nodeDir === undefined ? [] : [`--nodedir=${nodeDir}`])];
   const what = 'compiling the addon with sanitizers';
   const { status, stdout, stderr } = await runTelling(what, process.execPath, args, { cwd: folder });
   return status === 0

@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { missingBuildPackages } from './install.mjs';
+import { missingBuildPackages, nodeDirectory } from './install.mjs';
 import { isProgram, runTelling } from './progress.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -59,8 +59,8 @@ async function compression() {
   // Loading decides: lz4 comes with binaries of another system in its build folder.
   const names = ['lzo', 'lz4'].filter((name) => existsSync(join(root, 'node_modules', name)) && !loads(name));
   if (names.length === 0) return undefined;
-  const nodeDir = dirname(dirname(process.execPath));
-  const headers = existsSync(join(nodeDir, 'include/node/node_api.h')) ? { npm_config_nodedir: nodeDir } : {};
+  const nodeDir = nodeDirectory();
+  const headers = nodeDir === undefined ? {} : { npm_config_nodedir: nodeDir };
   const env = { ...headers, ...process.env };
   const what = `set-up: compiling ${names.join(' and ')}`;
   const { status } = await runTelling(what, 'npm', ['rebuild', ...names], { cwd: root, env });

@@ -7,12 +7,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rules } from './lint-files.mjs';
-import { runLimited } from './run-limited.mjs';
+import { runLimited, SKIPPED_EXIT } from './run-limited.mjs';
 import { sanitize } from './sanitize.mjs';
 import { root, setUp } from './setup.mjs';
 
 const MINUTE_MS = 60_000;
-const SKIPPED_EXIT = 77;
 
 export const setUpStage = { name: 'set-up', run: async () => verdict(await setUp()) };
 
