@@ -3,7 +3,7 @@
  * what is found: a name, which tunnels it fits, and what sends it to the scene's server.
  */
 import type { TunnelOptions } from '../compat-tests/config.ts';
-import { FLOOD_KINDS, type FloodKind } from '../compat-tests/flood-packets.ts';
+import { FLOOD_KINDS, type FloodKind, floodKinds } from '../compat-tests/flood-packets.ts';
 import type { Scene } from './hostile.ts';
 
 export interface WorstInput {
@@ -18,7 +18,7 @@ const BURST = { perSecond: 20_000, seconds: 1 } as const;
 function burst(kind: FloodKind): WorstInput {
   return {
     name: `20,000 a second: ${kind}`,
-    fits: ({ wrap }) => wrap !== 'none' || kind !== 'reset-bad-wrap',
+    fits: (tunnel) => floodKinds(tunnel).includes(kind),
     send: (scene) => scene.flood(scene.packets(kind), BURST),
   };
 }

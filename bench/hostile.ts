@@ -7,8 +7,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { INNER_SERVER4, PLAIN_TUNNEL, type TunnelOptions } from '../compat-tests/config.ts';
-import { FLOOD_KINDS, type FloodKind, floodPackets } from '../compat-tests/flood-packets.ts';
-import { floodSources } from '../test-kit/flood.ts';
+import { badKinds, type FloodKind, floodKinds, floodPackets } from '../compat-tests/flood-packets.ts';
+import { FLOOD_PREFIXES, floodSources } from '../test-kit/flood.ts';
 import { ownPrefix, udpCounts } from '../test-kit/netns.ts';
 import { cpuMicroseconds, type Program, sleep } from '../test-kit/process.ts';
 import { Agent, ping } from '../test-kit/transfer.ts';
@@ -64,7 +64,6 @@ const RELAY_PORT = 7_000;
 const SOURCES = 256;
 const UP_LIMIT_MS = 30_000;
 const SETTLE_MS = 300;
-const PREFIXES = { 4: '10.77.0.0/16', 6: 'fd77::/64' } as const;
 const HONEST_CLIENTS = 3;
 const PINGS = 100;
 const UP = /Initialization Sequence Completed/;
@@ -89,9 +88,8 @@ export async function measureHostile(
   try {
     await scene.connectThroughRelay(client);
     const costs: HostileCost[] = [];
-    for (const kind of FLOOD_KINDS) {
-      const packets = scene.packets(kind);
-      if (packets.length > 0) costs.push(await scene.cost(kind, packets, size, false));
+    for (const kind of floodKinds(tunnel)) {
+      costs.push(await scene.cost(kind, scene.packets(kind), size, false));
     }
     for (const [kind, from] of [
       ['random, from a client', 'random'],
@@ -114,11 +112,7 @@ export async function measureHonest(
 ): Promise<HonestRun> {
   const scene = await Scene.create(server, tunnel);
   try {
-    // Good resets use up --connect-freq-initial at any server: they are another matter.
-    const kinds = FLOOD_KINDS.filter(
-      (kind) => kind !== 'reset-good' && !(tunnel.wrap === 'none' && kind === 'reset-bare'),
-    );
-    const packets = kinds.flatMap((kind) => scene.packets(kind));
+    const packets = badKinds(tunnel).flatMap((kind) => scene.packets(kind));
     const before = udpCounts(scene.setting.network.server);
     const flooding = scene.flood(packets, { perSecond, seconds: 30 });
     await sleep(SETTLE_MS);
@@ -196,7 +190,7 @@ export class Scene {
   static async create(server: Contender, tunnel: TunnelOptions, probed = false): Promise<Scene> {
     const setting = await Setting.create(tunnel);
     const scene = new Scene(setting, tunnel);
-    ownPrefix(setting.network, PREFIXES[tunnel.family]);
+    ownPrefix(setting.network, FLOOD_PREFIXES[tunnel.family]);
     await scene.#startServer(server, probed);
     return scene;
   }

@@ -38,9 +38,19 @@ const EXAMPLES = 32;
 /** Says that the sender of tls-crypt-v2 can send its key again. */
 const EARLY_NEGOTIATION_ID = 0x0f000001;
 
-/** Examples of one kind for a server with this tunnel; none when the kind makes no sense there. */
+/** Kinds that make sense at a server with this tunnel. */
+export function floodKinds({ wrap }: TunnelOptions): FloodKind[] {
+  return FLOOD_KINDS.filter((kind) => wrap !== 'none' || kind !== 'reset-bad-wrap');
+}
+
+/** Those of them that no server answers: good resets are, up to --connect-freq-initial. */
+export function badKinds(tunnel: TunnelOptions): FloodKind[] {
+  const good = tunnel.wrap === 'none' ? ['reset-good', 'reset-bare'] : ['reset-good'];
+  return floodKinds(tunnel).filter((kind) => !good.includes(kind));
+}
+
+/** Examples of one kind, which makes sense at a server with this tunnel. */
 export function floodPackets(kind: FloodKind, tunnel: TunnelOptions, files: TunnelFiles): Buffer[] {
-  if (tunnel.wrap === 'none' && kind === 'reset-bad-wrap') return [];
   return Array.from({ length: EXAMPLES }, () => onePacket(kind, tunnel, files));
 }
 

@@ -30,7 +30,10 @@ export async function sendFlood(options: FloodOptions, sockets?: readonly Socket
   }
 }
 
-/** Addresses of a prefix that is routed to this machine, e.g. `10.77.` or `fd77::`. */
+/** What floodSources() takes its addresses of; ownPrefix() makes them a machine's own. */
+export const FLOOD_PREFIXES = { 4: '10.77.0.0/16', 6: 'fd77::/64' } as const;
+
+/** Addresses of FLOOD_PREFIXES. */
 export function floodSources(family: 4 | 6, count: number): string[] {
   return Array.from({ length: count }, (_, i) =>
     family === 4

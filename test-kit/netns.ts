@@ -123,9 +123,9 @@ export function packetCount(ns: string, name: string): number {
   return Number(/packets (\d+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
-/** Makes every address of a prefix one of a client's, so that it can send from there; the server's answers reach it. */
-export function ownPrefix(network: TestNetwork, prefix: string, index = 0): void {
-  const { ns, ip4, ip6, server4, server6, device, serverDevice } = network.clients[index]!;
+/** Makes every address of a prefix one of the first client's, so that it can send from there; the server's answers reach it. */
+export function ownPrefix(network: TestNetwork, prefix: string): void {
+  const { ns, ip4, ip6, server4, server6, device, serverDevice } = network.clients[0]!;
   const v6 = prefix.includes(':');
   const family = v6 ? '-6' : '-4';
   ip(ns, family, 'route', 'add', 'local', prefix, 'dev', 'lo');

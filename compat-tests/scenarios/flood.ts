@@ -2,18 +2,17 @@
  * Strangers who send thousands of packets a second from hundreds of addresses: honest clients come in and lose no
  * ping, and the log stays small.
  */
-import { floodSources } from '../../test-kit/flood.ts';
+import { FLOOD_PREFIXES, floodSources } from '../../test-kit/flood.ts';
 import { ownPrefix, udpPorts } from '../../test-kit/netns.ts';
 import { Agent } from '../../test-kit/transfer.ts';
 import { type Bed, check } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
-import { FLOOD_KINDS, floodPackets } from '../flood-packets.ts';
+import { badKinds, floodPackets } from '../flood-packets.ts';
 import type { Scenario } from './scenario.ts';
 
 const PER_SECOND = 3_000;
 const SECONDS = 20;
 const SOURCES = 64;
-const PREFIXES = { 4: '10.77.0.0/16', 6: 'fd77::/64' } as const;
 /** Lines a second that strangers may cause, and what else a server says meanwhile. */
 const MOST_LINES = SECONDS * 101 + 200;
 
@@ -45,12 +44,8 @@ async function strangers(bed: Bed): Promise<void> {
   const server = await bed.startServer();
   const { family } = bed.tunnel;
   const { ns, server4, server6 } = bed.client();
-  ownPrefix(bed.network, PREFIXES[family]);
-  // Good resets are answered, up to --connect-freq-initial at any server.
-  const kinds = FLOOD_KINDS.filter(
-    (kind) => kind !== 'reset-good' && (bed.tunnel.wrap !== 'none' || kind !== 'reset-bare'),
-  );
-  const packets = kinds.flatMap((kind) => floodPackets(kind, bed.tunnel, bed.files));
+  ownPrefix(bed.network, FLOOD_PREFIXES[family]);
+  const packets = badKinds(bed.tunnel).flatMap((kind) => floodPackets(kind, bed.tunnel, bed.files));
   const options = {
     host: family === 4 ? server4 : server6,
     port: 1194,
