@@ -97,7 +97,7 @@ async function serverRestarts(bed: Bed): Promise<void> {
     await bed.waitUp(client, 30_000);
     await bed.checkPing(INNER_SERVER4);
   }
-  await bed.waitUntil(() => bed.read('status').includes('client1,'), 'the status file is not written');
+  await bed.waitForText('status', /client1,/);
   await bed.stop(client);
   await bed.stop(server);
   bed.checkClean(bed.network.server, before);
@@ -139,10 +139,7 @@ async function remembersAddresses(bed: Bed): Promise<void> {
   await first.waitFor(/net_addr_v4_add: 10\.8\.0\.77\/24|ifconfig 10\.8\.0\.77 /);
   await bed.stop(first);
   const other = await bed.startClient([], { identity: 'client2' });
-  await bed.waitUntil(
-    () => /^client2,10\.8\.0\.2,/m.test(bed.read('pool')),
-    'the new client is not in the file',
-  );
+  await bed.waitForText('pool', /^client2,10\.8\.0\.2,/m);
   other.mark();
   server.signal('SIGUSR1');
   await server.waitFor(/SIGUSR1\[hard,\] received/);

@@ -122,7 +122,7 @@ async function asksOnTerminal(bed: Bed): Promise<void> {
   client.write('alice\n');
   await client.waitForPrompt('Enter Auth Password:');
   client.write('geh\x7fheim\n');
-  await bed.waitUntil(() => UP.test(bed.read('client.log')), 'the tunnel did not come up');
+  await bed.waitForText('client.log', UP);
   const shown = client.lines.join('\n');
   check(shown.includes('Enter Auth Username:alice'), `the name does not show: ${shown}`);
   check(!/heim/.test(shown), 'the password shows');
