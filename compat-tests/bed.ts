@@ -78,6 +78,7 @@ export class Bed {
   readonly network: TestNetwork;
   readonly pki: Pki;
   readonly tunnel: TunnelOptions;
+  readonly programs: Programs;
   /** Scratch folder, removed at the end. */
   readonly dir: string;
   /** Added to the environment of our programs. */
@@ -86,7 +87,6 @@ export class Bed {
   peerEnv: Readonly<Record<string, string>> = {};
   /** Keys of both ends' wraps. */
   readonly files: TunnelFiles;
-  #programs: Programs;
   #started: { program: Program; role: Role }[] = [];
   #agents = new Map<string, Agent>();
   #counter = 0;
@@ -101,7 +101,7 @@ export class Bed {
     this.pairing = pairing;
     this.tunnel = tunnel;
     this.pki = pki;
-    this.#programs = programs;
+    this.programs = programs;
     this.dir = createTemporaryFolder('bed');
     const { kind } = programs.reference;
     const knowsV2 = kind === 'openvpn' && !isBefore(programs.reference, '2.5');
@@ -131,15 +131,11 @@ export class Bed {
 
   /** Says whether both programs of this pairing have what `version` of 2.x brought. */
   knows(version: string): boolean {
-    return this.pairing === 'ours-both' || !isBefore(this.#programs.reference, version);
+    return this.pairing === 'ours-both' || !isBefore(this.programs.reference, version);
   }
 
   programFor(role: Role): string {
-    return this.isOurs(role) ? this.#programs.ours : this.#programs.peer;
-  }
-
-  get programs(): Programs {
-    return this.#programs;
+    return this.isOurs(role) ? this.programs.ours : this.programs.peer;
   }
 
   /** Starts the server and waits until it serves. Further lines come after the tunnel's own. */
@@ -159,6 +155,13 @@ export class Bed {
     const program = this.launchClient(extra, options);
     await this.waitUp(program);
     return program;
+  }
+
+  /** Starts both ends, `lines` for that of `role`, and returns that. */
+  async startBoth(role: Role, lines: readonly string[] = []): Promise<Program> {
+    const server = await this.startServer(role === 'server' ? lines : []);
+    const client = await this.startClient(role === 'client' ? lines : []);
+    return role === 'client' ? client : server;
   }
 
   /** Starts a server whose tap device is part of a bridge: it has no addresses of its own. */
@@ -229,12 +232,12 @@ export class Bed {
 
   /** Whether an OpenVPN 3 plays `role`. */
   #isOpenvpn3(role: Role): boolean {
-    return !this.isOurs(role) && this.#programs.reference.kind === 'openvpn3-client';
+    return !this.isOurs(role) && this.programs.reference.kind === 'openvpn3-client';
   }
 
   /** Writes the configuration file and returns the words that start the program of `role` with it. */
   #command(role: Role, lines: readonly string[]): string[] {
-    const spelt = this.isOurs(role) ? lines : spellFor(this.#programs.reference, lines);
+    const spelt = this.isOurs(role) ? lines : spellFor(this.programs.reference, lines);
     const { extension, args, lines: kept } = this.#isOpenvpn3(role) ? toOpenvpn3(spelt) : toOpenvpn2(spelt);
     const file = this.write(`${role}-${this.#counter++}.${extension}`, `${kept.join('\n')}\n`);
     return [this.programFor(role), ...args, file];

@@ -5,7 +5,6 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Program } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -104,7 +103,7 @@ async function serverRestarts(bed: Bed): Promise<void> {
 }
 
 async function keepsNetAdmin(bed: Bed, role: Role): Promise<void> {
-  const program = await startBoth(bed, role, [...NOBODY, ...PERSIST]);
+  const program = await bed.startBoth(role, [...NOBODY, ...PERSIST]);
   check(program.has(/UID set to nobody/), 'no line about the user');
   const ids = program.lines.findIndex((line) => line.includes('UID set to nobody'));
   const order = program.lines.slice(ids, ids + 4).map((line) => line.replace(/^\S+ \S+ /, ''));
@@ -222,13 +221,6 @@ async function niceThreads(bed: Bed): Promise<void> {
     const nice = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16];
     check(nice === '7', `a thread has ${nice}`);
   }
-}
-
-/** Starts both ends, `lines` for our end of this role, and returns that. */
-async function startBoth(bed: Bed, role: Role, lines: readonly string[]): Promise<Program> {
-  const server = await bed.startServer(role === 'server' ? lines : []);
-  const client = await bed.startClient(role === 'client' ? lines : []);
-  return role === 'client' ? client : server;
 }
 
 /** Reads fields of a thread's status. */

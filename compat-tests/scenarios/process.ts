@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { tcpListeners } from '../../test-kit/netns.ts';
-import { describeExit, type Program, runProgram, sleep } from '../../test-kit/process.ts';
+import { describeExit, runProgram, sleep } from '../../test-kit/process.ts';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
 import type { Scenario } from './scenario.ts';
@@ -154,7 +154,7 @@ async function questionEnds(bed: Bed, end: '\x03' | 'SIGTERM', field: string): P
 }
 
 async function pauses(bed: Bed, role: Role, signal: 'SIGHUP' | 'SIGUSR1'): Promise<void> {
-  const program = await startBoth(bed, role);
+  const program = await bed.startBoth(role);
   program.mark();
   program.signal(signal);
   await program.waitFor(UP, 20_000);
@@ -166,15 +166,9 @@ async function pauses(bed: Bed, role: Role, signal: 'SIGHUP' | 'SIGUSR1'): Promi
 }
 
 async function endsPause(bed: Bed, role: Role): Promise<void> {
-  const program = await startBoth(bed, role);
+  const program = await bed.startBoth(role);
   program.signal('SIGUSR1');
   await program.waitFor(PAUSE);
   await bed.stop(program);
   check(program.has(/SIGTERM\[hard,init_instance\] received, process exiting/), program.tail());
-}
-
-async function startBoth(bed: Bed, role: Role): Promise<Program> {
-  const server = await bed.startServer();
-  const client = await bed.startClient();
-  return role === 'client' ? client : server;
 }
