@@ -1,12 +1,13 @@
 /** Runs the examples as they are, with a PKI of their own, on loopback and without root. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildTools } from '../scripts/tools.mjs';
 import { openQuickstart, writeLocalProfile } from '../src/cli/quickstart-files.ts';
 import { createTunPair, type TunnelOptions } from '../src/index.ts';
+import { runProgram } from '../test-kit/process.ts';
 import { runClient } from './client.ts';
 import { runPair } from './in-memory-pair.ts';
 import { startServer, statusText } from './server-with-logins.ts';
@@ -27,13 +28,15 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 describe('a device in memory that nobody reads', () => {
   it('lets the process end after stop(), and seldom wakes it before', async () => {
-    const { buildTools }: Tools = await import(new URL('../scripts/tools.mjs', import.meta.url).href);
     const library = join(dirname(await buildTools('examples/in-memory-pair.ts')), '../src/index.js');
     writeFileSync(join(dir, 'server.conf'), serverText + HANDS_OFF);
     writeFileSync(join(dir, 'client.ovpn'), clientText + HANDS_OFF);
-    const program = await runProgram(UNREAD_PAIR, [pathToFileURL(library).href, dir]);
-    expect(program.status).toBe(0);
-    const [unread, stopped] = program.lines.map((line) => Number(/: (\d+) wakes/.exec(line)?.[1]));
+    const args = [UNREAD_PAIR, pathToFileURL(library).href, dir];
+    const argv = [process.execPath, '--input-type=module', '-e', ...args];
+    const program = await runProgram({ name: 'pair', argv }, 15_000);
+    expect(program.ended?.code, program.tail()).toBe(0);
+    const counts = program.lines.flatMap((line) => /: (\d+) wakes/.exec(line)?.slice(1).map(Number) ?? []);
+    const [unread, stopped] = counts;
     // The programs' own start takes some turns; a device that asks again and again takes each of them.
     expect(unread).toBeLessThan(TURNS / 2);
     expect(stopped).toBe(0);
@@ -41,11 +44,6 @@ describe('a device in memory that nobody reads', () => {
 });
 
 const TURNS = 50;
-
-interface Tools {
-  /** Translates an example and what it needs; resolves its path. */
-  buildTools(entry: string): Promise<string>;
-}
 
 /**
  * Brings a pair up whose devices both hold packets that nobody reads, and counts turns of the event loop that
@@ -75,21 +73,6 @@ const UNREAD_PAIR = `
   wakes = 0;
   process.on('exit', () => console.log('stopped: ' + wakes + ' wakes'));
 `;
-
-/** Runs a module's text in a process of its own, which is given up when it doesn't end. */
-function runProgram(text: string, args: readonly string[]) {
-  return new Promise<{ status: number | null; lines: string[] }>((resolve) => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', text, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 15_000,
-    });
-    let out = '';
-    child.stdout.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.on('close', (status) => resolve({ status, lines: out.trim().split('\n') }));
-  });
-}
 
 describe('examples', () => {
   it('in-memory-pair carries a packet from one device to the other', async () => {
