@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FirstPackets } from '../test-kit/first-packets.ts';
+import { GUARDED, guardedScripts, login, PLACE } from '../test-kit/guarded-login.ts';
 import {
   CN,
   der,
@@ -14,7 +15,7 @@ import {
   SUBJECT_ALT_NAME,
   UTF8_STRING,
 } from '../test-kit/odd-certificates.ts';
-import { later, RecordedScripts } from '../test-kit/recorded-scripts.ts';
+import { later } from '../test-kit/recorded-scripts.ts';
 import { createRssReader } from '../test-kit/session-wire.ts';
 import { TunnelWorld } from '../test-kit/tunnel-world.ts';
 import vectors from '../test-kit/vectors.json' with { type: 'json' };
@@ -325,23 +326,13 @@ describe('a server', () => {
   });
 
   it('CVE-2020-15078: nothing begun for a client reaches the next session on its address, whose login is undecided', async () => {
-    const place = 'local 198.51.100.10\nlport 5000\nconnect-retry 1\nauth-retry nointeract';
-    const login = (password: string): string =>
-      `${place}\n<auth-user-pass>\nanna\n${password}\n</auth-user-pass>`;
-    const [connected, verdict] = [later<number>(), later<number>()];
-    const scripts = new RecordedScripts();
-    scripts.answer = ({ env }) => {
-      if (env.script_type === 'client-connect') return connected.promise;
-      return env.password === 'right' ? 0 : verdict.promise;
-    };
-    const server = await world.serving(
-      'verify-client-cert none\nauth-gen-token\nauth-user-pass-verify /bin/check via-env\nclient-connect /bin/cc',
-      { scripts },
-    );
-    const anna = world.client('alice', login('right'));
+    const connected = later<number>();
+    const { scripts, verdict } = guardedScripts(() => connected.promise);
+    const server = await world.serving(GUARDED, { scripts });
+    const anna = world.client('alice', `${PLACE}\n${login('right')}`);
     await world.until(() => scripts.ofType('client-connect').length === 1);
     world.kill(anna);
-    const mallory = world.client('bob', login('wrong'));
+    const mallory = world.client('bob', `${PLACE}\n${login('wrong')}`);
     await world.until(() => scripts.ofType('user-pass-verify').length === 2, 60_000);
     connected.resolve(0);
     await world.run(20_000);

@@ -1,7 +1,8 @@
 /** Clients that start over on their address: nothing of one TLS session reaches another whose login is undecided. */
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { later, RecordedScripts, type ScriptCall } from '../../test-kit/recorded-scripts.ts';
+import { GUARDED, guardedScripts, login, PLACE } from '../../test-kit/guarded-login.ts';
+import { later, RecordedScripts } from '../../test-kit/recorded-scripts.ts';
 import { type Station, TunnelWorld } from '../../test-kit/tunnel-world.ts';
 import { MultiServer } from '../multi/multi.ts';
 
@@ -14,35 +15,14 @@ afterEach(async () => {
   await world.close();
 });
 
-/** Same address and port for all: each is to the server what the one before it was. */
-const PLACE = 'local 198.51.100.10\nlport 5000\nconnect-retry 1\nauth-retry nointeract';
-const LOGINS =
-  'verify-client-cert none\nauth-gen-token\nauth-user-pass-verify /bin/check via-env\nclient-connect /bin/cc';
-
-const login = (password: string): string => `<auth-user-pass>\nanna\n${password}\n</auth-user-pass>`;
-
-/** Lets the right password in, refuses the wrong one late, and answers client-connect when the test says so. */
-function guarded(connect: (call: ScriptCall) => Promise<number> | number): {
-  scripts: RecordedScripts;
-  verdict: ReturnType<typeof later<number>>;
-} {
-  const scripts = new RecordedScripts();
-  const verdict = later<number>();
-  scripts.answer = (call) => {
-    if (call.env.script_type === 'client-connect') return connect(call);
-    return call.env.password === 'right' ? 0 : verdict.promise;
-  };
-  return { scripts, verdict };
-}
-
 function pushedTo(station: Station): number {
   return station.count('PUSH: Received control message') + station.ups;
 }
 
 describe('a second session on the address of a client (CVE-2020-15078)', () => {
   it('gets nothing of a connected client, be it by asking or by the renewal of its token', async () => {
-    const { scripts, verdict } = guarded(() => 0);
-    const renewing = `${LOGINS}\nhand-window 15\nauth-gen-token 3600 30`;
+    const { scripts, verdict } = guardedScripts(() => 0);
+    const renewing = `${GUARDED}\nhand-window 15\nauth-gen-token 3600 30`;
     const server = await world.serving(renewing, { scripts });
     const anna = await world.connected('alice', `${PLACE}\n${login('right')}`);
     await world.run(35_000);
@@ -61,10 +41,10 @@ describe('a second session on the address of a client (CVE-2020-15078)', () => {
 
   it('that logs in is set up for itself', async () => {
     const connected = later<number>();
-    const { scripts } = guarded(() =>
+    const { scripts } = guardedScripts(() =>
       scripts.ofType('client-connect').length === 1 ? connected.promise : 0,
     );
-    const server = await world.serving(LOGINS, { scripts });
+    const server = await world.serving(GUARDED, { scripts });
     const anna = world.client('alice', `${PLACE}\n${login('right')}`);
     await world.until(() => scripts.ofType('client-connect').length === 1);
     world.kill(anna);
