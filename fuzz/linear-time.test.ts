@@ -17,6 +17,8 @@ import {
   CN,
   der,
   extension,
+  makeCertificate,
+  type OddCertificate,
   rdn,
   SUBJECT_ALT_NAME,
   UTF8_STRING,
@@ -61,26 +63,13 @@ const COMMON: readonly (readonly [string, Shape])[] = [
   ['names with values', repeated('IV_A=b\n')],
 ];
 
+const AUTHORITY = makeCertificate({ subject: [rdn(CN, UTF8_STRING, 'CA')] });
+
 /** Certificates of one part that grows; the signature isn't looked at. */
-function certificate(
-  part: (bytes: number) => { serial?: Buffer; subject?: Buffer[]; extensions?: Buffer[] },
-): Shape {
+function certificate(part: (bytes: number) => Partial<OddCertificate>): Shape {
   return (bytes) => {
-    const { serial = Buffer.of(1), subject = [rdn(CN, UTF8_STRING, 'x')], extensions = [] } = part(bytes);
-    const algorithm = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'));
-    const time = der(0x18, Buffer.from('20300101000000Z'));
-    const tbs = der(
-      0x30,
-      der(0xa0, der(0x02, Buffer.of(2))),
-      der(0x02, serial),
-      algorithm,
-      der(0x30, rdn(CN, UTF8_STRING, 'CA')),
-      der(0x30, time, time),
-      der(0x30, ...subject),
-      algorithm,
-      ...(extensions.length > 0 ? [der(0xa3, der(0x30, ...extensions))] : []),
-    );
-    return Uint8Array.from(der(0x30, tbs, algorithm, der(0x03, Buffer.of(0))));
+    const subject = [rdn(CN, UTF8_STRING, 'x')];
+    return Uint8Array.from(makeCertificate({ subject, issuer: AUTHORITY, ...part(bytes) }).der);
   };
 }
 

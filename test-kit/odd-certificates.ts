@@ -45,8 +45,6 @@ export interface OddCertificate {
   /** Content of the INTEGER; one byte when left out. */
   readonly serial?: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
-  /** DER of the public key info in place of our key's. */
-  readonly publicKey?: Uint8Array;
   /** Whose key signs, with the DER of its name; the certificate's own when left out. */
   readonly issuer?: { readonly key: string; readonly name: Uint8Array };
 }
@@ -78,7 +76,7 @@ export function makeCertificate(wanted: OddCertificate): MadeCertificate {
     wanted.issuer?.name ?? name,
     der(0x30, der(0x18, NOT_BEFORE), der(0x18, NOT_AFTER)),
     name,
-    wanted.publicKey ?? own.publicKey.export({ type: 'spki', format: 'der' }),
+    own.publicKey.export({ type: 'spki', format: 'der' }),
     ...(extensions.length > 0 ? [der(0xa3, der(0x30, ...extensions))] : []),
   );
   const signature = sign('sha256', tbs, signer);

@@ -1,10 +1,10 @@
 /** What is read of DER besides certificates. */
 import { describe, expect, it } from 'vitest';
+import { toPem } from '../../test-kit/odd-certificates.ts';
 import { FFDHE2048 } from '../../test-kit/tls-pki.ts';
 import { dhBits } from './der.ts';
 
-const pem = (hex: string): string =>
-  `-----BEGIN DH PARAMETERS-----\n${Buffer.from(hex, 'hex').toString('base64')}\n-----END DH PARAMETERS-----\n`;
+const pem = (hex: string): string => toPem('DH PARAMETERS', Buffer.from(hex, 'hex'));
 
 describe('dhBits', () => {
   it('is the length of the prime', () => {
