@@ -11,13 +11,12 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addressToWords, MemoryLogger, PacketBatch } from '../../src/base/base.ts';
-import type { NativeAddon } from '../../src/native/native.ts';
 import { openUdpNative } from '../../src/socket/udp-native.ts';
 import { ipv4, type TunHarness, tunConformance } from '../../src/tun/tun.conformance.ts';
 import type { TunDevice } from '../../src/tun/tun.ts';
 import { createTunLinux } from '../../src/tun/tun-linux.ts';
 import { openDescriptors } from '../../test-kit/descriptors.ts';
-import { addonForTests } from '../../test-kit/native-addon.ts';
+import { addonForTests, countWakes } from '../../test-kit/native-addon.ts';
 
 const factory = createTunLinux({ addon: addonForTests() });
 
@@ -88,36 +87,23 @@ describe('tun-linux', () => {
   });
 
   it('wakes nobody before somebody reads, and tells of what waits then', async () => {
-    let wakes = 0;
     const addon = addonForTests();
-    const counting: NativeAddon = {
-      ...addon,
-      Tun: class extends addon.Tun {
-        constructor(
-          ...[node, dev, tap, errors, onReady, offload]: ConstructorParameters<NativeAddon['Tun']>
-        ) {
-          const counted = (events: number): void => {
-            wakes++;
-            onReady(events);
-          };
-          super(node, dev, tap, errors, counted, offload);
-        }
-      },
-    };
-    const device = createTunLinux({ addon: counting }).open({ dev: 'tun', type: 'tun' });
+    const counting = countWakes(addon, 'Tun');
+    const device = createTunLinux({ addon: counting.addon }).open({ dev: 'tun', type: 'tun' });
     ip(`link set ${device.name} up`);
     ip(`addr add 10.199.7.1/24 dev ${device.name}`);
     const link = openUdpNative(addon, { family: 4 });
     link.send(Buffer.from('hello'), { family: 4, address: '10.199.7.2', port: 9 });
     link.close();
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(wakes).toBe(0);
+    expect(counting.wakes).toBe(0);
     const batch = new PacketBatch(16);
     let read = 0;
     device.onReadable = () => {
       read += device.readBatch(batch);
     };
     await until(() => read > 0);
+    expect(counting.wakes).toBeGreaterThan(0);
     device.close();
   });
 

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDescriptors } from '../../test-kit/descriptors.ts';
-import { addonForTests } from '../../test-kit/native-addon.ts';
+import { addonForTests, countWakes } from '../../test-kit/native-addon.ts';
 import {
   ADDRESS_WORDS,
   addressFromWords,
@@ -32,28 +32,15 @@ socketFactoryConformance('native', () => createNativeSockets(addon, createNodeSo
 
 describe('udp-native readiness', () => {
   it('wakes nobody before somebody reads, and tells of what waits then', async () => {
-    let wakes = 0;
-    const counting: NativeAddon = {
-      ...addon,
-      Udp: class extends addon.Udp {
-        constructor(
-          ...[words, v6, sndbuf, rcvbuf, errors, onReady, offload]: ConstructorParameters<NativeAddon['Udp']>
-        ) {
-          const counted = (events: number): void => {
-            wakes++;
-            onReady(events);
-          };
-          super(words, v6, sndbuf, rcvbuf, errors, counted, offload);
-        }
-      },
-    };
-    const link = openUdpNative(counting, { family: 4, localAddress: '127.0.0.1' });
+    const counting = countWakes(addon, 'Udp');
+    const link = openUdpNative(counting.addon, { family: 4, localAddress: '127.0.0.1' });
     links.push(link);
     const sender = open();
     sender.send(Buffer.from('hello'), link.local);
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(wakes).toBe(0);
+    expect(counting.wakes).toBe(0);
     expect((await receive(link, 1)).map(({ packet }) => String(packet))).toEqual(['hello']);
+    expect(counting.wakes).toBeGreaterThan(0);
   });
 });
 
