@@ -38,10 +38,7 @@ describe('what the kernel has afterwards', () => {
         ...show('route show table', 'all'),
         ...show('-6 route show dev', DEV),
       ]);
-      await net.setUp(DEV, false);
-      await net.deletePeerAddress(DEV, '10.95.0.1', '10.95.0.2');
-      await net.deleteAddress(DEV, '10.98.0.1', 24);
-      await net.setMtu(DEV, 1500);
+      await unconfigure(net);
     }
     expect(found[0]).toEqual(found[1]);
     const text = found[0]!.join('\n');
@@ -68,10 +65,7 @@ describe('what the kernel has afterwards', () => {
       expect(log.lines).toContain('net_route_v4_best_gw result: via 0.0.0.0 dev ');
       expect(log.lines).toContain('net_route_v6_best_gw query: dst fd98::7');
       expect(log.lines).toContain(`net_route_v6_best_gw result: via :: dev ${DEV}`);
-      await net.setUp(DEV, false);
-      await net.deletePeerAddress(DEV, '10.95.0.1', '10.95.0.2');
-      await net.deleteAddress(DEV, '10.98.0.1', 24);
-      await net.setMtu(DEV, 1500);
+      await unconfigure(net);
     }
   });
 });
@@ -148,6 +142,14 @@ async function configure(net: NetworkConfig): Promise<void> {
   await net.addRoute({ family: 4, network: '10.97.0.0', prefix: 16, gateway: '0.0.0.0', dev: DEV });
   await net.addRoute({ family: 6, network: 'fd99::', prefix: 64, dev: DEV });
   await net.addRoute({ family: 6, network: 'fd9a::', prefix: 64, dev: DEV, gateway: 'fd98::2', metric: 3 });
+}
+
+/** Takes configure() back; routes and IPv6 addresses went when the device went down. */
+async function unconfigure(net: NetworkConfig): Promise<void> {
+  await net.setUp(DEV, false);
+  await net.deletePeerAddress(DEV, '10.95.0.1', '10.95.0.2');
+  await net.deleteAddress(DEV, '10.98.0.1', 24);
+  await net.setMtu(DEV, 1500);
 }
 
 function show(what: string, dev: string): string[] {
