@@ -13,7 +13,7 @@ import { ownPrefix, udpCounts } from '../test-kit/netns.ts';
 import { cpuMicroseconds, type Program, sleep } from '../test-kit/process.ts';
 import { Agent, ping } from '../test-kit/transfer.ts';
 import { WORST_INPUTS } from './hostile-inputs.ts';
-import { type Contender, Setting } from './setting.ts';
+import { type Contender, NO_DEVICE, Setting } from './setting.ts';
 
 /** What a flood's packets are, and where they seem to come from. */
 export type HostileKind = FloodKind | 'random, from a client' | 'data, from a client';
@@ -213,8 +213,7 @@ export class Scene {
     const loopback = this.tunnel.family === 4 ? '127.0.0.1' : '::1';
     const listen = { listenHost: loopback, listenPort: RELAY_PORT };
     await this.agent.ask({ do: 'relay', options: { ...listen, targetHost: this.host, targetPort: PORT } });
-    const lines = ['dev null', 'ifconfig-noexec', 'route-noexec'];
-    const program = this.setting.launchClient(client, lines, [`remote ${loopback} ${RELAY_PORT}`]);
+    const program = this.setting.launchClient(client, NO_DEVICE, [`remote ${loopback} ${RELAY_PORT}`]);
     await program.waitFor(UP, UP_LIMIT_MS);
   }
 
@@ -258,7 +257,7 @@ export class Scene {
 
   /** Seconds until a new client is up. */
   async timeUntilUp(client: Contender, withDevice: boolean): Promise<number> {
-    const lines = withDevice ? [] : ['dev null', 'ifconfig-noexec', 'route-noexec'];
+    const lines = withDevice ? [] : NO_DEVICE;
     const startedMs = performance.now();
     const program = this.setting.launchClient(client, lines);
     try {

@@ -4,7 +4,7 @@
  * for both servers, so only the server differs.
  */
 import { cpuSeconds, privateKib, residentKib, sleep } from '../test-kit/process.ts';
-import { type Contender, Setting } from './setting.ts';
+import { type Contender, NO_DEVICE, Setting } from './setting.ts';
 
 export interface ManyClientsRun {
   readonly server: string;
@@ -40,8 +40,7 @@ export async function measureManyClients(
     const privateBeforeKib = privateKib(program.pid);
     const cpuBefore = cpuSeconds(program.pid);
     const startedMs = performance.now();
-    const lines = ['dev null', 'ifconfig-noexec', 'route-noexec'];
-    const started = Array.from({ length: clients }, () => setting.launchClient(client, lines));
+    const started = Array.from({ length: clients }, () => setting.launchClient(client, NO_DEVICE));
     await Promise.all(started.map((one) => one.waitFor(/Initialization Sequence Completed/, LIMIT_MS)));
     const seconds = (performance.now() - startedMs) / 1_000;
     const cpu = cpuSeconds(program.pid) - cpuBefore;

@@ -3,7 +3,7 @@ import { type HostileResults, hostileTables } from './hostile-report.ts';
 import type { ManyClientsRun } from './many-clients.ts';
 import type { RoutesRun } from './routes.ts';
 import { median } from './setting.ts';
-import { row, rule } from './table.ts';
+import { table } from './table.ts';
 import type { Flow, ThroughputRun } from './throughput.ts';
 
 /** Results of a run; `peer` and `ours` of one index were measured one after the other. */
@@ -54,11 +54,10 @@ function routesTable(pairs: readonly RoutesPair[]): string {
   const rows = ([0, 1] as const).map((which) => {
     const of = (value: (run: RoutesRun) => number) =>
       median(pairs.map((pair) => value(pair[which]))).toFixed(0);
-    return row([pairs[0]![which].client, of((run) => run.upMs), of((run) => run.downMs)]);
+    return [pairs[0]![which].client, of((run) => run.upMs), of((run) => run.downMs)];
   });
   const head = ['client', 'up, ms', 'down, ms'];
-  const title = `${pairs[0]![0].routes} routes (medians of ${pairs.length})`;
-  return [title, '', row(head), rule(head.length), ...rows].join('\n');
+  return table(`${pairs[0]![0].routes} routes (medians of ${pairs.length})`, head, rows);
 }
 
 function throughputTable({ title, pairs }: ThroughputSeries): string {
@@ -70,7 +69,7 @@ function throughputTable({ title, pairs }: ThroughputSeries): string {
     const ratios = ours.map((value, i) => value / peer[i]!);
     const cpu = (which: 'peer' | 'ours') =>
       `${median(of(which, (f) => f.serverCpuPerGb)).toFixed(2)}, ${median(of(which, (f) => f.clientCpuPerGb)).toFixed(2)}`;
-    return row([
+    return [
       direction,
       median(peer).toFixed(0),
       median(ours).toFixed(0),
@@ -78,7 +77,7 @@ function throughputTable({ title, pairs }: ThroughputSeries): string {
       ratios.map((ratio) => ratio.toFixed(2)).join(' '),
       cpu('peer'),
       cpu('ours'),
-    ]);
+    ];
   });
   const head = [
     '',
@@ -89,9 +88,7 @@ function throughputTable({ title, pairs }: ThroughputSeries): string {
     'peer CPU s/GB (server, client)',
     'ours CPU s/GB',
   ];
-  return [`${title} (medians of ${pairs.length} pairs)`, '', row(head), rule(head.length), ...rows].join(
-    '\n',
-  );
+  return table(`${title} (medians of ${pairs.length} pairs)`, head, rows);
 }
 
 function manyClientsTable(runs: readonly ClientsPair[]): string {
@@ -99,7 +96,7 @@ function manyClientsTable(runs: readonly ClientsPair[]): string {
     const mine = runs.map((run) => run[which]);
     const of = (value: (run: ManyClientsRun) => number) => median(mine.map(value)).toFixed(1);
     const mib = (kib: number) => kib / 1_024;
-    return row([
+    return [
       mine[0]!.server,
       of((r) => r.seconds),
       of((r) => r.cpuSeconds),
@@ -107,7 +104,7 @@ function manyClientsTable(runs: readonly ClientsPair[]): string {
       of((r) => r.rssKibPerClient),
       of((r) => mib(r.rssBeforeKib)),
       of((r) => mib(r.rssAfterKib)),
-    ]);
+    ];
   });
   const head = [
     'server',
@@ -118,19 +115,14 @@ function manyClientsTable(runs: readonly ClientsPair[]): string {
     'RSS before MiB',
     'RSS after MiB',
   ];
-  const title = `${runs[0]![0].clients} clients at once (medians of ${runs.length})`;
-  return [title, '', row(head), rule(head.length), ...rows].join('\n');
+  return table(`${runs[0]![0].clients} clients at once (medians of ${runs.length})`, head, rows);
 }
 
 function startUpTable(servers: StartUps): string {
   const head = ['server', 'exec to open port, ms (median)', 'least', 'most'];
-  const line = (name: string, ms: readonly number[]) =>
-    row([name, median(ms).toFixed(0), Math.min(...ms).toFixed(0), Math.max(...ms).toFixed(0)]);
-  return [
-    `Start-up (${servers[0].ms.length} starts each)`,
-    '',
-    row(head),
-    rule(4),
-    ...servers.map(({ server, ms }) => line(server, ms)),
-  ].join('\n');
+  const rows = servers.map(({ server, ms }) => [
+    server,
+    ...[median(ms), Math.min(...ms), Math.max(...ms)].map((value) => value.toFixed(0)),
+  ]);
+  return table(`Start-up (${servers[0].ms.length} starts each)`, head, rows);
 }

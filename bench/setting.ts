@@ -25,6 +25,9 @@ export interface Contender {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Lines of a client that has no device and sets nothing up. */
+export const NO_DEVICE: readonly string[] = ['dev null', 'ifconfig-noexec', 'route-noexec'];
+
 const UP = /Initialization Sequence Completed/;
 const START_LIMIT_MS = 30_000;
 

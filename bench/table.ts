@@ -1,10 +1,11 @@
-/** Lines of Markdown tables. */
+/** Markdown tables. */
 
-export function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
+/** A title, the head and the rows below it. */
+export function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const rule = head.map(() => '---');
+  return [title, '', ...[head, rule, ...rows].map(line)].join('\n');
 }
 
-/** The line below the head. */
-export function rule(columns: number): string {
-  return row(Array.from({ length: columns }, () => '---'));
+function line(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
 }
