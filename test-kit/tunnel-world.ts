@@ -67,8 +67,7 @@ export class Station {
   readonly sockets: MemorySockets;
   /** Every device that was opened, the present one last. */
   readonly hosts: TunHost[] = [];
-  readonly states: TunnelState[] = [];
-  /** As `states`, with what goes with each. */
+  /** Each state that it came to, with what goes with it. */
   readonly infos: (readonly [TunnelState, StateInfo])[] = [];
   readonly warnings: string[] = [];
   readonly config: ParseResult;
@@ -96,14 +95,15 @@ export class Station {
       random: () => 0.5,
       ...parts.library,
     });
-    this.tunnel.on('state', (state, info) => {
-      this.states.push(state);
-      this.infos.push([state, info]);
-    });
+    this.tunnel.on('state', (state, info) => this.infos.push([state, info]));
     this.tunnel.on('warning', (text) => this.warnings.push(text));
     this.tunnel.on('end', (error) => {
       this.ended = { error };
     });
+  }
+
+  get states(): TunnelState[] {
+    return this.infos.map(([state]) => state);
   }
 
   /** Completed initialisations so far. */
