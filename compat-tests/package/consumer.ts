@@ -4,10 +4,10 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import ts from 'typescript';
+import { createTemporaryFolder, removeTemporaryFolder } from '../../test-kit/temporary.ts';
 
 /** What npm and install scripts start besides node. */
 const TOOLS = ['npm', 'sh', 'env'];
@@ -18,9 +18,9 @@ export interface Ended {
 }
 
 export class Consumer {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ovt-package-'));
+  readonly folder = createTemporaryFolder('package');
   /** A folder without the package, not below the other one. */
-  readonly alone = mkdtempSync(join(tmpdir(), 'ovt-alone-'));
+  readonly alone = createTemporaryFolder('alone');
   /** Names of the archive's files. */
   readonly files: readonly string[];
   readonly #archive: string;
@@ -100,7 +100,7 @@ export class Consumer {
   }
 
   remove(): void {
-    for (const folder of [this.folder, this.alone]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [this.folder, this.alone]) removeTemporaryFolder(folder);
   }
 }
 
