@@ -20,7 +20,7 @@ export function pulledDataParams(
 ): DataChannelParams | undefined {
   const pushedCipher = pushed.findLast((item) => item.startsWith('cipher '));
   const choice = pickClientCipher({
-    dataCiphers: options.ncpCiphers.split(':'),
+    dataCiphers: options.dataCiphers.split(':'),
     fallback: options.enableNcpFallback ? options.cipher : undefined,
     remoteOptions,
     pushed: pushedCipher?.slice('cipher '.length).trim(),

@@ -39,7 +39,7 @@ export function agreeWithPeer(
 ): DataChannelParams | undefined {
   const agreed = negotiateP2p({
     role: options.tlsServer ? 'server' : 'client',
-    dataCiphers: options.ncpCiphers.split(':'),
+    dataCiphers: options.dataCiphers.split(':'),
     peerInfo: parsePeerInfo(tls.identity?.peerInfo ?? ''),
     epoch: epochAllowed(options),
   });

@@ -85,9 +85,9 @@ function warnOfValidity(pem: string | undefined, log: Logger, wallMs: number): v
  * missing as long as nothing can choose it. Source: 2.x init.c do_init_crypto_tls_c1().
  */
 function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
-  const { cipher: name, auth, ncpCiphers, enableNcpFallback } = options;
+  const { cipher: name, auth, dataCiphers, enableNcpFallback } = options;
   const digest = checkDigest(auth, crypto);
-  const unused = name === BF_CBC.name && !ncpCiphers.split(':').includes(name) && !enableNcpFallback;
+  const unused = name === BF_CBC.name && !dataCiphers.split(':').includes(name) && !enableNcpFallback;
   if (name === '' || unused) return;
   const cipher = cipherInfo(name);
   if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);

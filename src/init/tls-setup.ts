@@ -208,7 +208,7 @@ function peerInfoText({ options, ce, providers, env = [], hardwareAddress }: Tls
     version: OPENVPN_VERSION,
     platform: 'linux',
     pull: options.pull,
-    ciphers: options.ncpCiphers.split(':'),
+    ciphers: options.dataCiphers.split(':'),
     tunMtuMax: ce.tunMtuMax,
     compression: compressionPeerInfo(options.compress, providers.comp),
     epoch: epochAllowed(options),

@@ -292,7 +292,7 @@ export class ClientSetup {
     const { options } = instance;
     const info = this.#peerInfo(instance);
     const choice = negotiateServerCipher({
-      dataCiphers: options.ncpCiphers.split(':'),
+      dataCiphers: options.dataCiphers.split(':'),
       fallback: options.enableNcpFallback ? options.cipher : undefined,
       remoteOptions: instance.identity?.options ?? '',
       peerInfo: info,

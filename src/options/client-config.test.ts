@@ -23,7 +23,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'comp-lzo': ['comp-lzo no', (o) => o.compress.algorithm, 'lzo-stub'],
   compress: ['compress stub-v2', (o) => o.compress.algorithm, 'stub-v2'],
   config: ['config other', 'none'],
-  'data-ciphers': ['data-ciphers AES-128-GCM', (o) => o.ncpCiphers, 'AES-128-GCM'],
+  'data-ciphers': ['data-ciphers AES-128-GCM', (o) => o.dataCiphers, 'AES-128-GCM'],
   'data-ciphers-fallback': [
     'data-ciphers-fallback AES-256-CBC',
     (o) => [o.cipher, o.enableNcpFallback],
@@ -41,7 +41,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   iroute: ['iroute 192.168.7.0 255.255.255.0', (o) => o.iroutes.length, 1],
   'iroute-ipv6': ['iroute-ipv6 fd77::/48', (o) => o.iroutesIpv6.length, 1],
   'max-routes-per-client': ['max-routes-per-client 3', (o) => o.maxRoutesPerClient, 3],
-  'ncp-ciphers': ['ncp-ciphers AES-128-GCM', (o) => o.ncpCiphers, 'AES-128-GCM'],
+  'ncp-ciphers': ['ncp-ciphers AES-128-GCM', (o) => o.dataCiphers, 'AES-128-GCM'],
   parameter: ['parameter x', 'none'],
   ping: ['ping 7', (o) => o.ping, 7],
   'ping-exit': ['ping-exit 70', (o) => [o.pingRecAction, o.pingRecTimeout], ['exit', 70]],

@@ -34,7 +34,5 @@ export function parseClientConfig(
   const messages: LogLine[] = [];
   const parser = createParser({ options, context: 'D', errorLevel: D_IMPORT_ERRORS, messages, files });
   readLines(parser, fileLines(encodeText(text)), fileLabel, 1);
-  // The client's own list decides, as it stands there; 2.x doesn't look at its names either.
-  if (options.dataCiphers !== base.dataCiphers) options.ncpCiphers = options.dataCiphers;
   return { options, messages, imports: parser.imports };
 }

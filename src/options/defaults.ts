@@ -264,7 +264,6 @@ function dataChannelDefaults() {
     cipher: '',
     enableNcpFallback: false,
     dataCiphers: '',
-    ncpCiphers: '',
     auth: 'SHA1',
     replay: true,
     replayWindow: 64,

@@ -457,10 +457,11 @@ export interface Options {
   cipher: string;
   /** --cipher (or its default) may be used when negotiation fails. */
   enableNcpFallback: boolean;
-  /** Canonical colon list after post-processing; what the options string looks at. */
+  /**
+   * Colon list: for the options string, IV_CIPHERS and negotiation. Post-processing leaves canonical names of what this
+   * program can do; a client's own list stands as it was written, since 2.x doesn't look at its names either.
+   */
   dataCiphers: string;
-  /** The part of dataCiphers that this program can do: for IV_CIPHERS and negotiation. */
-  ncpCiphers: string;
   auth: string;
   /** false only with --no-replay. */
   replay: boolean;

@@ -189,7 +189,6 @@ describe('ciphers', () => {
     expect(options).toMatchObject({
       cipher: 'BF-CBC',
       dataCiphers: 'AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305',
-      ncpCiphers: 'AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305',
       tlsVersionMin: '1.2',
     });
     expect(texts(messages)[0]).toMatch(/^Note: --cipher is not set\. OpenVPN versions before 2\.5/);
@@ -200,7 +199,7 @@ describe('ciphers', () => {
       `${CLIENT}cipher AES-256-CBC\ndata-ciphers ?nope:aes-128-gcm:AES-256-CBC\n`,
     );
     const list = 'AES-128-GCM:AES-256-CBC';
-    expect(options).toMatchObject({ dataCiphers: list, ncpCiphers: list });
+    expect(options).toMatchObject({ dataCiphers: list });
     expect(texts(messages)).toEqual(['Unsupported optional cipher in --data-ciphers: nope']);
   });
 
@@ -208,9 +207,9 @@ describe('ciphers', () => {
     const config = `${CLIENT}data-ciphers AES-256-GCM:BF-CBC\n`;
     expect(errorOf(config)).toBe('--data-ciphers list contains unsupported ciphers or is too long.');
     const { options } = parseConfig(config, { supportsCipher: () => true });
-    expect(options.ncpCiphers).toBe('AES-256-GCM:BF-CBC');
+    expect(options.dataCiphers).toBe('AES-256-GCM:BF-CBC');
     const optional = parse(`${CLIENT}data-ciphers AES-256-GCM:?BF-CBC\n`);
-    expect(optional.options.ncpCiphers).toBe('AES-256-GCM');
+    expect(optional.options.dataCiphers).toBe('AES-256-GCM');
     expect(texts(optional.messages)).toContain('Unsupported optional cipher in --data-ciphers: BF-CBC');
   });
 
@@ -221,7 +220,7 @@ describe('ciphers', () => {
     const lines = 'data-ciphers BF-CBC:AES-256-GCM\nproviders other default\nproviders legacy\n';
     const { options } = parseConfig(CLIENT + lines, { supportsCipher, loadProvider });
     expect(asked).toEqual(['legacy', 'default']);
-    expect(options.ncpCiphers).toBe('BF-CBC:AES-256-GCM');
+    expect(options.dataCiphers).toBe('BF-CBC:AES-256-GCM');
   });
 
   it('are not looked at when a provider is missing', () => {

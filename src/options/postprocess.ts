@@ -32,7 +32,6 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   completeCiphers(options, messages);
   completeCompression(options);
   options.dataCiphers = normaliseDataCiphers(options.dataCiphers, messages, environment.supportsCipher);
-  options.ncpCiphers = options.dataCiphers;
   makeProfiles(options);
   for (const entry of options.connectionList) completeProfile(options, entry, messages);
   completeTls(options, messages);
