@@ -9,7 +9,7 @@
  */
 import { firstByte, isControlOpcode, P_ACK_V1, P_KEY_ID_MASK, P_OPCODE_SHIFT } from './opcodes.ts';
 import type { ControlPacket, DropReason } from './reliable.ts';
-import { isZeroIdAt, SESSION_ID_BYTES } from './session-id.ts';
+import { isZeroSessionId, SESSION_ID_BYTES } from './session-id.ts';
 
 /** Opcode byte and session id. */
 export const PREFIX_BYTES = 1 + SESSION_ID_BYTES;
@@ -27,7 +27,7 @@ export function ackBlockBytes(ackCount: number): number {
 export function checkPrefix(bytes: Uint8Array, start: number, end: number): DropReason | undefined {
   if (end - start < PREFIX_BYTES) return 'too-short';
   if (!isControlOpcode(bytes[start]! >>> P_OPCODE_SHIFT)) return 'bad-opcode';
-  return isZeroIdAt(bytes, start + 1) ? 'bad-session-id' : undefined;
+  return isZeroSessionId(bytes, start + 1) ? 'bad-session-id' : undefined;
 }
 
 /**
@@ -72,7 +72,7 @@ function checkInner(first: number, inner: Uint8Array, at: number, end: number): 
   const ackCount = inner[at]!;
   const ackEnd = at + ackBlockBytes(ackCount);
   if (ackCount > MAX_ACKS || end < ackEnd) return 'bad-acks';
-  if (ackCount > 0 && isZeroIdAt(inner, ackEnd - SESSION_ID_BYTES)) return 'bad-session-id';
+  if (ackCount > 0 && isZeroSessionId(inner, ackEnd - SESSION_ID_BYTES)) return 'bad-session-id';
   return first >>> P_OPCODE_SHIFT !== P_ACK_V1 && end < ackEnd + 4 ? 'too-short' : undefined;
 }
 

@@ -5,14 +5,8 @@
 /** Length of a session id on the wire. */
 export const SESSION_ID_BYTES = 8;
 
-/** Whether all bytes are zero, which means "not set" and is never valid on the wire. */
-export function isZeroSessionId(sessionId: Uint8Array): boolean {
-  for (const byte of sessionId) if (byte !== 0) return false;
-  return true;
-}
-
-/** As isZeroSessionId(), of the id at `at`. */
-export function isZeroIdAt(bytes: Uint8Array, at: number): boolean {
+/** Whether the id at `at` is all zero, which means "not set" and is never valid on the wire. The caller has checked the bounds. */
+export function isZeroSessionId(bytes: Uint8Array, at = 0): boolean {
   for (let i = at; i < at + SESSION_ID_BYTES; i++) if (bytes[i] !== 0) return false;
   return true;
 }

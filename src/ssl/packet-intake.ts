@@ -106,7 +106,7 @@ export class PacketIntake {
       const text = `TLS Error: client->client or server->server connection attempted from ${formatAddress(from)}`;
       return this.#drop('wrong-role', text);
     }
-    if (packet.length < PREFIX_BYTES || isZeroSessionId(packet.subarray(1, PREFIX_BYTES))) {
+    if (packet.length < PREFIX_BYTES || isZeroSessionId(packet, 1)) {
       const text = `TLS Error: session-id not found in packet from ${formatAddress(from)}`;
       return this.#drop('bad-session-id', text);
     }
