@@ -6,6 +6,7 @@ import {
   checkPrefix,
   innerBytes,
   readControlPacket,
+  readInner,
   writeControlPacket,
 } from './control-packet.ts';
 import { isControlOpcode, P_ACK_V1, P_CONTROL_V1 } from './opcodes.ts';
@@ -125,8 +126,10 @@ function plain(packet: ControlPacket): object {
   };
 }
 
-function read(prefix: Uint8Array, inner?: Uint8Array): ControlPacket {
-  const packet = readControlPacket(prefix, inner);
+function read(bytes: Uint8Array, inner?: Uint8Array): ControlPacket {
+  const packet = inner
+    ? (checkPrefix(bytes, 0, bytes.length) ?? readInner(bytes, 0, inner, 0, inner.length))
+    : readControlPacket(bytes);
   if (typeof packet === 'string') throw new Error(packet);
   return packet;
 }

@@ -30,29 +30,29 @@ export function checkPrefix(bytes: Uint8Array, start: number, end: number): Drop
   return isZeroSessionId(bytes, start + 1) ? 'bad-session-id' : undefined;
 }
 
-/**
- * Parses a control packet. `prefix` starts with the packet's first 9 bytes; `inner` is the unwrapped
- * rest, by default what follows in `prefix`. The result's views point into the two.
- */
+/** Parses the control packet start..end-1 of `bytes`, which the result's views point into. Makes nothing of a bad packet. */
 export function readControlPacket(
-  prefix: Uint8Array,
-  inner: Uint8Array = prefix.subarray(PREFIX_BYTES),
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
 ): ControlPacket | DropReason {
-  return readControlRange(prefix, 0, prefix.length, inner, 0, inner.length);
+  return checkPrefix(bytes, start, end) ?? readInner(bytes, start, bytes, start + PREFIX_BYTES, end);
 }
 
-/** As readControlPacket(), of ranges; the prefix and what is behind it end at `end`. Makes nothing of a bad packet. */
-export function readControlRange(
+/**
+ * Parses what follows a prefix that checkPrefix() found good, the one at `start` of `bytes`: at..end-1 of `inner`,
+ * unwrapped. The result's views point into the two. Makes nothing of a bad packet.
+ */
+export function readInner(
   bytes: Uint8Array,
   start: number,
-  end: number,
   inner: Uint8Array,
   at: number,
-  innerEnd: number,
+  end: number,
 ): ControlPacket | DropReason {
-  const problem = checkPrefix(bytes, start, end) ?? checkInner(bytes[start]!, inner, at, innerEnd);
-  if (problem) return problem;
   const opcode = bytes[start]! >>> P_OPCODE_SHIFT;
+  const problem = checkInner(opcode, inner, at, end);
+  if (problem) return problem;
   const ackCount = inner[at]!;
   const ackEnd = at + ackBlockBytes(ackCount);
   const isAck = opcode === P_ACK_V1;
@@ -63,17 +63,17 @@ export function readControlRange(
     acks: ackCount > 0 ? readAcks(inner, at, ackCount) : NO_ACKS,
     peerSessionId: ackCount > 0 ? inner.subarray(ackEnd - SESSION_ID_BYTES, ackEnd) : undefined,
     messageId: isAck ? undefined : readUint32(inner, ackEnd),
-    payload: inner.subarray(isAck ? innerEnd : ackEnd + 4, innerEnd),
+    payload: inner.subarray(isAck ? end : ackEnd + 4, end),
   };
 }
 
-function checkInner(first: number, inner: Uint8Array, at: number, end: number): DropReason | undefined {
+function checkInner(opcode: number, inner: Uint8Array, at: number, end: number): DropReason | undefined {
   if (end - at < 1) return 'too-short';
   const ackCount = inner[at]!;
   const ackEnd = at + ackBlockBytes(ackCount);
   if (ackCount > MAX_ACKS || end < ackEnd) return 'bad-acks';
   if (ackCount > 0 && isZeroSessionId(inner, ackEnd - SESSION_ID_BYTES)) return 'bad-session-id';
-  return first >>> P_OPCODE_SHIFT !== P_ACK_V1 && end < ackEnd + 4 ? 'too-short' : undefined;
+  return opcode !== P_ACK_V1 && end < ackEnd + 4 ? 'too-short' : undefined;
 }
 
 /** `prefix || inner`, the packet as it goes out without a wrap. */

@@ -12,7 +12,7 @@ import {
   checkPrefix,
   innerBytes,
   PREFIX_BYTES,
-  readControlRange,
+  readInner,
   writeInner,
   writePrefix,
 } from './control-packet.ts';
@@ -97,7 +97,7 @@ class TlsAuthCodec {
     const good =
       !this.#destroyed &&
       this.#receive.matches(bytes, tagAt, this.#tagBytes, idAt, innerAt, start, tagAt, innerAt, end);
-    return good ? readControlRange(bytes, start, end, bytes, innerAt, end) : 'bad-hmac';
+    return good ? readInner(bytes, start, bytes, innerAt, end) : 'bad-hmac';
   }
 
   destroy(): void {

@@ -15,7 +15,7 @@ import {
   checkPrefix,
   innerBytes,
   PREFIX_BYTES,
-  readControlRange,
+  readInner,
   writeInner,
   writePrefix,
 } from './control-packet.ts';
@@ -155,7 +155,7 @@ class TlsCryptCodec {
     if (!mac.matches(scratch, TAG_OFFSET, TAG_BYTES, 0, TAG_OFFSET, INNER_OFFSET, length, 0, 0))
       return 'bad-hmac';
     const inner = scratch.slice(INNER_OFFSET, length);
-    return readControlRange(bytes, start, end, inner, 0, inner.length);
+    return readInner(bytes, start, inner, 0, inner.length);
   }
 
   destroy(): void {
