@@ -96,13 +96,13 @@ export class TcpAcceptor {
     for (let first = 0, end = 0; first < count; first = end) {
       end = first + 1;
       if (lengths[first] === 0) continue;
-      if (!isData(slab[offsets[first]!]!)) {
+      if (!isData(slab, offsets[first]!)) {
         this.#server.handleControl(instance, batch.packet(first));
         lengths[first] = 0;
         if (instance.state === 'closed') return;
         continue;
       }
-      while (end < count && lengths[end]! > 0 && isData(slab[offsets[end]!]!)) end++;
+      while (end < count && lengths[end]! > 0 && isData(slab, offsets[end]!)) end++;
       this.#server.io.handleRun(instance, batch, first, end);
     }
     this.#server.config.tun.writeBatch(batch, 0, count);
@@ -119,7 +119,6 @@ export class TcpAcceptor {
   }
 }
 
-function isData(first: number): boolean {
-  const opcode = first >>> 3;
-  return opcode === op.P_DATA_V1 || opcode === op.P_DATA_V2;
+function isData(slab: Uint8Array, at: number): boolean {
+  return op.isDataOpcode(op.readOpcode(slab, at));
 }

@@ -89,7 +89,7 @@ export class UdpReceiver {
     const length = lengths[slot]!;
     if (length === 0) return undefined;
     const at = offsets[slot]!;
-    const opcode = slab[at]! >>> 3;
+    const opcode = op.readOpcode(slab, at);
     if (opcode === op.P_DATA_V2) {
       if (length < 4) return undefined;
       const peerId = (slab[at + 1]! << 16) | (slab[at + 2]! << 8) | slab[at + 3]!;
@@ -131,8 +131,7 @@ export class UdpReceiver {
   /** Control packets, and data of nobody. */
   #handleOther(slot: number): void {
     const { slab, offsets } = this.#batch;
-    const opcode = slab[offsets[slot]!]! >>> 3;
-    if (opcode === op.P_DATA_V1 || opcode === op.P_DATA_V2) {
+    if (op.isDataOpcode(op.readOpcode(slab, offsets[slot]!))) {
       this.drops.data++;
       return;
     }

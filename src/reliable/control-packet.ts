@@ -7,7 +7,7 @@
  * The peer session id is there only when ack_count > 0; P_ACK_V1 has neither message id nor payload.
  * Wraps put their bytes between prefix and inner, so both are read and written apart.
  */
-import { firstByte, isControlOpcode, P_ACK_V1, P_KEY_ID_MASK, P_OPCODE_SHIFT } from './opcodes.ts';
+import { firstByte, isControlOpcode, P_ACK_V1, readKeyId, readOpcode } from './opcodes.ts';
 import type { ControlPacket, DropReason } from './reliable.ts';
 import { isZeroSessionId, SESSION_ID_BYTES } from './session-id.ts';
 
@@ -26,7 +26,7 @@ export function ackBlockBytes(ackCount: number): number {
 /** Checks what can be checked before unwrapping start..end-1 of `bytes`; undefined means that the prefix is good. */
 export function checkPrefix(bytes: Uint8Array, start: number, end: number): DropReason | undefined {
   if (end - start < PREFIX_BYTES) return 'too-short';
-  if (!isControlOpcode(bytes[start]! >>> P_OPCODE_SHIFT)) return 'bad-opcode';
+  if (!isControlOpcode(readOpcode(bytes, start))) return 'bad-opcode';
   return isZeroSessionId(bytes, start + 1) ? 'bad-session-id' : undefined;
 }
 
@@ -50,7 +50,7 @@ export function readInner(
   at: number,
   end: number,
 ): ControlPacket | DropReason {
-  const opcode = bytes[start]! >>> P_OPCODE_SHIFT;
+  const opcode = readOpcode(bytes, start);
   const problem = checkInner(opcode, inner, at, end);
   if (problem) return problem;
   const ackCount = inner[at]!;
@@ -58,7 +58,7 @@ export function readInner(
   const isAck = opcode === P_ACK_V1;
   return {
     opcode,
-    keyId: bytes[start]! & P_KEY_ID_MASK,
+    keyId: readKeyId(bytes, start),
     sessionId: bytes.subarray(start + 1, start + PREFIX_BYTES),
     acks: ackCount > 0 ? readAcks(inner, at, ackCount) : NO_ACKS,
     peerSessionId: ackCount > 0 ? inner.subarray(ackEnd - SESSION_ID_BYTES, ackEnd) : undefined,

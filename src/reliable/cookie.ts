@@ -23,8 +23,8 @@ import {
   P_CONTROL_HARD_RESET_SERVER_V2,
   P_CONTROL_SOFT_RESET_V1,
   P_CONTROL_V1,
-  P_KEY_ID_MASK,
-  P_OPCODE_SHIFT,
+  readKeyId,
+  readOpcode,
 } from './opcodes.ts';
 import type { ControlPacket, ControlWrap, DropReason } from './reliable.ts';
 import { SESSION_ID_BYTES } from './session-id.ts';
@@ -101,8 +101,7 @@ export class CookieHandshake {
     const problem = checkFirstPacket(slab, start, end, addresses[slot * ADDRESS_WORDS + PORT_WORD]!);
     if (problem) return drop(problem);
     if (this.#destroyed) return drop('bad-cookie');
-    if (carriesClientKey(slab[start]! >>> P_OPCODE_SHIFT))
-      return this.#handleClientKey(batch, slot, wallSec, nowMs);
+    if (carriesClientKey(readOpcode(slab, start))) return this.#handleClientKey(batch, slot, wallSec, nowMs);
     const control = this.#wrap.unwrapStateless(slab, start, end);
     if (typeof control === 'string') return drop(control);
     if (control.opcode !== P_CONTROL_HARD_RESET_CLIENT_V2) return this.#finish(control, batch, slot, wallSec);
@@ -245,12 +244,12 @@ function checkFirstPacket(
   port: number,
 ): DropReason | undefined {
   if (end - start < PREFIX_BYTES) return 'too-short';
-  const opcode = bytes[start]! >>> P_OPCODE_SHIFT;
+  const opcode = readOpcode(bytes, start);
   if (opcode === P_CONTROL_HARD_RESET_SERVER_V2) return 'wrong-role';
   if (isDataOpcode(opcode) || opcode === P_CONTROL_SOFT_RESET_V1) return 'unroutable';
   const known = opcode === P_CONTROL_HARD_RESET_CLIENT_V2 || opcode === P_CONTROL_V1 || opcode === P_ACK_V1;
   if (!known && !carriesClientKey(opcode)) return 'bad-opcode';
-  if ((bytes[start]! & P_KEY_ID_MASK) !== 0) return 'bad-key-id';
+  if (readKeyId(bytes, start) !== 0) return 'bad-key-id';
   return port === 0 ? 'no-return' : undefined;
 }
 

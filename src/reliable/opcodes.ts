@@ -33,14 +33,14 @@ export const P_LAST_OPCODE = 11;
 export const P_OPCODE_SHIFT = 3;
 export const P_KEY_ID_MASK = 0x07;
 
-/** Opcode of a packet: 0..31. The caller has checked `packet.length >= 1`. */
-export function readOpcode(packet: Uint8Array): number {
-  return packet[0]! >>> P_OPCODE_SHIFT;
+/** Opcode of the packet at `at`: 0..31. The caller has checked that it has a byte. */
+export function readOpcode(bytes: Uint8Array, at = 0): number {
+  return bytes[at]! >>> P_OPCODE_SHIFT;
 }
 
-/** Key id of a packet: 0..7. The caller has checked `packet.length >= 1`. */
-export function readKeyId(packet: Uint8Array): number {
-  return packet[0]! & P_KEY_ID_MASK;
+/** Key id of the packet at `at`: 0..7. The caller has checked that it has a byte. */
+export function readKeyId(bytes: Uint8Array, at = 0): number {
+  return bytes[at]! & P_KEY_ID_MASK;
 }
 
 /** The first byte of a packet. */

@@ -23,7 +23,7 @@ import {
   TLS_CRYPT_V2_CLIENT_KEY,
 } from '../crypto/crypto.ts';
 import { PREFIX_BYTES, readUint32 } from './control-packet.ts';
-import { carriesClientKey, P_OPCODE_SHIFT } from './opcodes.ts';
+import { carriesClientKey, readOpcode } from './opcodes.ts';
 import type { ClientKeys, ControlWrap, DropReason, OpenedClientKey } from './reliable.ts';
 import type { ReplayOptions } from './replay-id.ts';
 import { createTlsCryptWrap } from './tls-crypt.ts';
@@ -237,7 +237,7 @@ export function checkClientKeyAge(
 
 /** Where the wrapped key of start..end-1 starts, by the length in the packet's last two bytes. */
 function clientKeyOffset(bytes: Uint8Array, start: number, end: number): number | undefined {
-  if (end - start < PREFIX_BYTES + LENGTH_BYTES || !carriesClientKey(bytes[start]! >>> P_OPCODE_SHIFT))
+  if (end - start < PREFIX_BYTES + LENGTH_BYTES || !carriesClientKey(readOpcode(bytes, start)))
     return undefined;
   const length = (bytes[end - 2]! << 8) | bytes[end - 1]!;
   const at = end - length;
