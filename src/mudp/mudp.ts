@@ -21,8 +21,6 @@ export class UdpReceiver {
   readonly #bound: BoundLink;
   readonly #batch: PacketBatch;
   readonly #cookies: CookieHandshake;
-  /** The slot of the stranger's packet that is being looked at. */
-  #stranger = 0;
   /** Packets that belong to nobody, by what they were. */
   readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
 
@@ -36,7 +34,7 @@ export class UdpReceiver {
       crypto,
       handWindowSec: options.handWindow,
       rate: server.initialRate,
-      admit: () => this.#admit(),
+      admit: (slot) => this.#admit(slot),
     });
     server.addLink(bound);
     bound.link.onReadable = () => this.#handleReadable();
@@ -169,7 +167,6 @@ export class UdpReceiver {
       return;
     }
     const nowMs = clock.nowMs();
-    this.#stranger = slot;
     const verdict = this.#cookies.handle(this.#batch, slot, Math.floor(clock.wallMs() / 1000), nowMs);
     if (verdict.type === 'drop') {
       this.drops.control++;
@@ -202,11 +199,11 @@ export class UdpReceiver {
     return realAddressText(receivedAddress(this.#batch.addresses, slot));
   }
 
-  #admit(): boolean {
+  #admit(slot: number): boolean {
     const { clock, log } = this.#server.config;
     if (this.#server.connectRate.admit(clock.nowMs())) return true;
     if (!log.enabled(D_MULTI_ERRORS | M_STRANGER)) return false;
-    const who = this.#realAddress(this.#stranger);
+    const who = this.#realAddress(slot);
     log.log(
       D_MULTI_ERRORS | M_STRANGER,
       `MULTI: Connection from ${who} would exceed new connection frequency limit as controlled by --connect-freq`,

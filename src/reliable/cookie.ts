@@ -56,8 +56,8 @@ export interface CookieHandshakeOptions {
   readonly handWindowSec?: number;
   /** --connect-freq-initial; several sockets of a server share one. */
   readonly rate?: InitialRateLimit;
-  /** --connect-freq: asked before a handshake is accepted; false drops the packet as 'rate-limit'. */
-  readonly admit?: () => boolean;
+  /** --connect-freq: asked before the handshake of `slot` is accepted; false drops the packet as 'rate-limit'. */
+  readonly admit?: (slot: number) => boolean;
   /** 32 bytes, copied; random by default. */
   readonly key?: Uint8Array;
 }
@@ -77,7 +77,7 @@ export class CookieHandshake {
   readonly #slotSec: number;
   readonly #mac: MacKey;
   readonly #rate: InitialRateLimit;
-  readonly #admit: () => boolean;
+  readonly #admit: (slot: number) => boolean;
   /** slot || sockaddr || client session id || candidate */
   readonly #input = new Uint8Array(INPUT_BYTES + SESSION_ID_BYTES);
   #destroyed = false;
@@ -139,7 +139,7 @@ export class CookieHandshake {
         return this.#finish(control, batch, slot, wallSec);
       if (control.messageId !== 0) return drop('window');
       if (!this.#rate.admit(nowMs)) return drop('rate-limit');
-      if (!EARLY_NEGOTIATION.isOffered(packet)) return this.#admitUnproven();
+      if (!EARLY_NEGOTIATION.isOffered(packet)) return this.#admitUnproven(slot);
       const reset = this.#reset(control, batch, slot, wallSec, EARLY_NEGOTIATION.resendRequest);
       return { type: 'reply', packet: wrap.wrapStateless(reset, wallSec) };
     } finally {
@@ -147,9 +147,9 @@ export class CookieHandshake {
     }
   }
 
-  #admitUnproven(): CookieVerdict {
+  #admitUnproven(slot: number): CookieVerdict {
     if (this.#wrap.clientKeys?.forceCookie) return drop('client-key-cookie');
-    return this.#admit() ? { type: 'unproven' } : drop('rate-limit');
+    return this.#admit(slot) ? { type: 'unproven' } : drop('rate-limit');
   }
 
   #reset(
@@ -181,7 +181,7 @@ export class CookieHandshake {
     for (const id of control.acks) if (id > MAX_HANDSHAKE_ID) return drop('window');
     if (control.messageId !== undefined && control.messageId > MAX_HANDSHAKE_ID) return drop('window');
     if (!this.#isCookie(own, control.sessionId, batch.addresses, slot, wallSec)) return drop('bad-cookie');
-    if (!this.#admit()) return drop('rate-limit');
+    if (!this.#admit(slot)) return drop('rate-limit');
     return {
       type: 'established',
       ownSessionId: Uint8Array.from(own),
