@@ -160,14 +160,12 @@ export class CookieHandshake {
     payload: Uint8Array,
   ): ControlPacket {
     const end = this.#writeInput(batch.addresses, slot, control.sessionId);
-    const cookie = new Uint8Array(SESSION_ID_BYTES);
     this.#writeSlot(this.#slot(wallSec));
     this.#mac.write(this.#input, INPUT_BYTES, SESSION_ID_BYTES, 0, end, 0, 0, 0, 0);
-    cookie.set(this.#input.subarray(INPUT_BYTES));
     return {
       opcode: P_CONTROL_HARD_RESET_SERVER_V2,
       keyId: 0,
-      sessionId: cookie,
+      sessionId: this.#input.slice(INPUT_BYTES),
       acks: [0],
       peerSessionId: control.sessionId,
       messageId: 0,
@@ -219,7 +217,7 @@ export class CookieHandshake {
   /** Writes what doesn't change with time; returns where the input ends. */
   #writeInput(addresses: Int32Array, slot: number, clientId: Uint8Array): number {
     const at = writeSockaddr(addresses, slot, this.#input, SLOT_BYTES);
-    for (let i = 0; i < SESSION_ID_BYTES; i++) this.#input[at + i] = clientId[i]!;
+    this.#input.set(clientId, at);
     return at + SESSION_ID_BYTES;
   }
 }
