@@ -193,6 +193,8 @@ function primitives(crypto: CryptoBackend): void {
         expect(hex(packet.subarray(3, 11))).toBe(hex(crypto.hmac(name, secret).subarray(0, 8)));
         key.destroy();
       }
+      for (let i = 0; i < 2; i++)
+        expect(() => crypto.createMacKey('NO-SUCH-DIGEST', new Uint8Array(8))).toThrow('digest');
       const empty = crypto.createMacKey('SHA256', new Uint8Array(0));
       const packet = Buffer.alloc(64);
       empty.write(packet, 0, 32, 32, 64, 0, 0, 0, 0);

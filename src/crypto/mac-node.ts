@@ -5,6 +5,19 @@ import type { CtrKey, MacKey, MacRanges } from './crypto.ts';
 const IV_BYTES = 16;
 const CTR = 'aes-256-ctr';
 
+/** Bytes of HMACs by digest: asked once for each, since a key may be made for one packet of a stranger. */
+const MAC_BYTES = new Map<string, number>();
+
+/** Throws for a digest that node:crypto can't use. */
+function macBytes(digest: string): number {
+  let bytes = MAC_BYTES.get(digest);
+  if (bytes === undefined) {
+    bytes = createHmac(digest, '').digest().length;
+    MAC_BYTES.set(digest, bytes);
+  }
+  return bytes;
+}
+
 export class NodeMacKey implements MacKey {
   readonly bytes: number;
   readonly #digest: string;
@@ -13,7 +26,7 @@ export class NodeMacKey implements MacKey {
   constructor(digest: string, key: Uint8Array) {
     this.#digest = digest;
     this.#key = Uint8Array.from(key);
-    this.bytes = createHmac(digest, key).digest().length;
+    this.bytes = macBytes(digest);
   }
 
   matches(bytes: Uint8Array, tagAt: number, tagBytes: number, ...ranges: MacRanges): boolean {
