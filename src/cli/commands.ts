@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { errnoLine, OpenVpnError } from '../base/base.ts';
+import { portNumber } from '../options/options.ts';
 import { PkiStore } from './pki-store.ts';
 import { writePrivateFile } from './private-file.ts';
 import { clientProfile } from './profile.ts';
@@ -89,7 +90,7 @@ function addQuickstart(program: Command, setStatus: (status: number) => void): v
     .command('quickstart')
     .description('make a PKI and configuration, start a server, connect a client, and serve')
     .option('--dir <folder>', 'where everything is kept', 'quickstart')
-    .option('--port <number>', "the server's UDP port (default: the first free one from 1194 on)", portNumber)
+    .option('--port <number>', "the server's UDP port (default: the first free one from 1194 on)", parsePort)
     .option('--check', 'stop after the main job; exit status 0 when ping and transfer went through', false)
     .action(async ({ dir, check, port }: { dir: string; check: boolean; port?: number }) => {
       setStatus(await runQuickstart({ directory: dir, check, bytes: TRANSFER_BYTES, port }));
@@ -98,7 +99,7 @@ function addQuickstart(program: Command, setStatus: (status: number) => void): v
     .command('quickstart-peer <host> <port> <bytes>', { hidden: true })
     .description("the client's side of quickstart's transfer; prints its report as JSON")
     .action(async (host: string, port: string, bytes: string) => {
-      print(`${JSON.stringify(await runTransfer(host, portNumber(port), Number(bytes)))}\n`);
+      print(`${JSON.stringify(await runTransfer(host, parsePort(port), Number(bytes)))}\n`);
     });
 }
 
@@ -130,7 +131,7 @@ function addProfile(program: Command): void {
     .command('profile <name>')
     .description("write a client's profile with all keys inside")
     .requiredOption('--remote <host>', "the server's host name or address")
-    .option('--port <number>', "the server's port", portNumber, 1194)
+    .option('--port <number>', "the server's port", parsePort, 1194)
     .option('--proto <udp|tcp>', 'transport', 'udp')
     .option('--dir <folder>', 'folder of the PKI', 'pki')
     .option('--output <file>', 'write to a file (mode 0600) instead of standard output')
@@ -143,9 +144,9 @@ function addProfile(program: Command): void {
     });
 }
 
-function portNumber(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65535) throw new InvalidArgumentError('not a port number');
+function parsePort(text: string): number {
+  const port = portNumber(text);
+  if (!port) throw new InvalidArgumentError('not a port number');
   return port;
 }
 

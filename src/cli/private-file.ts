@@ -11,7 +11,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OpenVpnError } from '../base/base.ts';
@@ -26,8 +26,7 @@ export function writePrivateFile(path: string, text: string): void {
     try {
       // Whatever the umask is.
       fchmodSync(fd, 0o600);
-      const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      writeFileSync(fd, text);
     } finally {
       closeSync(fd);
     }

@@ -28,8 +28,6 @@ const IPV6 = /^::[0-9A-Fa-f:.%\w]{0,60}$/;
 export function clientProfile(profile: ClientProfile, bundle: Bundle): string {
   if (!HOST.test(profile.remote) && !IPV6.test(profile.remote))
     throw new OpenVpnError(`${JSON.stringify(profile.remote)} is neither a host name nor an address`);
-  if (!Number.isInteger(profile.port) || profile.port < 1 || profile.port > 65535)
-    throw new OpenVpnError(`${profile.port} is not a port number`);
   return `client
 dev tun
 proto ${profile.proto === 'udp' ? 'udp' : 'tcp-client'}
@@ -63,5 +61,10 @@ function inlineBlocks(bundle: Bundle): string {
     ['key', bundle.privateKey],
     ['tls-crypt', bundle.tlsCrypt],
   ] as const;
-  return blocks.map(([name, text]) => `<${name}>\n${text.trimEnd()}\n</${name}>\n`).join('');
+  return blocks.map(([name, text]) => `${inlineBlock(name, text)}\n`).join('');
+}
+
+/** Without the line's end behind it. */
+export function inlineBlock(name: string, text: string): string {
+  return `<${name}>\n${text.trimEnd()}\n</${name}>`;
 }

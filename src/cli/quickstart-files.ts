@@ -12,7 +12,7 @@ import { OpenVpnError } from '../base/base.ts';
 import type { LeafKind } from './pki.ts';
 import { type Bundle, PkiStore } from './pki-store.ts';
 import { writePrivateFile } from './private-file.ts';
-import { clientProfile, serverProfile } from './profile.ts';
+import { clientProfile, inlineBlock, serverProfile } from './profile.ts';
 import { type Ipv4Network, overlapsAny } from './quickstart-subnet.ts';
 
 export interface QuickstartFiles {
@@ -74,10 +74,6 @@ export function writeLocalProfile(files: QuickstartFiles, remote: string): strin
     .replace(/^<key>$.*?^<\/key>$/ms, inlineBlock('key', files.here.privateKey));
   writePrivateFile(path, text);
   return path;
-}
-
-function inlineBlock(name: string, text: string): string {
-  return `<${name}>\n${text.trimEnd()}\n</${name}>`;
 }
 
 function changePort(directory: string, port: number): void {
