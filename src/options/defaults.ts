@@ -8,6 +8,8 @@ import type { ConnectionEntry, Options } from './option-types.ts';
 /** Default port. */
 export const OPENVPN_PORT = '1194';
 export const TUN_MTU_DEFAULT = 1500;
+/** Bytes: least --tun-mtu. Source: 2.x mtu.h. */
+export const TUN_MTU_MIN = 100;
 export const TAP_MTU_EXTRA_DEFAULT = 32;
 export const MSSFIX_DEFAULT = 1492;
 /** Largest control channel packet we send by default, bytes. */

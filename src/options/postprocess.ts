@@ -8,7 +8,7 @@ import { compressionProblem } from '../comp/comp.ts';
 import { completeCompression } from './apply-compression.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import { compatBefore, completeCiphers, normaliseDataCiphers } from './data-ciphers.ts';
-import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT } from './defaults.ts';
+import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT, TUN_MTU_MIN } from './defaults.ts';
 import { localDnsToDhcp } from './dns-options.ts';
 import { checkFiles } from './file-checks.ts';
 import { expandClientServer, expandKeepalive, expandTcpNodelay } from './helper.ts';
@@ -18,7 +18,7 @@ import { linkHeaderBytes } from './options-string.ts';
 import type { ParseEnvironment } from './parse.ts';
 import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';
 import { savePrePull } from './pull.ts';
-import { verifyOptions } from './verify.ts';
+import { restartsBeforePull, verifyOptions } from './verify.ts';
 
 /** Completes and checks `options` in place. Throws ConfigError; log lines go to `messages`. */
 export function postprocess(options: Options, messages: LogLine[], environment: ParseEnvironment): void {
@@ -49,20 +49,19 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
 }
 
 /**
- * Makes `entry` the profile in use: `options.ce` becomes a copy that pushed options may change. A
- * pulling UDP client without ping settings restarts after 120 s of silence until the push arrives.
+ * Makes `entry` the profile in use: `options.ce` becomes a copy that pushed options may change. Who
+ * restartsBeforePull() does so after 120 s of silence.
  * Source: 2.x init.c next_connection_entry(), update_options_ce_post().
  */
 export function useConnection(options: Options, entry: ConnectionEntry): void {
   options.ce = structuredClone(entry);
-  if (options.pull && options.pingRecAction === 'none' && isUdp(entry.proto)) {
+  if (restartsBeforePull(options, entry)) {
     options.pingRecTimeout = PRE_PULL_INITIAL_PING_RESTART;
     options.pingRecAction = 'restart';
   }
 }
 
-/** Bytes: least --tun-mtu, and the tun-mtu that may be pushed in any case. Source: 2.x mtu.h, init.c. */
-const TUN_MTU_MIN = 100;
+/** Bytes: the tun-mtu that may be pushed in any case. Source: 2.x init.c. */
 const TUN_MTU_MAX_MIN = 1600;
 /** Seconds. Source: 2.x ping.h. */
 const PRE_PULL_INITIAL_PING_RESTART = 120;

@@ -3,13 +3,12 @@
  * See option-row.ts for the columns; options of routes stand in table-route.ts.
  */
 import { applyDhcpOption, applyDns, applyLinkMtu } from './apply-network.ts';
-import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN } from './defaults.ts';
+import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN, TUN_MTU_MIN } from './defaults.ts';
 import { atoi, count, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
 import { parseProto, protoList } from './proto.ts';
 import { routeOptions } from './table-route.ts';
 
-/** 2.x mtu.h TUN_MTU_MIN and TUN_MTU_MAX. */
-const TUN_MTU_MIN = 100;
+/** 2.x mtu.h TUN_MTU_MAX. */
 const TUN_MTU_MOST = 65536;
 
 export const networkOptions: readonly OptionRow[] = [

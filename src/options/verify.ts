@@ -40,7 +40,8 @@ export function optionWarnings(
 ): LogLine[] {
   const texts: (string | false)[] = [
     options.ping !== 0 &&
-      !expectsPings(options, entry) &&
+      options.pingRecTimeout === 0 &&
+      !restartsBeforePull(options, entry) &&
       'WARNING: --ping should normally be used with --ping-restart or --ping-exit',
     ...rightsWarnings(options),
     options.pull &&
@@ -61,9 +62,9 @@ export function optionWarnings(
   return note === undefined ? warnings : [...warnings, { level: M_INFO, text: note }];
 }
 
-/** A pulling UDP client restarts after a silence until the server says otherwise. */
-function expectsPings({ pingRecTimeout, pingRecAction, pull }: Options, { proto }: ConnectionEntry): boolean {
-  return pingRecTimeout !== 0 || (pull && pingRecAction === 'none' && isUdp(proto));
+/** A pulling UDP client without ping settings restarts after a silence until the server says otherwise. */
+export function restartsBeforePull({ pingRecAction, pull }: Options, { proto }: ConnectionEntry): boolean {
+  return pull && pingRecAction === 'none' && isUdp(proto);
 }
 
 function rightsWarnings(options: Options): (string | false)[] {
