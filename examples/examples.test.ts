@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTools } from '../scripts/tools.mjs';
 import { openQuickstart, writeLocalProfile } from '../src/cli/quickstart-files.ts';
 import { createTunPair, type TunnelOptions } from '../src/index.ts';
+import { freeUdpPort } from '../test-kit/free-port.ts';
 import { runProgram } from '../test-kit/process.ts';
 import { runClient } from './client.ts';
 import { runPair } from './in-memory-pair.ts';
@@ -20,7 +21,7 @@ let serverText: string;
 let clientText: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'ovpn-examples-'));
-  const files = await openQuickstart(join(dir, 'quickstart'), []);
+  const files = await openQuickstart(join(dir, 'quickstart'), [], await freeUdpPort());
   serverText = readFileSync(files.serverConf, 'utf8');
   clientText = readFileSync(writeLocalProfile(files, '127.0.0.1'), 'utf8');
 });
@@ -28,12 +29,9 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 describe('a device in memory that nobody reads', () => {
   it('lets the process end after stop(), and seldom wakes it before', async () => {
-    const library = join(dirname(await buildTools('examples/in-memory-pair.ts')), '../src/index.js');
     writeFileSync(join(dir, 'server.conf'), serverText + HANDS_OFF);
     writeFileSync(join(dir, 'client.ovpn'), clientText + HANDS_OFF);
-    const args = [UNREAD_PAIR, pathToFileURL(library).href, dir];
-    const argv = [process.execPath, '--input-type=module', '-e', ...args];
-    const program = await runProgram({ name: 'pair', argv }, 15_000);
+    const program = await runWithLibrary(UNREAD_PAIR);
     expect(program.ended?.code, program.tail()).toBe(0);
     const counts = program.lines.flatMap((line) => /: (\d+) wakes/.exec(line)?.slice(1).map(Number) ?? []);
     const [unread, stopped] = counts;
@@ -42,6 +40,40 @@ describe('a device in memory that nobody reads', () => {
     expect(stopped).toBe(0);
   }, 60_000);
 });
+
+it('a packet on a device in memory wakes a process that has nothing to do for long', async () => {
+  const program = await runWithLibrary(IDLE_PAIR);
+  expect(program.ended?.code, program.tail()).toBe(0);
+  const waitedMs = Number(/^read after (\d+) ms$/m.exec(program.lines.join('\n'))?.[1]);
+  expect(waitedMs).toBeLessThan(IDLE_MS / 2);
+}, 60_000);
+
+/** Runs JavaScript that finds the library's address and a folder among its arguments, in a process of its own. */
+async function runWithLibrary(text: string) {
+  const library = join(dirname(await buildTools('examples/in-memory-pair.ts')), '../src/index.js');
+  const args = [text, pathToFileURL(library).href, dir];
+  return runProgram({ name: 'pair', argv: [process.execPath, '--input-type=module', '-e', ...args] }, 15_000);
+}
+
+const IDLE_MS = 8_000;
+
+const IDLE_PAIR = `
+  const { createTunPair, PacketBatch } = await import(process.argv[1]);
+  const { device, system } = createTunPair();
+  const batch = new PacketBatch(1);
+  const alarm = setTimeout(() => undefined, ${IDLE_MS});
+  let writtenMs = 0;
+  device.onReadable = () => {
+    console.log('read after ' + Math.round(performance.now() - writtenMs) + ' ms');
+    device.readBatch(batch);
+    clearTimeout(alarm);
+  };
+  setTimeout(() => {
+    batch.push(Buffer.alloc(20, 0x45));
+    system.writeBatch(batch, 0, 1);
+    writtenMs = performance.now();
+  }, 50);
+`;
 
 const TURNS = 50;
 
@@ -65,6 +97,8 @@ const UNREAD_PAIR = `
   let wakes = 0;
   const immediate = globalThis.setImmediate;
   globalThis.setImmediate = (...args) => { wakes++; return immediate(...args); };
+  const post = MessagePort.prototype.postMessage;
+  MessagePort.prototype.postMessage = function (...args) { wakes++; return post.apply(this, args); };
   for (const { device } of pairs) device.writeBatch(batch, 0, 1);
   for (let turn = 0; turn < ${TURNS}; turn++) await new Promise((resolve) => immediate(resolve));
   console.log('unread: ' + wakes + ' wakes');

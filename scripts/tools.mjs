@@ -9,7 +9,16 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { isProgram } from './progress.mjs';
 import { root, setUp, TEST_PROGRAMS } from './setup.mjs';
@@ -33,7 +42,7 @@ export async function buildTools(entry) {
     if (stale.length >= MANY) process.stderr.write(`set-up: translating ${stale.length} files\n`);
     const { default: ts } = await import('typescript');
     for (const source of stale) translate(ts, source);
-    writeFileSync(join(outRoot, 'package.json'), '{"type":"module"}\n');
+    writeWhole(join(outRoot, 'package.json'), '{"type":"module"}\n');
   }
   return targetOf(join(root, entry));
 }
@@ -72,7 +81,14 @@ function translate(ts, source) {
   const [first] = diagnostics ?? [];
   if (first) throw new Error(`${source}: ${ts.flattenDiagnosticMessageText(first.messageText, '\n')}`);
   mkdirSync(dirname(targetOf(source)), { recursive: true });
-  writeFileSync(targetOf(source), outputText);
+  writeWhole(targetOf(source), outputText);
+}
+
+/** Another program, started at the same time, never reads half of it. */
+function writeWhole(path, text) {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, text);
+  renameSync(draft, path);
 }
 
 function targetOf(source) {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { freeUdpPort } from '../../test-kit/free-port.ts';
 import { createTunPair } from '../index.ts';
 import { MemoryHost } from './memory-host.ts';
 import { openQuickstart } from './quickstart-files.ts';
@@ -30,7 +31,7 @@ describe('the tunnel in one process', () => {
   it('carries ping and stream both ways', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'ovpn-mem-'));
     try {
-      const files = await openQuickstart(join(directory, 'quickstart'), []);
+      const files = await openQuickstart(join(directory, 'quickstart'), [], await freeUdpPort());
       const pair = await startMemoryPair(files, new AbortController().signal);
       const { good, lines } = await pair.prove(200_000);
       await pair.close();

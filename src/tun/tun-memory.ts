@@ -8,6 +8,7 @@
  * keeps no process alive. When one end closes, the other does, too, and its onError is told.
  */
 import { PACKET_HEADROOM, type PacketBatch } from '../base/base.ts';
+import { soon } from './soon-node.ts';
 import type { TunDevice, TunFactory, TunOpen } from './tun.ts';
 
 const BATCH_SIZE = 64;
@@ -17,7 +18,7 @@ const QUEUE_PACKETS = 500;
 export interface TunPairOptions {
   readonly name?: string;
   readonly type?: 'tun' | 'tap';
-  /** Runs a callback soon; an unref'd setImmediate by default. Tests with their own clock pass their own. */
+  /** Runs a callback soon; soon-node.ts by default. Tests with their own clock pass their own. */
   readonly schedule?: (run: () => void) => void;
 }
 
@@ -29,7 +30,7 @@ export interface TunPair {
 }
 
 export function createTunPair(options: TunPairOptions = {}): TunPair {
-  const { name = 'tun0', type = 'tun', schedule = (run) => void setImmediate(run).unref() } = options;
+  const { name = 'tun0', type = 'tun', schedule = soon } = options;
   const device = new MemoryTun(name, type, schedule);
   const system = new MemoryTun(name, type, schedule);
   device.connect(system);
