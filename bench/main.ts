@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { replaceMarked } from '../test-kit/marked-text.ts';
 import { namespacesUnavailable, sweepStaleNamespaces } from '../test-kit/netns.ts';
 import { sweepTemporaryFolders } from '../test-kit/temporary.ts';
+import { measureHandshakes } from './handshakes.ts';
 import {
   type HoldRun,
   type HonestRun,
@@ -20,11 +21,13 @@ import {
   tunnelName,
 } from './hostile.ts';
 import { type CostPair, costPairText, honestText } from './hostile-report.ts';
-import { measureManyClients } from './many-clients.ts';
+import { measureManyClients, measureReturn } from './many-clients.ts';
 import {
   type BenchResults,
   benchTables,
   type ClientsPair,
+  type HandshakesPair,
+  type ReturnsPair,
   type RoutesPair,
   type StartUps,
   type ThroughputSeries,
@@ -37,7 +40,7 @@ import { measureThroughput, type ThroughputOptions } from './throughput.ts';
 const USAGE = `usage: npm run bench -- [options]
   --peer PATH      reference program (default /usr/sbin/openvpn)
   --ours PATH      program under test (default bin/openvpn)
-  --only PART      throughput, clients, start, hostile or routes (may be given more than once; default all)
+  --only PART      throughput, clients, handshakes, return, start, hostile or routes (may be given more than once; default all)
   --pairs N        pairs of runs (default 3)
   --seconds N      length of each iperf3 run (default 5)
   --split          also with a veth that splits UDP super-packets as a network card does
@@ -47,6 +50,8 @@ const USAGE = `usage: npm run bench -- [options]
   --write-docs     writes the tables into docs/performance.md
   --tls-engines    clients and start also with node:tls against the addon's TLS engine
   --clients N      clients at once (default 100)
+  --handshakes N   clients in turn (default 1000)
+  --returns N      clients whose server is killed (default 200)
   --starts N       starts measured (default 10)
   --wrap NAME      hostile: none, tls-auth, tls-crypt or tls-crypt-v2 (may be given more than once; default all)
   --family N       hostile: 4 or 6 (default both)
@@ -67,6 +72,8 @@ const OPTIONS = {
   'write-docs': { type: 'boolean', default: false },
   'tls-engines': { type: 'boolean', default: false },
   clients: { type: 'string', default: '100' },
+  handshakes: { type: 'string', default: '1000' },
+  returns: { type: 'string', default: '200' },
   starts: { type: 'string', default: '10' },
   wrap: { type: 'string', multiple: true },
   family: { type: 'string', multiple: true },
@@ -105,12 +112,14 @@ function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
     if (values.help) throw new Error('');
-    const { pairs, seconds, clients, starts, rate, routes } = values;
+    const { pairs, seconds, clients, handshakes, returns, starts, rate, routes } = values;
     return {
       ...values,
       pairs: Number(pairs),
       seconds: Number(seconds),
       clients: Number(clients),
+      handshakes: Number(handshakes),
+      returns: Number(returns),
       starts: Number(starts),
       rate: Number(rate),
       routes: Number(routes),
@@ -135,9 +144,20 @@ async function measure(options: Options): Promise<BenchResults> {
       startUp: wants('start') ? await compareStartUp(first, second, options.starts) : undefined,
     });
   }
+  const handshakes = wants('handshakes') ? await compareHandshakes(peer, ours, options) : [];
+  const returns = wants('return') ? await compareReturns(peer, ours, options) : [];
   const routes = wants('routes') ? await compareRoutes(peer, ours, options) : [];
   const hostile = wants('hostile') ? await measureStrangers(peer, ours, options) : undefined;
-  return { machine: machine(), peerVersion: versionOf(peer.path), throughput, servers, hostile, routes };
+  return {
+    machine: machine(),
+    peerVersion: versionOf(peer.path),
+    throughput,
+    servers,
+    handshakes,
+    returns,
+    hostile,
+    routes,
+  };
 }
 
 /** Strangers at both servers in turn, then what they do to honest clients and to our event loop. */
@@ -187,6 +207,37 @@ async function compareClients(first: Contender, second: Contender, client: Conte
     ] as const;
     tell(
       `clients: ${pair.map((run) => `all up after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
+    );
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** Two servers in turn, each with fresh clients one after the other. */
+async function compareHandshakes(peer: Contender, ours: Contender, options: Options) {
+  const pairs: HandshakesPair[] = [];
+  for (let i = 0; i < options.pairs; i++) {
+    const pair = [
+      await measureHandshakes(peer, options.handshakes),
+      await measureHandshakes(ours, options.handshakes),
+    ] as const;
+    for (const { server, parts } of pair)
+      tell(`handshakes: ${parts.map((part) => `${part.cpuMs.toFixed(2)}`).join(', ')} ms CPU (${server})`);
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** Two servers in turn that are killed and started again. */
+async function compareReturns(peer: Contender, ours: Contender, { returns, pairs: count }: Options) {
+  const pairs: ReturnsPair[] = [];
+  for (let i = 0; i < Math.min(count, 3); i++) {
+    const pair = [
+      await measureReturn(peer, peer, returns),
+      await measureReturn(ours, peer, returns),
+    ] as const;
+    tell(
+      `return: ${pair.map((run) => `all back after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
     );
     pairs.push(pair);
   }

@@ -21,8 +21,21 @@ export interface ManyClientsRun {
   readonly rssKibPerClient: number;
 }
 
+/** All clients lose their server at once and come back to the next one. */
+export interface ReturnRun {
+  readonly server: string;
+  readonly clients: number;
+  /** From the start of the new server until the last client is up again. */
+  readonly seconds: number;
+  /** CPU time of the new server until then. */
+  readonly cpuSeconds: number;
+}
+
 const SETTLE_MS = 1_500;
 const LIMIT_MS = 120_000;
+const UP = /Initialization Sequence Completed/;
+/** Room for all: the address pool of a /24 would do, the limit on first packets per second would not. */
+const ROOM: readonly string[] = ['duplicate-cn', 'connect-freq-initial 100000 1', 'max-clients 1024'];
 
 /** Measures one server. Rejects when a client does not come up in time. */
 export async function measureManyClients(
@@ -32,16 +45,14 @@ export async function measureManyClients(
 ): Promise<ManyClientsRun> {
   const setting = await Setting.create();
   try {
-    // Room for all: the address pool of a /24 would do, the limit on first packets per second would not.
-    const extra = ['duplicate-cn', 'connect-freq-initial 100000 1', 'max-clients 1024'];
-    const program = await setting.startServer(server, extra);
+    const program = await setting.startServer(server, ROOM);
     await sleep(SETTLE_MS);
     const rssBeforeKib = residentKib(program.pid);
     const privateBeforeKib = privateKib(program.pid);
     const cpuBefore = cpuSeconds(program.pid);
     const startedMs = performance.now();
     const started = Array.from({ length: clients }, () => setting.launchClient(client, NO_DEVICE));
-    await Promise.all(started.map((one) => one.waitFor(/Initialization Sequence Completed/, LIMIT_MS)));
+    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
     const seconds = (performance.now() - startedMs) / 1_000;
     const cpu = cpuSeconds(program.pid) - cpuBefore;
     await sleep(SETTLE_MS);
@@ -58,6 +69,33 @@ export async function measureManyClients(
       kibPerClient,
       rssKibPerClient,
     };
+  } finally {
+    await setting.close();
+  }
+}
+
+/**
+ * The server is killed and started again, as by a watchdog; its clients notice by the missing answers to their pings.
+ * Rejects when one doesn't come back in time.
+ */
+export async function measureReturn(
+  server: Contender,
+  client: Contender,
+  clients: number,
+): Promise<ReturnRun> {
+  const setting = await Setting.create();
+  try {
+    const extra = [...ROOM, 'keepalive 2 10'];
+    const first = await setting.startServer(server, extra);
+    const started = Array.from({ length: clients }, () => setting.launchClient(client, NO_DEVICE));
+    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
+    for (const one of started) one.mark();
+    await first.stop('SIGKILL');
+    const startedMs = performance.now();
+    const second = await setting.startServer(server, extra);
+    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
+    const seconds = (performance.now() - startedMs) / 1_000;
+    return { server: server.name, clients, seconds, cpuSeconds: cpuSeconds(second.pid) };
   } finally {
     await setting.close();
   }

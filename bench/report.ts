@@ -1,6 +1,7 @@
 /** The bench's results as Markdown tables: medians, and ratios pair by pair. */
+import type { HandshakePart, HandshakeRun } from './handshakes.ts';
 import { type HostileResults, hostileTables } from './hostile-report.ts';
-import type { ManyClientsRun } from './many-clients.ts';
+import type { ManyClientsRun, ReturnRun } from './many-clients.ts';
 import type { RoutesRun } from './routes.ts';
 import { median } from './setting.ts';
 import { table } from './table.ts';
@@ -16,10 +17,17 @@ export interface BenchResults {
     readonly manyClients: readonly ClientsPair[];
     readonly startUp: StartUps | undefined;
   }[];
+  /** Peer and ours in turn. */
+  readonly handshakes: readonly HandshakesPair[];
+  readonly returns: readonly ReturnsPair[];
   readonly hostile?: HostileResults | undefined;
   /** Peer and ours in turn. */
   readonly routes: readonly RoutesPair[];
 }
+
+export type HandshakesPair = readonly [HandshakeRun, HandshakeRun];
+
+export type ReturnsPair = readonly [ReturnRun, ReturnRun];
 
 export type RoutesPair = readonly [RoutesRun, RoutesRun];
 
@@ -45,6 +53,8 @@ export function benchTables(results: BenchResults): string {
     if (manyClients.length > 0) parts.push(manyClientsTable(manyClients));
     if (startUp) parts.push(startUpTable(startUp));
   }
+  if (results.handshakes.length > 0) parts.push(handshakesTable(results.handshakes));
+  if (results.returns.length > 0) parts.push(returnsTable(results.returns));
   if (results.hostile) parts.push(...hostileTables(results.hostile));
   if (results.routes.length > 0) parts.push(routesTable(results.routes));
   return parts.join('\n\n');
@@ -58,6 +68,41 @@ function routesTable(pairs: readonly RoutesPair[]): string {
   });
   const head = ['client', 'up, ms', 'down, ms'];
   return table(`${pairs[0]![0].routes} routes (medians of ${pairs.length})`, head, rows);
+}
+
+function handshakesTable(pairs: readonly HandshakesPair[]): string {
+  const rows = pairs[0]![0].parts.map(({ clients }, at) => {
+    const of = (which: 0 | 1, value: (part: HandshakePart) => number) =>
+      pairs.map((pair) => value(pair[which].parts[at]!));
+    const columns = [(part: HandshakePart) => part.cpuMs, (part: HandshakePart) => part.upMs].flatMap(
+      (value) => {
+        const [peer, ours] = [of(0, value), of(1, value)];
+        const ratio = median(ours.map((each, i) => each / peer[i]!));
+        return [median(peer).toFixed(1), median(ours).toFixed(1), `**${ratio.toFixed(2)}**`];
+      },
+    );
+    return [`${clients}`, ...columns];
+  });
+  const head = [
+    'clients',
+    'peer CPU ms',
+    'ours CPU ms',
+    'ratio',
+    'up with peer, ms',
+    'with ours, ms',
+    'ratio',
+  ];
+  return table(`Clients in turn (medians of ${pairs.length} pairs)`, head, rows);
+}
+
+function returnsTable(pairs: readonly ReturnsPair[]): string {
+  const rows = ([0, 1] as const).map((which) => {
+    const of = (value: (run: ReturnRun) => number) =>
+      median(pairs.map((pair) => value(pair[which]))).toFixed(1);
+    return [pairs[0]![which].server, of((run) => run.seconds), of((run) => run.cpuSeconds)];
+  });
+  const head = ['server', 'all back after s', 'CPU s'];
+  return table(`${pairs[0]![0].clients} clients after a kill -9 (medians of ${pairs.length})`, head, rows);
 }
 
 function throughputTable({ title, pairs }: ThroughputSeries): string {

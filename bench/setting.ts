@@ -3,7 +3,7 @@
  * median of a row of numbers.
  */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   clientLines,
   PLAIN_TUNNEL,
@@ -28,6 +28,7 @@ export interface Contender {
 /** Lines of a client that has no device and sets nothing up. */
 export const NO_DEVICE: readonly string[] = ['dev null', 'ifconfig-noexec', 'route-noexec'];
 
+const SWARM = resolve('bench/client-swarm.mjs');
 const UP = /Initialization Sequence Completed/;
 const START_LIMIT_MS = 30_000;
 
@@ -105,6 +106,13 @@ export class Setting {
     const program = new Program({ name: contender.name, argv, ns, cwd: this.#dir, env: contender.env });
     this.#programs.push(program);
     return program;
+  }
+
+  /** Starts the library's clients, one after the other, in a process of their own. */
+  runSwarm(count: number, extra: readonly string[]): Program {
+    const file = this.path('swarm.conf');
+    writeFileSync(file, `${[...this.#clientLines, ...extra].join('\n')}\n`);
+    return this.run(this.network.clients[0]!.ns, [process.execPath, SWARM, file, `${count}`]);
   }
 
   /** Starts any other program in a namespace; it is stopped with the rest. */

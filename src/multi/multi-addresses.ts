@@ -63,8 +63,8 @@ export class AddressPlan {
     }
   }
 
-  release(instance: MultiInstance, nowMs: number): void {
-    if (instance.lease) this.#pool?.release(instance.lease.handle, nowMs);
+  release(instance: MultiInstance): void {
+    if (instance.lease) this.#pool?.release(instance.lease.handle);
     instance.lease = undefined;
   }
 

@@ -217,7 +217,7 @@ export class ClientSetup {
     if (goesOn()) await this.#closeDuplicates(instance);
     if (!goesOn()) return;
 
-    instance.options = cloneOptions(config.options);
+    instance.options = config.options;
     this.#migrateCompression(instance);
     this.#assign(instance);
     const read = await this.#readClientConfig(instance, session);
@@ -278,8 +278,9 @@ export class ClientSetup {
 
   /** --compress migrate: a client with compression is pushed to a framing without. */
   #migrateCompression(instance: MultiInstance): void {
-    const { options } = instance;
-    if (!options.compress.migrate || !usesCompression(instance.identity?.options ?? '')) return;
+    if (!instance.options.compress.migrate || !usesCompression(instance.identity?.options ?? '')) return;
+    const options = cloneOptions(instance.options);
+    instance.options = options;
     if (this.#peerInfo(instance).values.get('IV_COMP_STUBv2') === '1') {
       options.push.push('compress stub-v2');
     } else {
@@ -430,7 +431,7 @@ export class ClientSetup {
   /** Takes address and routes back and tells scripts of the end, where they are owed it. Resolves when those are done. */
   #takeBack(instance: MultiInstance): Promise<void> | undefined {
     const { plan, learner } = this.#host;
-    plan.release(instance, this.#nowMs);
+    plan.release(instance);
     learner.handleClosed(instance);
     if (!instance.disconnectDue) return undefined;
     instance.disconnectDue = false;

@@ -64,7 +64,7 @@ export class MultiInstance implements Scheduled {
   /** Unix ms of the completed connection (status files). */
   connectedWallMs: number;
   commonName = '';
-  /** Options of this client after CCD and client-connect. */
+  /** Options of this client after CCD and client-connect: the server's own object until one of them changes something. */
   options: Options;
   lease: PoolLease | undefined;
   addresses: ClientAddresses = {};

@@ -47,6 +47,7 @@ import { ConnectRateLimit, InitialRateLimit } from '../reliable/reliable.ts';
 import type { Link } from '../socket/socket.ts';
 import { IV_PROTO_PUSH_UPDATE, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
+import { LowestFree } from './lowest-free.ts';
 import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import { AddressPlan } from './multi-addresses.ts';
@@ -80,6 +81,7 @@ export class MultiServer implements InstanceHost {
   readonly connectRate: ConnectRateLimit;
   readonly faults: Faults;
   readonly #byPeerId: (MultiInstance | undefined)[] = [];
+  readonly #peerIds = new LowestFree();
   /** Per link: instances by source address. TCP links have one. */
   readonly #byAddress = new Map<Link, AddressMap<MultiInstance>>();
   readonly #hashSeed: number;
@@ -174,8 +176,7 @@ export class MultiServer implements InstanceHost {
       );
       return undefined;
     }
-    let peerId = 0;
-    while (this.#byPeerId[peerId]) peerId++;
+    const peerId = this.#peerIds.find((id) => this.#byPeerId[id] !== undefined);
     const ids = { peerId, clientId: this.#nextClientId++ };
     const instance = new MultiInstance(this, ids, bound, remote, clock.nowMs());
     this.#byPeerId[peerId] = instance;
@@ -294,6 +295,7 @@ export class MultiServer implements InstanceHost {
     this.#schedule.remove(instance);
     this.#woken.delete(instance);
     this.#byPeerId[instance.peerId] = undefined;
+    this.#peerIds.release(instance.peerId);
     this.#forgetAddress(instance);
     this.#count--;
     this.#endStep(instance, () => this.#setup.handleClosed(instance));

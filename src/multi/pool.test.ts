@@ -28,8 +28,8 @@ describe('IfconfigPool', () => {
     const pool = subnetPool();
     const a = pool.acquire('a')!;
     const b = pool.acquire('b')!;
-    pool.release(b.handle, 10);
-    pool.release(a.handle, 20);
+    pool.release(b.handle);
+    pool.release(a.handle);
     expect(pool.acquire('c')?.remote4).toBe(ip('10.8.0.4'));
     expect(pool.acquire('a')?.handle).toBe(a.handle);
     expect(pool.acquire('d')?.handle).toBe(b.handle);
@@ -57,6 +57,40 @@ describe('IfconfigPool', () => {
     expect(pool.acquire('d')).toBeUndefined();
     expect(pool.acquire('a')?.remote4).toBe(ip('10.8.0.2'));
     expect([...pool.remembered()].map((entry) => entry.commonName)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('with duplicate-cn gives away the lowest one that is free', () => {
+    const pool = new IfconfigPool({ ipv6, duplicateCn: true });
+    const handles = Array.from({ length: 4 }, () => pool.acquire('same')!.handle);
+    expect(handles).toEqual([0, 1, 2, 3]);
+    for (const handle of [2, 0]) pool.release(handle);
+    expect([1, 2, 3].map(() => pool.acquire('same')?.handle)).toEqual([0, 2, 4]);
+    expect([...pool.remembered()]).toEqual([]);
+  });
+
+  it('forgets a name when its address goes to somebody else', () => {
+    const pool = subnetPool('10.8.0.2', '10.8.0.3');
+    const a = pool.acquire('a')!;
+    pool.acquire('b');
+    pool.release(a.handle);
+    expect(pool.acquire(undefined)?.handle).toBe(a.handle);
+    expect([...pool.remembered()].map(({ commonName }) => commonName)).toEqual(['b']);
+    pool.release(a.handle);
+    expect(pool.acquire('c')?.handle).toBe(a.handle);
+    expect(pool.acquire('a')).toBeUndefined();
+  });
+
+  it('gives names of a file away before those released since, the lowest address first', () => {
+    const pool = subnetPool();
+    for (const [handle, name] of [
+      [2, 'z'],
+      [1, 'y'],
+      [0, 'x'],
+    ] as const)
+      pool.restore(handle, name, false);
+    const y = pool.acquire('y')!;
+    pool.release(y.handle);
+    expect(['p', 'q', 'r'].map((name) => pool.acquire(name)?.handle)).toEqual([0, 2, 1]);
   });
 
   it('serves an IPv6-only pool', () => {

@@ -1,12 +1,14 @@
 /**
  * The server's address pool (2.x pool.c). One handle is one client: an IPv4 address (or a /30 in
  * net30) and, with an IPv6 pool, base + handle. A released handle remembers its common name, so that
- * the client gets the same addresses when it returns; the one free longest is given away first.
+ * the client gets the same addresses when it returns; the one free longest is given away first. With
+ * duplicate-cn names aren't remembered, and the lowest free one is given away first.
  *
  *   net30: handle n owns base+4n .. base+4n+3; server side is +1, client side is +2
  *   individual (subnet, p2p): handle n is start+n
  */
 import { OpenVpnError } from '../base/base.ts';
+import { LowestFree } from './lowest-free.ts';
 
 export interface PoolConfig {
   /** undefined = no IPv4 pool. Addresses as unsigned 32-bit numbers, both ends included. */
@@ -33,13 +35,12 @@ const POOL_MAX = 65536;
 const SMALL_NETBITS = 112;
 const MIN_SIZE = 2;
 
+/** An address that somebody has or had. */
 interface PoolEntry {
   commonName: string | undefined;
   inUse: boolean;
   /** From ifconfig-pool-persist: never given to another name. */
-  fixed: boolean;
-  /** -Infinity = never used. */
-  releasedMs: number;
+  readonly fixed: boolean;
 }
 
 export class IfconfigPool {
@@ -50,7 +51,17 @@ export class IfconfigPool {
   readonly size4: number | undefined;
   readonly size6: number | undefined;
   readonly base6: Uint8Array | undefined;
-  readonly #entries: PoolEntry[];
+  readonly size: number;
+  /** By handle; what isn't here was never used. */
+  readonly #entries = new Map<number, PoolEntry>();
+  /** Handles that remember a name, lowest first. */
+  readonly #byName = new Map<string, number[]>();
+  /** Released handles that anybody may have, the one free longest first. */
+  #free = new Set<number>();
+  /** Handles of names from a file: free since before anything was released. */
+  #restored: number[] = [];
+  /** Of handles that were never used; with duplicateCn of all that are free. */
+  readonly #lowest = new LowestFree();
 
   /** Throws OpenVpnError for a pool of less than two addresses, as 2.x does. */
   constructor(config: PoolConfig) {
@@ -62,43 +73,33 @@ export class IfconfigPool {
     this.size6 = ipv6 && size6(this.base6!, ipv6.netbits);
     checkSize('IPv4', this.size4);
     checkSize('IPv6', this.size6);
-    const size = Math.min(this.size4 ?? POOL_MAX, this.size6 ?? POOL_MAX, POOL_MAX);
-    this.#entries = Array.from({ length: size }, () => ({
-      commonName: undefined,
-      inUse: false,
-      fixed: false,
-      releasedMs: Number.NEGATIVE_INFINITY,
-    }));
-  }
-
-  get size(): number {
-    return this.#entries.length;
+    this.size = Math.min(this.size4 ?? POOL_MAX, this.size6 ?? POOL_MAX, POOL_MAX);
   }
 
   /** Addresses for a client, or undefined when the pool is exhausted. */
   acquire(commonName: string | undefined): PoolLease | undefined {
-    const handle = this.#find(this.#config.duplicateCn ? undefined : commonName);
-    if (handle < 0) return undefined;
-    const entry = this.#entries[handle]!;
-    entry.inUse = true;
-    if (!this.#config.duplicateCn && commonName !== undefined) entry.commonName = commonName;
-    return this.#lease(handle);
+    const { duplicateCn } = this.#config;
+    const name = duplicateCn ? undefined : commonName;
+    if (this.#restored.length > 0) this.#queueRestored();
+    const handle = duplicateCn ? this.#lowestFree() : this.#freeOf(name);
+    return handle === undefined ? undefined : this.#take(handle, name);
   }
 
-  release(handle: number, nowMs: number): void {
-    const entry = this.#entries[handle];
+  release(handle: number): void {
+    const entry = this.#entries.get(handle);
     if (!entry?.inUse) return;
     entry.inUse = false;
-    entry.releasedMs = nowMs;
+    if (this.#config.duplicateCn) this.#lowest.release(handle);
+    else if (!entry.fixed) this.#free.add(handle);
   }
 
-  /** Binds a name read from an ifconfig-pool-persist file to a handle of handleOf4() or handleOf6(). */
+  /** Binds a name read from an ifconfig-pool-persist file to a handle of handleOf4() or handleOf6(), before the first acquire(). */
   restore(handle: number, commonName: string, fixed: boolean): void {
-    const entry = this.#entries[handle];
-    if (!entry) return;
-    entry.commonName = commonName;
-    entry.fixed = fixed;
-    entry.releasedMs = 0;
+    if (this.#inside(handle) < 0) return;
+    this.#unbind(handle);
+    this.#entries.set(handle, { commonName: undefined, inUse: false, fixed });
+    this.#bind(handle, commonName);
+    this.#restored.push(handle);
   }
 
   /** The handle that has this IPv4 address, in net30 any of its /30; -1 when it is outside. */
@@ -119,27 +120,66 @@ export class IfconfigPool {
 
   /** All remembered names with their addresses, for ifconfig-pool-persist. */
   *remembered(): Iterable<{ readonly commonName: string; readonly lease: PoolLease }> {
-    for (const [handle, entry] of this.#entries.entries()) {
-      if (entry.commonName !== undefined) yield { commonName: entry.commonName, lease: this.#lease(handle) };
+    for (const handle of [...this.#entries.keys()].sort(byNumber)) {
+      const { commonName } = this.#entries.get(handle)!;
+      if (commonName !== undefined) yield { commonName, lease: this.#lease(handle) };
     }
   }
 
-  #find(commonName: string | undefined): number {
-    let best = -1;
-    let bestMs = Number.POSITIVE_INFINITY;
-    for (const [handle, entry] of this.#entries.entries()) {
-      if (entry.inUse) continue;
-      if (commonName !== undefined && entry.commonName === commonName) return handle;
-      if (!entry.fixed && entry.releasedMs < bestMs) {
-        best = handle;
-        bestMs = entry.releasedMs;
-      }
-    }
-    return best;
+  #take(handle: number, name: string | undefined): PoolLease {
+    this.#free.delete(handle);
+    const entry = this.#entries.get(handle);
+    if (entry) entry.inUse = true;
+    else this.#entries.set(handle, { commonName: undefined, inUse: true, fixed: false });
+    if (name === undefined) this.#unbind(handle);
+    else this.#bind(handle, name);
+    return this.#lease(handle);
+  }
+
+  #lowestFree(): number | undefined {
+    const handle = this.#lowest.find((each) => this.#entries.get(each)?.inUse === true);
+    return handle < this.size ? handle : undefined;
+  }
+
+  /** The one that the name had before, else one that nobody had yet, else the one free longest. */
+  #freeOf(name: string | undefined): number | undefined {
+    const earlier = name === undefined ? undefined : this.#byName.get(name);
+    const own = earlier?.find((handle) => !this.#entries.get(handle)!.inUse);
+    if (own !== undefined) return own;
+    const unused = this.#lowest.find((handle) => this.#entries.has(handle));
+    return unused < this.size ? unused : this.#free.values().next().value;
+  }
+
+  /** Names of a file count as released before all others, the lowest handle first. */
+  #queueRestored(): void {
+    const free = this.#restored.sort(byNumber).filter((handle) => !this.#entries.get(handle)!.fixed);
+    this.#free = new Set([...free, ...this.#free]);
+    this.#restored = [];
+  }
+
+  #bind(handle: number, commonName: string): void {
+    const entry = this.#entries.get(handle)!;
+    if (entry.commonName === commonName) return;
+    this.#unbind(handle);
+    entry.commonName = commonName;
+    const handles = this.#byName.get(commonName);
+    if (handles) handles.push(handle);
+    else this.#byName.set(commonName, [handle]);
+    handles?.sort(byNumber);
+  }
+
+  /** The name that the handle remembers goes to another handle from now on. */
+  #unbind(handle: number): void {
+    const name = this.#entries.get(handle)?.commonName;
+    if (name === undefined) return;
+    this.#entries.get(handle)!.commonName = undefined;
+    const others = this.#byName.get(name)!.filter((other) => other !== handle);
+    if (others.length === 0) this.#byName.delete(name);
+    else this.#byName.set(name, others);
   }
 
   #inside(handle: number): number {
-    return handle >= 0 && handle < this.#entries.length ? handle : -1;
+    return handle >= 0 && handle < this.size ? handle : -1;
   }
 
   #lease(handle: number): PoolLease {
@@ -153,6 +193,10 @@ export class IfconfigPool {
       remote6: this.base6 && addToAddress(this.base6, handle),
     };
   }
+}
+
+function byNumber(a: number, b: number): number {
+  return a - b;
 }
 
 function size4({ type, end }: NonNullable<PoolConfig['ipv4']>, base: number): number {
