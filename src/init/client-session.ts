@@ -378,9 +378,7 @@ export class ClientSession {
     const from =
       this.#config.link.transport === 'tcp' ? this.remote : receivedAddress(this.#rx.addresses, slot);
     if (!from) return;
-    const drops = this.#dropCount();
-    this.tls.handlePacket(packet, from, nowMs);
-    if (this.#dropCount() === drops) {
+    if (this.tls.handlePacket(packet, from, nowMs) === 'taken') {
       this.data.noteControlReceived(packet.length, nowMs);
       this.requester.notePacket(nowMs);
       if (!this.#heard) {
@@ -499,12 +497,6 @@ export class ClientSession {
     this.requester.handleTimeout(nowMs);
     this.#notifier?.handleTimeout(nowMs);
     this.drive();
-  }
-
-  #dropCount(): number {
-    let sum = 0;
-    for (const count of this.tls.drops.values()) sum += count;
-    return sum;
   }
 }
 

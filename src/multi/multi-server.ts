@@ -191,9 +191,7 @@ export class MultiServer implements InstanceHost {
     const nowMs = this.config.clock.nowMs();
     let taken = false;
     try {
-      const drops = dropCount(instance);
-      instance.tls.handlePacket(packet, instance.remote, nowMs);
-      taken = dropCount(instance) === drops;
+      taken = instance.tls.handlePacket(packet, instance.remote, nowMs) === 'taken';
       if (taken) instance.data.noteControlReceived(packet.length, nowMs);
     } catch (error) {
       this.handleFault('control packet', error, instance);
@@ -574,12 +572,6 @@ function logSent(instance: MultiInstance, text: string, sent: boolean): boolean 
   const shown = sanitizeControlMessage(text);
   instance.log.log(D_PUSH, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
   return sent;
-}
-
-function dropCount(instance: MultiInstance): number {
-  let sum = 0;
-  for (const count of instance.tls.drops.values()) sum += count;
-  return sum;
 }
 
 /** Certificates and username; clients without certificates differ by their names alone. */

@@ -64,17 +64,26 @@ const UNREAD_MAX = 128 * 1024;
 const PENDING_MESSAGES_MAX = 64;
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** What a key needs from the control channel that it belongs to. */
+/** What a key has to tell, in the order in which it happened. */
+export type KeyReport =
+  /** A tls-verify script is to judge a certificate: answerVerify(). */
+  | { readonly type: 'certificate'; readonly key: KeyState; readonly certificate: PeerCertificate }
+  /** Server: a login waits for answerLogin(). */
+  | { readonly type: 'login'; readonly key: KeyState; readonly credentials: Credentials | undefined }
+  /** S_ACTIVE is reached. */
+  | { readonly type: 'active'; readonly key: KeyState }
+  /** A control message of the peer. */
+  | { readonly type: 'message'; readonly key: KeyState; readonly text: string };
+
+/** What a key needs from the control channel that it belongs to; nothing of it comes back into the key. */
 export interface KeyHost {
   readonly config: TlsMultiConfig;
   /** TLS bytes that fit into the key's next packet. */
   payloadBytes(key: KeyState): number;
-  askVerify(key: KeyState, certificate: PeerCertificate): void;
-  askLogin(key: KeyState, credentials: Credentials | undefined): void;
   /** Whether name and certificates are those that this peer is bound to. */
   isSamePeer(identity: PeerIdentity): boolean;
-  handleActive(key: KeyState, nowMs: number): void;
-  handleMessage(key: KeyState, text: string): void;
+  /** Keeps a report for when the key's turn is over. */
+  report(report: KeyReport): void;
 }
 
 export interface KeyStateOptions {
@@ -93,17 +102,14 @@ export class KeyState {
   readonly send: ReliableSend;
   readonly receive: ReliableReceive;
   readonly acks = new AckList();
-  state: KeyStateValue = S_INITIAL;
-  auth: AuthState = 'KS_AUTH_FALSE';
-  /** Reason for the client when the login failed. */
-  authReason: string | undefined;
-  identity: PeerIdentity | undefined;
-  data: DataKeys | undefined;
-  establishedMs = 0;
-  /** From this time on the key is preferred over older ones for sending. */
-  settleMs = 0;
-  /** When a lame duck dies. */
-  mustDieMs = Number.POSITIVE_INFINITY;
+  #state: KeyStateValue = S_INITIAL;
+  #auth: AuthState = 'KS_AUTH_FALSE';
+  #authReason: string | undefined;
+  #identity: PeerIdentity | undefined;
+  #data: DataKeys | undefined;
+  #establishedMs = 0;
+  #settleMs = 0;
+  #mustDieMs = Number.POSITIVE_INFINITY;
   readonly #host: KeyHost;
   readonly #opcode: number;
   readonly #ssl: SslSession;
@@ -134,18 +140,58 @@ export class KeyState {
     if (options.skipResets) this.#begin(options.nowMs);
   }
 
+  get state(): KeyStateValue {
+    return this.#state;
+  }
+
+  get auth(): AuthState {
+    return this.#auth;
+  }
+
+  /** Reason for the client when the login failed. */
+  get authReason(): string | undefined {
+    return this.#authReason;
+  }
+
+  get identity(): PeerIdentity | undefined {
+    return this.#identity;
+  }
+
+  get data(): DataKeys | undefined {
+    return this.#data;
+  }
+
+  get establishedMs(): number {
+    return this.#establishedMs;
+  }
+
+  /** From this time on the key is preferred over older ones for sending. */
+  get settleMs(): number {
+    return this.#settleMs;
+  }
+
+  /** When a lame duck dies. */
+  get mustDieMs(): number {
+    return this.#mustDieMs;
+  }
+
+  /** Failed or gone: no answer is of use to it any more. */
+  get dead(): boolean {
+    return this.#state === S_UNDEF || this.#state === S_ERROR;
+  }
+
   get #isClient(): boolean {
     return this.#host.config.role === 'client';
   }
 
   /** The peer's key message was read: its TLS identity is proven. */
   get hasPeerKey(): boolean {
-    return this.state >= (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
+    return this.#state >= (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
   }
 
   /** Data can be sealed and opened. */
   get usable(): boolean {
-    return this.state === S_GENERATED_KEYS && this.auth === 'KS_AUTH_TRUE' && this.data !== undefined;
+    return this.#state === S_GENERATED_KEYS && this.#auth === 'KS_AUTH_TRUE' && this.#data !== undefined;
   }
 
   /** Whether everything given to TLS has arrived at the peer. */
@@ -156,7 +202,7 @@ export class KeyState {
 
   /** Runs as far as it gets. Afterwards state is S_ERROR when it failed; that was logged. */
   advance(nowMs: number): void {
-    for (let changed = true; changed && this.state !== S_ERROR; ) changed = this.#step(nowMs);
+    for (let changed = true; changed && this.#state !== S_ERROR; ) changed = this.#step(nowMs);
   }
 
   /** The answer of the tls-verify script. */
@@ -166,15 +212,21 @@ export class KeyState {
 
   /** The verdict on the login. */
   answerLogin({ ok, reason, username }: { ok: boolean; reason?: string; username?: string }): void {
-    this.auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
-    this.authReason = reason;
-    if (username !== undefined && this.identity) this.identity = { ...this.identity, username };
+    this.#auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
+    this.#authReason = reason;
+    if (username !== undefined && this.#identity) this.#identity = { ...this.#identity, username };
     this.#writePending();
+  }
+
+  /** The data keys, which are the key's to zero from here on. */
+  install(keys: DataKeys): void {
+    this.#data = keys;
+    this.#state = S_GENERATED_KEYS;
   }
 
   /** Queues a control message; it leaves once the key is active and its login accepted. False when it can't. */
   sendMessage(text: string): boolean {
-    if (this.state >= S_ACTIVE && this.auth === 'KS_AUTH_FALSE') return false;
+    if (this.#state >= S_ACTIVE && this.#auth === 'KS_AUTH_FALSE') return false;
     return this.#queueMessage(this.#pendingMessages, text);
   }
 
@@ -202,9 +254,9 @@ export class KeyState {
 
   /** Earliest time at which this key wants to run; undefined = never by itself. */
   nextTimeout(): number | undefined {
-    if (this.state === S_ERROR) return undefined;
+    if (this.#state === S_ERROR) return undefined;
     const retransmit = this.send.nextTimeout() ?? Number.POSITIVE_INFINITY;
-    const deadline = this.state < S_ACTIVE ? this.#mustNegotiateMs : Number.POSITIVE_INFINITY;
+    const deadline = this.#state < S_ACTIVE ? this.#mustNegotiateMs : Number.POSITIVE_INFINITY;
     const next = Math.min(retransmit, deadline);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
@@ -224,25 +276,25 @@ export class KeyState {
 
   /** Becomes the lame duck: only its data keys live on. */
   retire(mustDieMs: number): void {
-    this.mustDieMs = mustDieMs;
+    this.#mustDieMs = mustDieMs;
     this.#closeControl();
   }
 
   /** Gives up with 2.x's closing line. */
   fail(...lines: readonly string[]): void {
-    if (this.state === S_ERROR) return;
+    if (this.#state === S_ERROR) return;
     for (const line of lines) this.#log(D_TLS_ERRORS, line);
-    this.state = S_ERROR;
+    this.#state = S_ERROR;
     this.#log(D_TLS_ERRORS, 'TLS Error: TLS handshake failed');
   }
 
   /** Zeroes everything. */
   destroy(): void {
     this.#closeControl();
-    destroyDataKeys(this.data);
-    this.data = undefined;
-    this.auth = 'KS_AUTH_FALSE';
-    this.state = S_UNDEF;
+    destroyDataKeys(this.#data);
+    this.#data = undefined;
+    this.#auth = 'KS_AUTH_FALSE';
+    this.#state = S_UNDEF;
   }
 
   #closeControl(): void {
@@ -273,23 +325,23 @@ export class KeyState {
   }
 
   #moveState(nowMs: number): boolean {
-    if (this.state === S_INITIAL) {
+    if (this.#state === S_INITIAL) {
       this.send.queue(this.#opcode, NO_PAYLOAD, nowMs);
       this.#begin(nowMs);
       return true;
     }
-    if (this.state < S_ACTIVE && nowMs >= this.#mustNegotiateMs) {
+    if (this.#state < S_ACTIVE && nowMs >= this.#mustNegotiateMs) {
       const seconds = Math.floor(this.#host.config.handWindowMs / 1000);
       this.fail(
         `TLS Error: TLS key negotiation failed to occur within ${seconds} seconds (check your network connectivity)`,
       );
       return false;
     }
-    if (this.state === S_PRE_START && this.send.empty) {
+    if (this.#state === S_PRE_START && this.send.empty) {
       this.#enter(S_START);
       return true;
     }
-    const exchanged = this.state === (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
+    const exchanged = this.#state === (this.#isClient ? S_GOT_KEY : S_SENT_KEY);
     if (exchanged && this.#ssl.idle && this.#output.pendingBytes === 0 && this.send.empty) {
       this.#becomeActive(nowMs);
       return true;
@@ -300,19 +352,19 @@ export class KeyState {
   #begin(nowMs: number): void {
     const { handWindowMs, renegMs } = this.#host.config;
     this.#mustNegotiateMs = nowMs + handWindowMs;
-    this.settleMs = nowMs + (renegMs > 0 ? Math.min(handWindowMs, renegMs / 2) : handWindowMs);
+    this.#settleMs = nowMs + (renegMs > 0 ? Math.min(handWindowMs, renegMs / 2) : handWindowMs);
     this.#enter(S_PRE_START);
   }
 
   #becomeActive(nowMs: number): void {
-    this.establishedMs = nowMs;
+    this.#establishedMs = nowMs;
     this.#enter(S_ACTIVE);
-    this.#host.handleActive(this, nowMs);
+    this.#host.report({ type: 'active', key: this });
     this.#writePending();
   }
 
   #enter(state: KeyStateValue): void {
-    this.state = state;
+    this.#state = state;
     this.#log(D_TLS_DEBUG_MED, `STATE ${stateName(state)}`);
   }
 
@@ -340,7 +392,7 @@ export class KeyState {
 
   /** Judges the peer's chain once the handshake is over. */
   #checkPeer(): void {
-    if (!this.#ssl.handshakeDone || this.state === S_ERROR) return;
+    if (!this.#ssl.handshakeDone || this.#state === S_ERROR) return;
     this.#check ??= this.#startCheck();
     if (this.#check?.state === 'failed') this.#failTls(VERIFY_FAILED);
   }
@@ -366,18 +418,20 @@ export class KeyState {
       policy: verify,
       log,
       equal: (a, b) => crypto.equal(a, b),
-      ask: deferVerify ? (certificate) => this.#host.askVerify(this, certificate) : undefined,
+      ask: deferVerify
+        ? (certificate) => this.#host.report({ type: 'certificate', key: this, certificate })
+        : undefined,
     });
   }
 
   #readPlaintext(): boolean {
     if (this.#check?.state !== 'passed') return false;
-    const waitsForKey = this.state === (this.#isClient ? S_SENT_KEY : S_START);
-    if (!waitsForKey && this.state < S_ACTIVE) return false;
+    const waitsForKey = this.#state === (this.#isClient ? S_SENT_KEY : S_START);
+    if (!waitsForKey && this.#state < S_ACTIVE) return false;
     const chunk = this.#ssl.readPlaintext();
     if (!chunk) {
       // All that came was understood, or is the beginning of a record whose length TLS itself limits.
-      if (this.state >= S_ACTIVE) this.#unreadBytes = 0;
+      if (this.#state >= S_ACTIVE) this.#unreadBytes = 0;
       return false;
     }
     this.#unreadBytes = 0;
@@ -408,7 +462,7 @@ export class KeyState {
   #acceptKey(message: KeyMessage): void {
     const { config } = this.#host;
     this.#peerSource = message.source;
-    this.identity = {
+    this.#identity = {
       commonName: this.#check?.commonName ?? '',
       username: replaceControlCharacters(message.username),
       peerInfo: message.peerInfo,
@@ -417,7 +471,7 @@ export class KeyState {
     };
     this.#logPeerInfo(message.peerInfo);
     const consistent = !config.occ || this.#compareOptions(message.options);
-    if (this.#isClient) this.auth = 'KS_AUTH_TRUE';
+    if (this.#isClient) this.#auth = 'KS_AUTH_TRUE';
     else if (config.optVerify && !consistent) {
       this.#log(D_TLS_ERRORS, 'Option inconsistency warnings triggering disconnect due to --opt-verify');
     } else if (!this.#admit(message)) return;
@@ -426,7 +480,7 @@ export class KeyState {
 
   /** Server: starts the login. False when the handshake can't go on. */
   #admit(message: KeyMessage): boolean {
-    const identity = this.identity!;
+    const identity = this.#identity!;
     const login = decideLogin(message, this.#host.config, identity);
     if (login.type === 'fail') {
       this.fail(login.text);
@@ -434,10 +488,11 @@ export class KeyState {
     }
     if (login.type === 'refused') {
       this.#log(D_TLS_ERRORS, login.text);
-      this.authReason = login.reason;
+      this.#authReason = login.reason;
     } else if (this.#host.isSamePeer(identity)) {
-      this.auth = login.type === 'ask' ? 'KS_AUTH_DEFERRED' : 'KS_AUTH_TRUE';
-      if (login.type === 'ask') this.#host.askLogin(this, login.credentials);
+      this.#auth = login.type === 'ask' ? 'KS_AUTH_DEFERRED' : 'KS_AUTH_TRUE';
+      if (login.type === 'ask')
+        this.#host.report({ type: 'login', key: this, credentials: login.credentials });
     }
     return true;
   }
@@ -470,7 +525,7 @@ export class KeyState {
 
   #ownOptions(): string {
     const { localOptions } = this.#host.config;
-    return this.#migrates(this.identity?.options ?? '') ? withCompLzo(localOptions) : localOptions;
+    return this.#migrates(this.#identity?.options ?? '') ? withCompLzo(localOptions) : localOptions;
   }
 
   #readMessages(chunk: Uint8Array): void {
@@ -479,11 +534,11 @@ export class KeyState {
       const hex = Array.from(bytes.subarray(0, 256), (byte) => byte.toString(16).padStart(2, '0')).join('');
       this.#log(D_PUSH_ERRORS, `WARNING: Received control with invalid characters: ${hex}`);
     }
-    for (const text of messages) this.#host.handleMessage(this, text);
+    for (const text of messages) this.#host.report({ type: 'message', key: this, text });
   }
 
   #sendKey(): boolean {
-    if (this.#check?.state !== 'passed' || this.state !== (this.#isClient ? S_START : S_GOT_KEY))
+    if (this.#check?.state !== 'passed' || this.#state !== (this.#isClient ? S_START : S_GOT_KEY))
       return false;
     const { config } = this.#host;
     const credentials = this.#isClient ? config.credentials?.() : undefined;
@@ -514,9 +569,9 @@ export class KeyState {
 
   /** What waits and may go: words about the login first, which came before its verdict. */
   #writePending(): void {
-    if (this.state < S_ACTIVE) return;
+    if (this.#state < S_ACTIVE) return;
     for (const text of this.#pendingLogin.splice(0)) this.#writeMessage(text);
-    if (this.auth !== 'KS_AUTH_TRUE') return;
+    if (this.#auth !== 'KS_AUTH_TRUE') return;
     for (const text of this.#pendingMessages.splice(0)) this.#writeMessage(text);
   }
 
@@ -528,7 +583,7 @@ export class KeyState {
 
   /** TLS output into the send window, in packets as full as they may be. */
   #queueCiphertext(nowMs: number): boolean {
-    if (this.state < S_START) return false;
+    if (this.#state < S_START) return false;
     // Our last flight, a client's certificate in it, waits for the verdict on the peer.
     if (this.#ssl.handshakeDone && this.#check?.state !== 'passed') return false;
     let changed = this.#output.has(this.#ssl) && this.queueClientKey(nowMs);

@@ -27,7 +27,7 @@ import {
   stripClientKey,
 } from '../reliable/reliable.ts';
 import { clientKeyTexts, replayText, unwrapTexts } from './drop-text.ts';
-import type { TlsMultiConfig } from './ssl.ts';
+import type { PacketVerdict, TlsMultiConfig } from './ssl.ts';
 import { S_GENERATED_KEYS } from './states.ts';
 import type { TlsSession } from './tls-session.ts';
 
@@ -38,13 +38,21 @@ export interface Sessions {
   lameDuck: TlsSession | undefined;
 }
 
+/** Who comes with a tls-crypt-v2 key, and with what packet. */
+export interface Newcomer {
+  readonly opened: OpenedClientKey;
+  readonly from: LinkAddress;
+  /** Session ids of a cookie handshake, which has proven the address. */
+  readonly ids?: { readonly own: Uint8Array; readonly peer: Uint8Array };
+}
+
 export interface IntakeHost {
   readonly config: TlsMultiConfig;
   readonly sessions: Sessions;
   /** Makes the session of a newcomer, in place of one in INITIAL. `clientWrap`: of a tls-crypt-v2 key; the session's from here on. */
   createInitial(remote: LinkAddress, nowMs: number, clientWrap?: ControlWrap): TlsSession;
-  /** Asks whether a client key may be used; goes on at once or when the answer is there, if it is yes. */
-  judgeClientKey(key: OpenedClientKey, nowMs: number, goOn: (nowMs: number) => boolean): boolean;
+  /** Goes on with a newcomer at once, or when a script has said that its key may be used. */
+  judgeClientKey(newcomer: Newcomer, nowMs: number): PacketVerdict;
   /** The first packet of a session was taken. */
   handleNewPeer(session: TlsSession, from: LinkAddress): void;
   /** A packet was dropped with an error of TLS. */
@@ -67,9 +75,9 @@ export class PacketIntake {
     this.#sessionCount++;
   }
 
-  /** Takes one packet; true when it changed something. */
-  handle(packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
-    if (!this.#checkHead(packet, from)) return false;
+  handle(packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict {
+    const problem = this.#checkHead(packet, from);
+    if (problem) return problem;
     const sessionId = packet.subarray(1, PREFIX_BYTES);
     const { active, initial, lameDuck } = this.#host.sessions;
     const known = [active, initial].find(
@@ -77,7 +85,7 @@ export class PacketIntake {
     );
     if (known) {
       const body = this.#withoutClientKey(packet, from);
-      return body !== undefined && this.takeKnown(known, body, from, nowMs);
+      return typeof body === 'string' ? body : this.takeKnown(known, body, from, nowMs);
     }
     if (lameDuck?.peerId && sameSessionId(lameDuck.peerId, sessionId)) {
       const text = `TLS ERROR: received control packet with stale session-id=${sessionIdHex(sessionId)}`;
@@ -90,7 +98,7 @@ export class PacketIntake {
   }
 
   /** What can be said without keys. */
-  #checkHead(packet: Uint8Array, from: LinkAddress): boolean {
+  #checkHead(packet: Uint8Array, from: LinkAddress): DropReason | undefined {
     if (packet.length === 0) return this.#drop('too-short', undefined);
     const opcode = op.readOpcode(packet);
     if (!op.isControlOpcode(opcode)) {
@@ -110,18 +118,15 @@ export class PacketIntake {
       const text = `TLS Error: session-id not found in packet from ${formatAddress(from)}`;
       return this.#drop('bad-session-id', text);
     }
-    return true;
+    return undefined;
   }
 
-  /** Opens the key that a packet carries; undefined, counted and logged, when it can't be used. */
-  openClientKey(packet: Uint8Array, from: LinkAddress): OpenedClientKey | undefined {
+  /** Opens the key that a packet carries, or says why it can't be used. */
+  openClientKey(packet: Uint8Array, from: LinkAddress): OpenedClientKey | DropReason {
     const { wrap, clientKeyMaxDays = 0, clock } = this.#host.config;
     if (wrap.clientKeys) this.#log(D_HANDSHAKE, 'Control Channel: using tls-crypt-v2 key');
     const opened = wrap.clientKeys?.open(packet) ?? 'client-key-unwanted';
-    if (typeof opened === 'string') {
-      this.#dropClientKey(opened, from);
-      return undefined;
-    }
+    if (typeof opened === 'string') return this.#dropClientKey(opened, from);
     if (clientKeyMaxDays === 0) return opened;
     const wallSec = Math.floor(clock.wallMs() / 1000);
     const problem = checkClientKeyAge(opened.metadata, clientKeyMaxDays, wallSec);
@@ -129,32 +134,29 @@ export class PacketIntake {
     opened.wrap.destroy();
     this.#log(M_WARN, problem);
     const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(from)}`;
-    this.#drop('client-key-refused', text);
-    return undefined;
+    return this.#drop('client-key-refused', text);
   }
 
-  /** A known peer's packet as it would be without a key at its end; undefined when there should be one. */
-  #withoutClientKey(packet: Uint8Array, from: LinkAddress): Uint8Array | undefined {
+  /** A known peer's packet as it would be without a key at its end, or why there is none. */
+  #withoutClientKey(packet: Uint8Array, from: LinkAddress): Uint8Array | DropReason {
     if (!op.carriesClientKey(op.readOpcode(packet))) return packet;
     const { wrap } = this.#host.config;
     const body = wrap.clientKeys ? stripClientKey(packet) : undefined;
-    if (!body) {
-      this.#dropClientKey(wrap.clientKeys ? 'client-key-missing' : 'client-key-unwanted', from);
-      return undefined;
-    }
+    if (!body)
+      return this.#dropClientKey(wrap.clientKeys ? 'client-key-missing' : 'client-key-unwanted', from);
     this.#log(D_HANDSHAKE, 'Control Channel: using tls-crypt-v2 key');
     this.#log(D_TLS_ERRORS, 'control channel security already setup ignoring wrapped key part of packet.');
     return body;
   }
 
   /** A packet, without a client key, of a session that is known. */
-  takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
+  takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict {
     if (session.remote && !sameAddress(session.remote, from)) {
       const text = `TLS Error: Received control packet from unexpected IP addr: ${formatAddress(from)}`;
       return this.#drop('unroutable', text);
     }
     const control = this.#unwrap(session, packet, from);
-    if (!control) return false;
+    if (typeof control === 'string') return control;
     if (control.opcode === op.P_CONTROL_SOFT_RESET_V1) {
       const { state, keyId } = session.primary;
       if (state === S_GENERATED_KEYS && control.keyId === session.nextKeyId && control.keyId !== keyId) {
@@ -165,38 +167,34 @@ export class PacketIntake {
   }
 
   /** A hard reset with an unknown session id: a newcomer, or the answer to our own reset. */
-  #takeNew(packet: Uint8Array, from: LinkAddress, nowMs: number): boolean {
+  #takeNew(packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict {
     const { config } = this.#host;
     if (config.singleSession && this.#sessionCount > 0) {
       const text = `TLS Error: Cannot accept new session request from ${formatAddress(from)} due to session context expire or --single-session`;
       return this.#drop('unroutable', text);
     }
-    if (!op.carriesClientKey(op.readOpcode(packet))) return this.#startNew(packet, undefined, from, nowMs);
+    if (!op.carriesClientKey(op.readOpcode(packet))) return this.startNew(packet, undefined, from, nowMs);
     const opened = this.openClientKey(packet, from);
-    return (
-      opened !== undefined &&
-      this.#host.judgeClientKey(opened, nowMs, (thenMs) =>
-        this.#startNew(opened.packet, opened.wrap, from, thenMs),
-      )
-    );
+    return typeof opened === 'string' ? opened : this.#host.judgeClientKey({ opened, from }, nowMs);
   }
 
-  /** `clientWrap` is that of a tls-crypt-v2 key; a session takes it over or it is destroyed. */
-  #startNew(
+  /** The first packet of a newcomer. `clientWrap` is that of a tls-crypt-v2 key; a session takes it over or it is destroyed. */
+  startNew(
     packet: Uint8Array,
     clientWrap: ControlWrap | undefined,
     from: LinkAddress,
     nowMs: number,
-  ): boolean {
+  ): PacketVerdict {
     const { config, sessions } = this.#host;
-    if (!this.#mayStart(packet, clientWrap ?? config.wrap, from)) {
+    const problem = this.#checkStart(packet, clientWrap ?? config.wrap, from);
+    if (problem) {
       clientWrap?.destroy();
-      return false;
+      return problem;
     }
     let session = sessions.initial;
     if (clientWrap || !session || session.peerId) session = this.#host.createInitial(from, nowMs, clientWrap);
     const control = this.#unwrap(session, packet, from);
-    if (!control) return false;
+    if (typeof control === 'string') return control;
     session.peerId = Uint8Array.from(control.sessionId);
     session.remote = from;
     this.#sessionCount++;
@@ -210,7 +208,7 @@ export class PacketIntake {
   }
 
   /** Before anything is made or replaced a reset must prove that it has the key of the wrap. */
-  #mayStart(packet: Uint8Array, wrap: ControlWrap, from: LinkAddress): boolean {
+  #checkStart(packet: Uint8Array, wrap: ControlWrap, from: LinkAddress): DropReason | undefined {
     const { config, sessions } = this.#host;
     const stateless = wrap.unwrapStateless(packet);
     if (typeof stateless === 'string') return this.#dropUnwrapped(stateless, wrap.name, from);
@@ -219,7 +217,7 @@ export class PacketIntake {
     // A second answer to our own reset: a cookie of another moment. The first one stays good, and the
     // server may have made its session of it already.
     if (sessions.initial?.peerId && config.role === 'client') return this.#drop('unroutable', undefined);
-    return true;
+    return undefined;
   }
 
   /** Sends everything again at once, the first time that the peer shows up. */
@@ -230,24 +228,23 @@ export class PacketIntake {
   }
 
   /** Unwraps and checks that the packet means this session. */
-  #unwrap(session: TlsSession, packet: Uint8Array, from: LinkAddress): ControlPacket | undefined {
+  #unwrap(session: TlsSession, packet: Uint8Array, from: LinkAddress): ControlPacket | DropReason {
     const keyId = op.readKeyId(packet);
     const wallSec = Math.floor(this.#host.config.clock.wallMs() / 1000);
     const control = session.unwrap(packet, keyId, wallSec);
     if (typeof control === 'string') {
       const wrap = session.wrapOf(keyId);
       if (control === 'replay') this.#log(D_REPLAY_ERRORS | M_STRANGER, replayText(wrap, packet));
-      this.#dropUnwrapped(control, wrap.name, from);
-      return undefined;
+      return this.#dropUnwrapped(control, wrap.name, from);
     }
     if (control.peerSessionId && !sameSessionId(control.peerSessionId, session.ownId)) {
-      this.#drop('bad-session-id', 'TLS Error: reading acknowledgement record from packet');
-      return undefined;
+      return this.#drop('bad-session-id', 'TLS Error: reading acknowledgement record from packet');
     }
     return control;
   }
 
-  #takeControl(session: TlsSession, control: ControlPacket, from: LinkAddress, nowMs: number): boolean {
+  /** A message that isn't wanted is counted, but its packet was the peer's: 'taken'. */
+  #takeControl(session: TlsSession, control: ControlPacket, from: LinkAddress, nowMs: number): PacketVerdict {
     const key = session.primary;
     if (control.keyId !== key.keyId) {
       // What the peer sent before it heard of the new key: expected, and no reason to give up on TCP.
@@ -255,22 +252,22 @@ export class PacketIntake {
       return this.#dropKeyId(key.keyId, control.keyId);
     }
     key.send.handleAcks(control.acks, nowMs);
-    if (control.messageId === undefined) return true;
+    if (control.messageId === undefined) return 'taken';
     if (control.messageId !== 0 && op.isHardReset(control.opcode)) {
       this.#dropResetId(control, from);
-      return true;
+      return 'taken';
     }
     const verdict = key.receive.handleMessage(control.messageId, control.opcode, control.payload);
     if (verdict === 'window') {
       this.#drop('window', undefined);
-      return true;
+      return 'taken';
     }
     key.acks.acknowledge(control.messageId);
-    return true;
+    return 'taken';
   }
 
   /** A reset is the first message there is: taken for another one it would stand in that one's place. No reason to give up. */
-  #dropResetId({ opcode, messageId }: ControlPacket, from: LinkAddress): false {
+  #dropResetId({ opcode, messageId }: ControlPacket, from: LinkAddress): DropReason {
     this.#log(
       D_TLS_ERRORS | M_STRANGER,
       `TLS Error: received ${op.opcodeName(opcode)} with packet id ${messageId} from ${formatAddress(from)} -- 0 was expected, ignoring packet`,
@@ -278,7 +275,7 @@ export class PacketIntake {
     return this.#drop('window', undefined);
   }
 
-  #dropKeyId(own: number, received: number): false {
+  #dropKeyId(own: number, received: number): DropReason {
     const keys = this.#host.describeKeys();
     return this.#drop(
       'bad-key-id',
@@ -286,27 +283,27 @@ export class PacketIntake {
     );
   }
 
-  #dropUnwrapped(reason: DropReason, wrap: TlsMultiConfig['wrap']['name'], from: LinkAddress): false {
+  #dropUnwrapped(reason: DropReason, wrap: TlsMultiConfig['wrap']['name'], from: LinkAddress): DropReason {
     const texts = unwrapTexts(reason, wrap, formatAddress(from));
     if (texts.crypto) this.#log(D_CRYPT_ERRORS | M_STRANGER, texts.crypto);
     return this.#drop(reason, texts.tls);
   }
 
-  #dropClientKey(reason: DropReason, from: LinkAddress): void {
+  #dropClientKey(reason: DropReason, from: LinkAddress): DropReason {
     const texts = clientKeyTexts(reason, formatAddress(from));
     if (texts.crypto !== undefined) this.#log(D_CRYPT_ERRORS | M_STRANGER, texts.crypto);
     for (const line of texts.tls.slice(0, -1)) this.#log(D_TLS_ERRORS | M_STRANGER, line);
-    this.#drop(reason, texts.tls.at(-1));
+    return this.#drop(reason, texts.tls.at(-1));
   }
 
   /** Counts; with a text it is an error of TLS that is logged, too. */
-  #drop(reason: DropReason, text: string | undefined): false {
+  #drop(reason: DropReason, text: string | undefined): DropReason {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
     if (text !== undefined) {
       this.#log(D_TLS_ERRORS | M_STRANGER, text);
       this.#host.handleSoftError(text);
     }
-    return false;
+    return reason;
   }
 
   #log(level: number, text: string): void {

@@ -15,7 +15,7 @@ import type {
   ReplayCheck,
   SealingKey,
 } from '../crypto/crypto.ts';
-import type { ControlWrap, WrapSession } from '../reliable/reliable.ts';
+import type { ControlWrap, DropReason, WrapSession } from '../reliable/reliable.ts';
 import type { ChainProblem, PeerCertificate, SslContext } from './ssl-backend.ts';
 
 export type {
@@ -215,6 +215,9 @@ export type TlsEvent =
   /** The session can't go on (handshake failed or timed out): a client restarts, a server drops the instance. */
   | { readonly type: 'error'; readonly reason: 'tls-error'; readonly text: string };
 
+/** What became of a control packet. What is taken was the peer's, be it a repetition. */
+export type PacketVerdict = 'taken' | DropReason;
+
 /** One peer's control channel. See the file comment for how to drive it. */
 export interface TlsMulti {
   /** Client: sends the first hard reset. */
@@ -230,7 +233,7 @@ export interface TlsMulti {
     nowMs: number,
   ): void;
   /** One control packet (opcode other than P_DATA_*). Copies what it keeps. */
-  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): void;
+  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict;
   /** Due timers: retransmission, handshake window, renegotiation, lame-duck expiry. Extra calls are harmless. */
   handleTimeout(nowMs: number): void;
   /** Drains the TLS engine after its wake(). */

@@ -19,7 +19,7 @@ import {
   type SealingKey,
 } from '../crypto/crypto.ts';
 import { destroyDataKeys, logKeys, NOTHING_DONE } from './data-keys.ts';
-import type { DataChannelParams, DataKeys, TlsEvent, TlsMulti } from './ssl.ts';
+import type { DataChannelParams, DataKeys, PacketVerdict, TlsEvent, TlsMulti } from './ssl.ts';
 
 export interface StaticKeysConfig {
   readonly crypto: CryptoBackend;
@@ -100,7 +100,6 @@ class StaticControl implements TlsMulti {
 
   start(): void {}
   startFromCookie(): void {}
-  handlePacket(): void {}
   handleTimeout(): void {}
   handleTlsOutput(): void {}
   handleClientKeyResult(): void {}
@@ -108,6 +107,10 @@ class StaticControl implements TlsMulti {
   handleAuthResult(): void {}
   generateDataKeys(): void {}
   softReset(): void {}
+
+  handlePacket(): PacketVerdict {
+    return 'unroutable';
+  }
 
   nextTimeout(): undefined {
     return undefined;

@@ -589,6 +589,22 @@ describe('a returning peer', () => {
   });
 });
 
+describe('the verdict on a control packet', () => {
+  it("is 'taken' for what the peer sends, repetitions and what comes too early among it", async () => {
+    const pair = create();
+    await pair.connect();
+    const { multi } = pair.server;
+    const last = pair.seen.findLast((hit) => hit.to === pair.server)!.packet;
+    expect(multi.handlePacket(last, CLIENT, pair.nowMs)).toBe('taken');
+    const early = Uint8Array.from([...last.subarray(0, 9), 0, 0, 0, 1, 0]);
+    early[0] = 0x20;
+    expect(multi.handlePacket(early, CLIENT, pair.nowMs)).toBe('taken');
+    expect(Object.fromEntries(multi.drops)).toEqual({ window: 1 });
+    multi.close();
+    expect(multi.handlePacket(last, CLIENT, pair.nowMs)).toBe('unroutable');
+  });
+});
+
 describe('hostile packets', () => {
   it('are dropped, counted and logged', async () => {
     const pair = create(wrapped('tls-auth'));
@@ -598,13 +614,24 @@ describe('hostile packets', () => {
     const forged = last.slice();
     forged[12]! ^= 1;
     const from = { family: 4, address: '192.0.2.66', port: 5 } as const;
-    multi.handlePacket(forged, CLIENT, pair.nowMs);
-    multi.handlePacket(last, CLIENT, pair.nowMs);
-    multi.handlePacket(last, from, pair.nowMs);
-    multi.handlePacket(Uint8Array.of(0xff, 1, 2), CLIENT, pair.nowMs);
-    multi.handlePacket(new Uint8Array(0), CLIENT, pair.nowMs);
-    multi.handlePacket(Uint8Array.of(0x40, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0), SERVER, pair.nowMs);
-    multi.handlePacket(Uint8Array.of(0x20, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 1), from, pair.nowMs);
+    const verdicts = [
+      multi.handlePacket(forged, CLIENT, pair.nowMs),
+      multi.handlePacket(last, CLIENT, pair.nowMs),
+      multi.handlePacket(last, from, pair.nowMs),
+      multi.handlePacket(Uint8Array.of(0xff, 1, 2), CLIENT, pair.nowMs),
+      multi.handlePacket(new Uint8Array(0), CLIENT, pair.nowMs),
+      multi.handlePacket(Uint8Array.of(0x40, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0), SERVER, pair.nowMs),
+      multi.handlePacket(Uint8Array.of(0x20, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 1), from, pair.nowMs),
+    ];
+    expect(verdicts).toEqual([
+      'bad-hmac',
+      'replay',
+      'unroutable',
+      'bad-opcode',
+      'too-short',
+      'wrong-role',
+      'unroutable',
+    ]);
     expect(Object.fromEntries(multi.drops)).toEqual({
       'bad-hmac': 1,
       replay: 1,

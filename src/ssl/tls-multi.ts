@@ -12,31 +12,25 @@
 import { ApiMisuseError, formatAddress, type LinkAddress, sameAddress } from '../base/base.ts';
 import { D_HANDSHAKE, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { keyTypeWarnings } from '../crypto/crypto.ts';
-import {
-  type ControlWrap,
-  controlPayloadBytes,
-  createSessionId,
-  type OpenedClientKey,
-  op,
-} from '../reliable/reliable.ts';
+import { type ControlWrap, controlPayloadBytes, createSessionId, op } from '../reliable/reliable.ts';
 import { createDataKeys } from './data-keys.ts';
 import { zeroKeySource } from './key-method-2.ts';
 import { describeKeys, isAnyKeyActive, selectOpenKeys, selectSealKeys } from './key-scan.ts';
-import type { KeyHost, KeyState } from './key-state.ts';
-import { type IntakeHost, PacketIntake, type Sessions } from './packet-intake.ts';
+import type { KeyHost, KeyReport, KeyState } from './key-state.ts';
+import { type IntakeHost, type Newcomer, PacketIntake, type Sessions } from './packet-intake.ts';
 import { PeerLock } from './peer-lock.ts';
+import { Questions } from './questions.ts';
 import { RenegotiationLimits } from './reneg-limits.ts';
 import type {
-  Credentials,
   DataChannelParams,
   DataKeys,
+  PacketVerdict,
   PeerIdentity,
   TlsEvent,
   TlsMulti,
   TlsMultiConfig,
 } from './ssl.ts';
-import type { PeerCertificate } from './ssl-backend.ts';
-import { S_ACTIVE, S_ERROR, S_GENERATED_KEYS, S_UNDEF } from './states.ts';
+import { S_ACTIVE, S_ERROR, S_GENERATED_KEYS } from './states.ts';
 import { TlsSession } from './tls-session.ts';
 
 /** Makes the control channel of one peer; see ssl.ts for how to drive it. */
@@ -47,18 +41,6 @@ export function createTlsMulti(config: TlsMultiConfig): TlsMulti {
 /** Destination of packets over links that know theirs (TCP) and were given none. */
 const CONNECTED_PEER: LinkAddress = { family: 4, address: '0.0.0.0', port: 0 };
 
-interface Login {
-  readonly key: KeyState;
-  readonly credentials: Credentials | undefined;
-}
-
-/** A tls-crypt-v2 key whose metadata is being judged. */
-interface AskedClientKey {
-  readonly id: number;
-  readonly wrap: ControlWrap;
-  readonly goOn: (nowMs: number) => boolean;
-}
-
 class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   readonly config: TlsMultiConfig;
   readonly sessions: Sessions = { active: undefined, initial: undefined, lameDuck: undefined };
@@ -67,10 +49,9 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   readonly #limits: RenegotiationLimits;
   #out: { packet: Uint8Array; to: LinkAddress }[] = [];
   #events: TlsEvent[] = [];
-  #askedClientKey: AskedClientKey | undefined;
-  readonly #verifications = new Map<number, KeyState>();
-  readonly #logins = new Map<number, Login>();
-  #nextId = 1;
+  /** What keys have told and nobody has heard yet. */
+  #reports: KeyReport[] = [];
+  readonly #questions = new Questions();
   #sessionCount = 0;
   #remote: LinkAddress | undefined;
   #identity: PeerIdentity | undefined;
@@ -136,17 +117,16 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       return;
     }
     const opened = this.#intake.openClientKey(packet, from);
-    if (!opened) return;
-    const { own, peer } = { own: Uint8Array.from(ids.own), peer: Uint8Array.from(ids.peer) };
-    const goOn = (thenMs: number): boolean => {
-      const session = this.#startProven({ own, peer }, opened.wrap, from, thenMs);
-      return this.#intake.takeKnown(session, opened.packet, from, thenMs);
-    };
-    if (this.judgeClientKey(opened, nowMs, goOn)) this.#process(nowMs);
+    if (typeof opened === 'string') return;
+    const kept = { own: Uint8Array.from(ids.own), peer: Uint8Array.from(ids.peer) };
+    if (this.judgeClientKey({ opened, from, ids: kept }, nowMs) === 'taken') this.#process(nowMs);
   }
 
-  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): void {
-    if (!this.#closed && this.#intake.handle(packet, from, nowMs)) this.#process(nowMs);
+  handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict {
+    if (this.#closed) return 'unroutable';
+    const verdict = this.#intake.handle(packet, from, nowMs);
+    if (verdict === 'taken') this.#process(nowMs);
+    return verdict;
   }
 
   handleTimeout(nowMs: number): void {
@@ -158,24 +138,22 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   }
 
   handleClientKeyResult(id: number, ok: boolean, nowMs: number): void {
-    const asked = this.#askedClientKey;
-    if (asked?.id !== id) return;
-    this.#askedClientKey = undefined;
+    const question = this.#questions.take(id, 'client-key');
+    if (!question) return;
     if (ok) {
-      if (asked.goOn(nowMs)) this.#process(nowMs);
+      if (this.#admit(question.newcomer, nowMs) === 'taken') this.#process(nowMs);
       return;
     }
-    asked.wrap.destroy();
+    question.newcomer.opened.wrap.destroy();
     const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(this.#remote ?? CONNECTED_PEER)}`;
     this.#log(D_TLS_ERRORS, text);
     this.handleSoftError(text);
   }
 
   handleVerifyResult(id: number, ok: boolean, nowMs: number): void {
-    const key = this.#verifications.get(id);
-    this.#verifications.delete(id);
-    if (!key || isDead(key)) return;
-    key.answerVerify(ok);
+    const question = this.#questions.take(id, 'certificate');
+    if (!question) return;
+    question.key.answerVerify(ok);
     this.#process(nowMs);
   }
 
@@ -184,13 +162,12 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     result: { readonly ok: boolean; readonly reason?: string; readonly username?: string },
     nowMs: number,
   ): void {
-    const login = this.#logins.get(id);
-    this.#logins.delete(id);
-    if (!login || isDead(login.key)) return;
-    const { key, credentials } = login;
+    const question = this.#questions.take(id, 'login');
+    if (!question) return;
+    const { key, credentials } = question;
     const ok = result.ok && (!credentials || this.#lock.lockUsername(credentials.username, result.username));
     key.answerLogin({ ...result, ok });
-    this.#settleLogin(key, nowMs);
+    this.#settleLogin(key);
     this.#process(nowMs);
   }
 
@@ -270,10 +247,8 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     sessions.active = undefined;
     sessions.initial = undefined;
     sessions.lameDuck = undefined;
-    this.#askedClientKey?.wrap.destroy();
-    this.#askedClientKey = undefined;
-    this.#verifications.clear();
-    this.#logins.clear();
+    this.#questions.close();
+    this.#reports = [];
     this.#out = [];
     this.#events = [];
   }
@@ -286,62 +261,25 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     return controlPayloadBytes(tlsMtu, linkOverheadBytes, overheadBytes, key.acks.availableCount);
   }
 
-  judgeClientKey(key: OpenedClientKey, nowMs: number, goOn: (nowMs: number) => boolean): boolean {
-    if (!this.config.deferClientKey) return goOn(nowMs);
-    if (this.#askedClientKey) {
+  judgeClientKey(newcomer: Newcomer, nowMs: number): PacketVerdict {
+    if (!this.config.deferClientKey) return this.#admit(newcomer, nowMs);
+    const { wrap, metadata } = newcomer.opened;
+    if (this.#questions.isOpen('client-key')) {
       // The question is asked already; the client sends this again when the answer takes long.
-      key.wrap.destroy();
-      return false;
+      wrap.destroy();
+    } else {
+      const id = this.#questions.ask({ about: 'client-key', newcomer });
+      this.#events.push({ type: 'client-key', id, metadata });
     }
-    const id = this.#nextId++;
-    this.#askedClientKey = { id, wrap: key.wrap, goOn };
-    this.#events.push({ type: 'client-key', id, metadata: key.metadata });
-    return false;
-  }
-
-  askVerify(key: KeyState, certificate: PeerCertificate): void {
-    for (const [id, other] of this.#verifications) if (isDead(other)) this.#verifications.delete(id);
-    const id = this.#nextId++;
-    this.#verifications.set(id, key);
-    this.#events.push({ type: 'verify', session: this.#serialOf(key), id, certificate });
-  }
-
-  askLogin(key: KeyState, credentials: Credentials | undefined): void {
-    for (const [id, login] of this.#logins) if (isDead(login.key)) this.#logins.delete(id);
-    const id = this.#nextId++;
-    this.#logins.set(id, { key, credentials });
-    const { keyId } = key;
-    const identity = key.identity!;
-    this.#events.push({
-      type: 'authenticate',
-      session: this.#serialOf(key),
-      id,
-      keyId,
-      credentials,
-      identity,
-    });
+    return 'taken';
   }
 
   isSamePeer(identity: PeerIdentity): boolean {
     return this.#lock.isSamePeer(identity);
   }
 
-  handleActive(key: KeyState, nowMs: number): void {
-    const session = this.#sessionOf(key);
-    if (!session) return;
-    if (session === this.sessions.initial) this.#promote(session);
-    const { log } = this.config;
-    if (log.enabled(D_HANDSHAKE)) log.log(D_HANDSHAKE, `Control Channel: ${key.describe()}`);
-    const to = session.remote ?? CONNECTED_PEER;
-    if (!this.#initiatedWith || !sameAddress(this.#initiatedWith, to)) {
-      this.#initiatedWith = to;
-      log.log(M_INFO, `[${this.#nameOf(key)}] Peer Connection Initiated with ${formatAddress(to)}`);
-    }
-    this.#settleLogin(key, nowMs);
-  }
-
-  handleMessage(key: KeyState, text: string): void {
-    this.#events.push({ type: 'message', session: this.#serialOf(key), text });
+  report(report: KeyReport): void {
+    this.#reports.push(report);
   }
 
   createInitial(remote: LinkAddress | undefined, nowMs: number, clientWrap?: ControlWrap): TlsSession {
@@ -374,6 +312,12 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   describeKeys(): string {
     return describeKeys(this.sessions);
+  }
+
+  #admit({ opened, from, ids }: Newcomer, nowMs: number): PacketVerdict {
+    const { packet, wrap } = opened;
+    if (!ids) return this.#intake.startNew(packet, wrap, from, nowMs);
+    return this.#intake.takeKnown(this.#startProven(ids, wrap, from, nowMs), packet, from, nowMs);
   }
 
   /** A session whose resets are exchanged: the peer has proven its address with a cookie. */
@@ -418,6 +362,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   #processSession(session: TlsSession, nowMs: number): void {
     session.primary.advance(nowMs);
+    for (let report = this.#reports.shift(); report; report = this.#reports.shift()) this.#hear(report);
     if (session === this.sessions.initial && session.primary.hasPeerKey) this.#promote(session);
     const wallSec = Math.floor(this.config.clock.wallMs() / 1000);
     const to = session.remote ?? this.#remote ?? CONNECTED_PEER;
@@ -425,6 +370,44 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       this.config.role === 'client' && this.config.wrap.name === 'none' && !this.#params?.tlsEkm;
     session.transmit(nowMs, wallSec, fewAcks, (packet) => this.#out.push({ packet, to }));
     if (session.primary.state === S_ERROR) this.#handleFailure(session);
+  }
+
+  #hear(report: KeyReport): void {
+    const { key } = report;
+    const session = this.#serialOf(key);
+    switch (report.type) {
+      case 'certificate': {
+        const id = this.#questions.ask({ about: 'certificate', key });
+        this.#events.push({ type: 'verify', session, id, certificate: report.certificate });
+        break;
+      }
+      case 'login': {
+        const { credentials } = report;
+        const id = this.#questions.ask({ about: 'login', key, credentials });
+        const { keyId, identity } = key;
+        this.#events.push({ type: 'authenticate', session, id, keyId, credentials, identity: identity! });
+        break;
+      }
+      case 'active':
+        this.#hearActive(key);
+        break;
+      case 'message':
+        this.#events.push({ type: 'message', session, text: report.text });
+    }
+  }
+
+  #hearActive(key: KeyState): void {
+    const session = this.#sessionOf(key);
+    if (!session) return;
+    if (session === this.sessions.initial) this.#promote(session);
+    const { log } = this.config;
+    if (log.enabled(D_HANDSHAKE)) log.log(D_HANDSHAKE, `Control Channel: ${key.describe()}`);
+    const to = session.remote ?? CONNECTED_PEER;
+    if (!this.#initiatedWith || !sameAddress(this.#initiatedWith, to)) {
+      this.#initiatedWith = to;
+      log.log(M_INFO, `[${this.#nameOf(key)}] Peer Connection Initiated with ${formatAddress(to)}`);
+    }
+    this.#settleLogin(key);
   }
 
   /** Renegotiation that is due, and keys whose time is over. */
@@ -473,7 +456,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   }
 
   /** Tells the outcome of the login once the key is active. */
-  #settleLogin(key: KeyState, nowMs: number): void {
+  #settleLogin(key: KeyState): void {
     const session = this.#sessionOf(key);
     if (!session || key.state < S_ACTIVE || !key.identity || key.auth === 'KS_AUTH_DEFERRED') return;
     const { keyId, identity } = key;
@@ -487,7 +470,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     session.wasActive = true;
     this.#events.push({ type: 'active', session: session.serial, keyId, first, identity });
     this.#generate(session);
-    if (key.state === S_ERROR) this.#process(nowMs);
   }
 
   /** Data keys for the newest key of a session, as soon as it may have some. */
@@ -502,9 +484,10 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       key.fail('TLS Error: generate_key_expansion failed');
       return;
     }
+    let keys: DataKeys | undefined;
     try {
       if (key.keyId === 0 && params.dynTlsCrypt) session.setUpDynamicWrap();
-      key.data = createDataKeys({
+      keys = createDataKeys({
         role: config.role,
         keyId: key.keyId,
         params,
@@ -523,11 +506,11 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       zeroKeySource(sources.own);
       zeroKeySource(sources.peer);
     }
-    if (!key.data) {
+    if (!keys) {
       key.fail('TLS Error: generate_key_expansion failed');
       return;
     }
-    key.state = S_GENERATED_KEYS;
+    key.install(keys);
     this.#events.push({ type: 'keys', session: session.serial, keyId: key.keyId });
   }
 
@@ -562,8 +545,4 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   #log(level: number, text: string): void {
     this.config.log.log(level, text);
   }
-}
-
-function isDead(key: KeyState): boolean {
-  return key.state === S_UNDEF || key.state === S_ERROR;
 }
