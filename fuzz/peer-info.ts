@@ -3,7 +3,8 @@
  * string. Memory stays bounded, and a server picks one of its own ciphers or none.
  */
 import { compareOptions } from '../src/ssl/options-compare.ts';
-import { negotiateServerCipher, parsePeerInfo, pickClientCipher, shownPeerInfo } from '../src/ssl/ssl.ts';
+import { parsePeerInfo } from '../src/ssl/ssl.ts';
+import { negotiateServerCipher, pickClientCipher } from '../src/ssl/ssl-ncp.ts';
 
 const OWN = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
 const EXPECTED = 'V4,dev-type tun,link-mtu 1549,tun-mtu 1500,proto UDPv4,auth SHA1,key-method 2,tls-client';
@@ -27,7 +28,7 @@ export const target = {
     for (const [name, value] of peerInfo.values) {
       if (name === '' || `${name}${value}`.includes('\n')) throw new Error('a line was split badly');
     }
-    const shown = shownPeerInfo(info);
+    const { shown } = peerInfo;
     if (shown.lines.length + shown.invalid > MOST_LINES) throw new Error('too many lines are shown');
     for (const [name, value] of shown.lines) {
       if (!/^[IU]V_\w*$/.test(name) || !/^[!-~]*$/.test(value) || /[$(`]/.test(value))

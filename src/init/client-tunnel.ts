@@ -20,16 +20,14 @@ import {
   restorePrePull,
 } from '../options/options.ts';
 import { PushCollector, pulledOptionsDigest, sanitizeControlMessage } from '../push/push.ts';
-import { type DataChannelParams, logDataChannel } from '../ssl/ssl.ts';
+import { type DataChannelParams, logDataChannel, p2pDataParams, pulledDataParams } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { ClientRun } from './client-run.ts';
 import type { ClientSession } from './client-session.ts';
 import type { ResolvedAddress } from './connection-list.ts';
 import type { UserPass } from './credentials.ts';
-import { pulledDataParams } from './data-params.ts';
 import { frameOptions, innerOptions } from './frame-setup.ts';
 import type { TunnelState } from './init.ts';
-import { agreeWithPeer } from './p2p.ts';
 import { setPulledVariables } from './script-setup.ts';
 import { NO_SIGNAL } from './sig.ts';
 import { bufferOptions } from './socket-setup.ts';
@@ -146,7 +144,7 @@ export class ClientTunnel {
   meetPeer(session: ClientSession): void {
     const { providers, signals } = this.#run;
     const options = this.#options;
-    const params = usesTls(options) ? agreeWithPeer(options, session.tls, providers) : session.tls.params;
+    const params = usesTls(options) ? p2pDataParams(options, session.tls, providers) : session.tls.params;
     if (!params) {
       signals.raise('SIGUSR1', 'soft', 'connection initialisation failed');
       return;

@@ -21,7 +21,7 @@ import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import { type EnvSet, setCertificate, setChain, setPeerAddress } from '../script/script.ts';
 import { type Link, type LinkErrno, ProxyError } from '../socket/socket.ts';
-import { commonNameOf, shownPeerInfo, type TlsEvent } from '../ssl/ssl.ts';
+import { commonNameOf, type TlsEvent } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
 import { type ClientInfo, clientInfo, type StateInfo } from './client-info.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
@@ -373,7 +373,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     } else if (event.type === 'active') {
       setChain(env, event.identity.chain, this.#options.x509Track);
       env.set('common_name', event.identity.commonName);
-      for (const [name, value] of shownPeerInfo(event.identity.peerInfo).lines) env.set(name, value);
+      for (const [name, value] of event.identity.peerInfo.shown.lines) env.set(name, value);
       this.#setUntrusted(session);
       if (session.remote) this.#setTrusted(session.remote);
       if (!event.first) return;

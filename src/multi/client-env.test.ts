@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import { newLinkCounters } from '../forward/forward.ts';
 import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
-import type { PeerCertificate } from '../ssl/ssl.ts';
+import { type PeerCertificate, parsePeerInfo } from '../ssl/ssl.ts';
 import { setConnection, setIdentity, setTotals } from './client-env.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
@@ -71,8 +71,9 @@ describe('client environment', () => {
 
   it('has IV_ and UV_ lines of the peer, and nothing else that it says', () => {
     const env = new EnvSet();
-    const peerInfo = 'IV_VER=2.6.14\nUV_SITE=home office\nPATH=/evil\nLD_PRELOAD=/evil.so\nIV_EVIL\u0007=x\n';
-    const identity = { commonName: 'alice', username: '', peerInfo, options: '', chain: [CERTIFICATE] };
+    const said = 'IV_VER=2.6.14\nUV_SITE=home office\nPATH=/evil\nLD_PRELOAD=/evil.so\nIV_EVIL\u0007=x\n';
+    const named = { commonName: 'alice', username: '', name: 'alice' };
+    const identity = { ...named, peerInfo: parsePeerInfo(said), options: '', chain: [CERTIFICATE] };
     setIdentity(env, identity, { family: 4, address: '192.0.2.7', port: 4000 }, undefined);
     expect(env.get('IV_VER')).toBe('2.6.14');
     expect(env.get('UV_SITE')).toBe('home_office');

@@ -4,7 +4,7 @@
  */
 import type { LinkAddress } from '../base/base.ts';
 import { type EnvSet, setChain, setPeerAddress, type TrackedAttribute } from '../script/script.ts';
-import { type PeerIdentity, shownPeerInfo } from '../ssl/ssl.ts';
+import type { PeerIdentity } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 /** Names of variables that come from the client's peer info. */
@@ -20,7 +20,7 @@ export function setIdentity(
   setChain(env, identity.chain, tracked);
   // What the client said at an earlier renegotiation doesn't pile up.
   for (const prefix of PEER_INFO_PREFIXES) env.deletePrefix(prefix);
-  for (const [name, value] of shownPeerInfo(identity.peerInfo).lines) env.set(name, value);
+  for (const [name, value] of identity.peerInfo.shown.lines) env.set(name, value);
   if (identity.commonName !== '') env.set('common_name', identity.commonName);
   setPeerAddress(env, 'untrusted', remote);
 }

@@ -13,7 +13,6 @@ import {
   IV_PROTO_AUTH_PENDING_KW,
   isAuthToken,
   type PeerInfo,
-  parsePeerInfo,
   type TlsEvent,
 } from '../ssl/ssl.ts';
 import { setIdentity } from './client-env.ts';
@@ -62,7 +61,7 @@ export class ClientLogin {
     const token = this.#judgeToken(asked, given);
     const username = token?.emptyUser ? '' : given.username;
     const login = { username, password: given.password };
-    const answer = await this.#decide(asked, login, token, parsePeerInfo(event.identity.peerInfo));
+    const answer = await this.#decide(asked, login, token, event.identity.peerInfo);
     session.setChallenge(false);
     if (session.over) return { ok: false };
     if (!answer.ok) {

@@ -20,28 +20,17 @@ import {
   M_WARN,
 } from '../base/errlevel.ts';
 import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts';
-import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { timerOptions } from '../forward/forward.ts';
-import {
-  cloneOptions,
-  devTypeOf,
-  epochAllowed,
-  type Options,
-  parseClientConfig,
-} from '../options/options.ts';
+import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
 import {
   commonNameOf,
   type DataChannelParams,
-  IV_PROTO_CC_EXIT_NOTIFY,
-  IV_PROTO_DATA_EPOCH,
-  IV_PROTO_DATA_V2,
-  IV_PROTO_DYN_TLS_CRYPT,
   IV_PROTO_REQUEST_PUSH,
-  IV_PROTO_TLS_KEY_EXPORT,
-  negotiateServerCipher,
-  parsePeerInfo,
+  NO_PEER_INFO,
+  type PeerInfo,
+  serverDataParams,
   type TlsEvent,
   usesCompression,
 } from '../ssl/ssl.ts';
@@ -53,9 +42,6 @@ import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
 import { type AddressPlan, changedAddresses, constraintViolation, logPrimary } from './multi-addresses.ts';
 import type { MultiInstance } from './multi-instance.ts';
-
-const NO_EKM =
-  'Client incompatible with this server. Keying Material Exporters (RFC 5705) support missing. Upgrade to a client that supports this feature (OpenVPN 2.6.0+).';
 
 /** What setting up needs of the server. */
 export interface SetupHost {
@@ -150,10 +136,10 @@ export class ClientSetup {
     }
     if (!event.first || !instance.open) return;
     // The client started over on the same address: same person, same addresses, new keys.
-    if (this.#nameOf(instance) !== instance.commonName) {
+    if ((instance.identity?.name ?? '') !== instance.commonName) {
       instance.log.log(
         D_TLS_ERRORS,
-        `TLS Auth Error: TLS object CN attempted to change from '${instance.commonName}' to '${this.#nameOf(instance)}' -- tunnel disabled`,
+        `TLS Auth Error: TLS object CN attempted to change from '${instance.commonName}' to '${instance.identity?.name ?? ''}' -- tunnel disabled`,
       );
       this.#host.closeInstance(instance);
       return;
@@ -210,7 +196,7 @@ export class ClientSetup {
   async #establish(instance: MultiInstance, session: InstanceSession): Promise<void> {
     const { config } = this.#host;
     const goesOn = (): boolean => isCurrent(instance, session);
-    instance.commonName = this.#nameOf(instance);
+    instance.commonName = instance.identity?.name ?? '';
     instance.connectedWallMs = config.clock.wallMs();
     this.#enterEnv(instance, session);
     await instance.undoing;
@@ -259,7 +245,7 @@ export class ClientSetup {
     instance.data.handleKeys();
     instance.data.setTimers(timerOptions(instance.options), nowMs);
     const { responder } = instance.session;
-    if (this.#peerInfo(instance).proto & IV_PROTO_REQUEST_PUSH) responder.setRequestPush();
+    if (peerInfoOf(instance).proto & IV_PROTO_REQUEST_PUSH) responder.setRequestPush();
     if (responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
     logClientTunnel(instance);
     this.#host.drive(instance, nowMs);
@@ -281,7 +267,7 @@ export class ClientSetup {
     if (!instance.options.compress.migrate || !usesCompression(instance.identity?.options ?? '')) return;
     const options = cloneOptions(instance.options);
     instance.options = options;
-    if (this.#peerInfo(instance).values.get('IV_COMP_STUBv2') === '1') {
+    if (peerInfoOf(instance).values.get('IV_COMP_STUBv2') === '1') {
       options.push.push('compress stub-v2');
     } else {
       options.push.push('comp-lzo no');
@@ -290,39 +276,10 @@ export class ClientSetup {
   }
 
   #negotiate(instance: MultiInstance, nowMs: number): DataChannelParams | undefined {
-    const { options } = instance;
-    const info = this.#peerInfo(instance);
-    const choice = negotiateServerCipher({
-      dataCiphers: options.dataCiphers.split(':'),
-      fallback: options.enableNcpFallback ? options.cipher : undefined,
-      remoteOptions: instance.identity?.options ?? '',
-      peerInfo: info,
-    });
-    for (const line of choice.log) instance.log.log(M_INFO, line);
-    if (choice.cipher === undefined) return this.#refuse(instance, choice.reason, nowMs);
-    const cipher = this.#usableCipher(choice.cipher);
-    if (!cipher) {
-      instance.log.log(D_MULTI_ERRORS, `Cipher ${choice.cipher} not supported`);
-      return this.#refuse(instance, 'Data channel cipher negotiation failed (no shared cipher)', nowMs);
-    }
-    const tlsEkm = (info.proto & IV_PROTO_TLS_KEY_EXPORT) !== 0;
-    if (!tlsEkm && options.forceTlsKeyMaterialExport) return this.#refuse(instance, NO_EKM, nowMs);
-    const dataV2 = (info.proto & IV_PROTO_DATA_V2) !== 0;
-    const epoch = epochAllowed(options) && (info.proto & IV_PROTO_DATA_EPOCH) !== 0;
-    return {
-      cipher,
-      digest: digestInfo(options.auth),
-      peerId: dataV2 ? instance.peerId : -1,
-      epoch: epoch && dataV2 && cipher.mode === 'aead',
-      tlsEkm,
-      dynTlsCrypt: (info.proto & IV_PROTO_DYN_TLS_CRYPT) !== 0,
-      ccExit: (info.proto & IV_PROTO_CC_EXIT_NOTIFY) !== 0,
-    };
-  }
-
-  #usableCipher(name: string): CipherInfo | undefined {
-    const info = cipherInfo(name);
-    return info && this.#host.config.crypto.supportsCipher(info) ? info : undefined;
+    const { crypto } = this.#host.config;
+    const { options, identity, peerId, log } = instance;
+    const choice = serverDataParams(options, identity, peerId, { crypto, log });
+    return choice.params ?? this.#refuse(instance, choice.reason, nowMs);
   }
 
   #refuse(instance: MultiInstance, reason: string | undefined, nowMs: number): undefined {
@@ -357,7 +314,7 @@ export class ClientSetup {
       },
       {
         params: instance.tls.params!,
-        peerInfo: instance.identity?.peerInfo ?? '',
+        peerInfo: peerInfoOf(instance),
         tunMtu: instance.bound.profile.frame.tunMtu,
         ...(tokens.current !== undefined && { authToken: tokens.current }),
       },
@@ -499,16 +456,6 @@ export class ClientSetup {
     return devTypeOf(this.#host.config.options) === 'tap';
   }
 
-  #nameOf(instance: MultiInstance): string {
-    const identity = instance.identity;
-    if (!identity) return '';
-    return this.#host.config.options.usernameAsCommonName ? identity.username : identity.commonName;
-  }
-
-  #peerInfo(instance: MultiInstance): ReturnType<typeof parsePeerInfo> {
-    return parsePeerInfo(instance.identity?.peerInfo ?? '');
-  }
-
   /** A failing step ends its instance, not the server. */
   #run(instance: MultiInstance, work: () => Promise<void>): void {
     this.#track(work().catch((error: unknown) => this.#host.handleFault('answer', error, instance)));
@@ -518,6 +465,10 @@ export class ClientSetup {
     this.#tasks.add(task);
     void task.finally(() => this.#tasks.delete(task));
   }
+}
+
+function peerInfoOf({ identity }: MultiInstance): PeerInfo {
+  return identity?.peerInfo ?? NO_PEER_INFO;
 }
 
 /** Whether setting up the client for this session still makes sense. */

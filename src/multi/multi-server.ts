@@ -45,7 +45,7 @@ import {
 } from '../push/push.ts';
 import { ConnectRateLimit, InitialRateLimit } from '../reliable/reliable.ts';
 import type { Link } from '../socket/socket.ts';
-import { IV_PROTO_PUSH_UPDATE, parsePeerInfo, type TlsEvent } from '../ssl/ssl.ts';
+import { IV_PROTO_PUSH_UPDATE, type TlsEvent } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
 import { LowestFree } from './lowest-free.ts';
 import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
@@ -383,8 +383,7 @@ export class MultiServer implements InstanceHost {
 
   #takesUpdates(instance: MultiInstance, asked: boolean): boolean {
     if (instance.state !== 'connected') return false;
-    const { proto } = parsePeerInfo(instance.identity?.peerInfo ?? '');
-    if (proto & IV_PROTO_PUSH_UPDATE) return true;
+    if ((instance.identity?.peerInfo.proto ?? 0) & IV_PROTO_PUSH_UPDATE) return true;
     const text = `PUSH_UPDATE: not sending message to unsupported peer with ID: ${instance.peerId}`;
     if (asked) this.config.log.log(M_WARN, text);
     return false;

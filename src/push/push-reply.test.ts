@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cipherInfo } from '../crypto/crypto.ts';
-import type { DataChannelParams } from '../ssl/ssl.ts';
+import { type DataChannelParams, NO_PEER_INFO, parsePeerInfo } from '../ssl/ssl.ts';
 import {
   addressPushItems,
   buildPushReplies,
@@ -72,7 +72,7 @@ describe('push items of a server', () => {
     ifconfig: { local: '10.8.0.2', remoteOrNetmask: '255.255.255.0' },
     ifconfigIpv6: { local: 'fd00::1000', bits: 64, remote: 'fd00::1' },
   };
-  const peerInfo = 'IV_MTU=1600\nIV_NCP=2\nIV_CIPHERS=AES-256-GCM\nIV_PROTO=990\n';
+  const peerInfo = parsePeerInfo('IV_MTU=1600\nIV_NCP=2\nIV_CIPHERS=AES-256-GCM\nIV_PROTO=990\n');
 
   it('come in the order of 2.6', () => {
     const list = new PushList(['route 10.0.0.0', 'tun-ipv6', 'ping 10']);
@@ -92,16 +92,14 @@ describe('push items of a server', () => {
 
   it('tell a client without cc-exit about key export by key-derivation', () => {
     const old = { ...params, ccExit: false, dynTlsCrypt: false };
-    expect(pushReplyParameters({ params: old, peerInfo: 'IV_NCP=2\n', tunMtu: 1500 })).toEqual([
-      'peer-id 3',
-      'cipher AES-256-GCM',
-      'key-derivation tls-ekm',
-    ]);
+    expect(pushReplyParameters({ params: old, peerInfo: parsePeerInfo('IV_NCP=2\n'), tunMtu: 1500 })).toEqual(
+      ['peer-id 3', 'cipher AES-256-GCM', 'key-derivation tls-ekm'],
+    );
   });
 
   it('push no cipher, peer-id or tun-mtu to a client that knows none of them', () => {
     const old = { ...params, peerId: -1, tlsEkm: false, ccExit: false, dynTlsCrypt: false };
-    expect(pushReplyParameters({ params: old, peerInfo: '', tunMtu: 1500 })).toEqual([]);
+    expect(pushReplyParameters({ params: old, peerInfo: NO_PEER_INFO, tunMtu: 1500 })).toEqual([]);
   });
 
   it('lack an address that push-remove blocked', () => {

@@ -7,7 +7,7 @@
  * A reply is at most 1023 bytes. All parts but the last end with `,push-continuation 2`, the last of
  * several with `,push-continuation 1`.
  */
-import { type DataChannelParams, parsePeerInfo } from '../ssl/ssl.ts';
+import type { DataChannelParams, PeerInfo } from '../ssl/ssl.ts';
 import type { PushList } from './push-list.ts';
 
 const PUSH_REPLY = 'PUSH_REPLY';
@@ -29,8 +29,7 @@ export interface PushAddresses {
 export interface PushReplyInput {
   /** What was negotiated for the client's session. */
   readonly params: DataChannelParams;
-  /** The client's peer info text, unchecked. */
-  readonly peerInfo: string;
+  readonly peerInfo: PeerInfo;
   /** The server's own tun-mtu; pushed when the client sent IV_MTU. */
   readonly tunMtu: number;
   readonly authToken?: string;
@@ -55,8 +54,7 @@ export function addressPushItems(list: PushList, addresses: PushAddresses): stri
 
 /** What negotiation decided: peer-id, tokens, cipher, key derivation or protocol flags, tun-mtu. */
 export function pushReplyParameters(input: PushReplyInput): string[] {
-  const { params, authToken, authTokenUser } = input;
-  const peer = parsePeerInfo(input.peerInfo);
+  const { params, authToken, authTokenUser, peerInfo: peer } = input;
   const items: string[] = [];
   if (params.peerId >= 0) items.push(`peer-id ${params.peerId}`);
   if (authToken !== undefined) items.push(`auth-token ${authToken}`);

@@ -37,7 +37,7 @@ import {
 } from './key-method-2.ts';
 import { decideLogin } from './login.ts';
 import { areConsistent, compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
-import { shownPeerInfo } from './peer-info.ts';
+import { type PeerInfo, parsePeerInfo } from './peer-info.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
 import {
@@ -214,7 +214,10 @@ export class KeyState {
   answerLogin({ ok, reason, username }: { ok: boolean; reason?: string; username?: string }): void {
     this.#auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
     this.#authReason = reason;
-    if (username !== undefined && this.#identity) this.#identity = { ...this.#identity, username };
+    if (username !== undefined && this.#identity) {
+      const name = this.#nameOf(this.#identity.commonName, username);
+      this.#identity = { ...this.#identity, username, name };
+    }
     this.#writePending();
   }
 
@@ -462,14 +465,17 @@ export class KeyState {
   #acceptKey(message: KeyMessage): void {
     const { config } = this.#host;
     this.#peerSource = message.source;
+    const username = replaceControlCharacters(message.username);
+    const commonName = this.#check?.commonName ?? '';
     this.#identity = {
-      commonName: this.#check?.commonName ?? '',
-      username: replaceControlCharacters(message.username),
-      peerInfo: message.peerInfo,
+      commonName,
+      username,
+      name: this.#nameOf(commonName, username),
+      peerInfo: parsePeerInfo(message.peerInfo),
       options: message.options,
       chain: this.#chain,
     };
-    this.#logPeerInfo(message.peerInfo);
+    this.#logPeerInfo(this.#identity.peerInfo);
     const consistent = !config.occ || this.#compareOptions(message.options);
     if (this.#isClient) this.#auth = 'KS_AUTH_TRUE';
     else if (config.optVerify && !consistent) {
@@ -497,8 +503,11 @@ export class KeyState {
     return true;
   }
 
-  #logPeerInfo(text: string): void {
-    const { lines, invalid } = shownPeerInfo(text);
+  #nameOf(commonName: string, username: string): string {
+    return this.#host.config.usernameAsCommonName ? username : commonName;
+  }
+
+  #logPeerInfo({ shown: { lines, invalid } }: PeerInfo): void {
     for (const [name, value] of lines) this.#log(M_INFO, `peer info: ${name}=${value}`);
     for (let i = 0; i < invalid; i++)
       this.#log(M_WARN, 'validation failed on peer_info line received from client');

@@ -102,6 +102,15 @@ export interface PeerInfo {
   readonly mtu: number;
   /** Every line by name, in the order sent. */
   readonly values: ReadonlyMap<string, string>;
+  readonly shown: ShownPeerInfo;
+}
+
+/** What scripts and the log get to see. */
+export interface ShownPeerInfo {
+  /** In the order sent. */
+  readonly lines: readonly (readonly [name: string, value: string])[];
+  /** How many others there were. */
+  readonly invalid: number;
 }
 
 /** Reads peer info. Lines without `=` are passed over; never throws. */
@@ -121,17 +130,18 @@ export function parsePeerInfo(text: string): PeerInfo {
     ciphers: values.get('IV_CIPHERS')?.split(':'),
     mtu: positiveInt(values.get('IV_MTU')),
     values,
+    shown: shownPeerInfo(text),
   };
 }
+
+/** Of a peer that said nothing of itself. */
+export const NO_PEER_INFO: PeerInfo = parsePeerInfo('');
 
 /**
  * The lines that scripts and the log get to see, in the order sent (2.x misc.c output_peer_info_env()): names start
  * with IV_ or UV_; what a shell or a log could take for more than text has become `_`. `invalid` counts the others.
  */
-export function shownPeerInfo(text: string): {
-  readonly lines: readonly (readonly [name: string, value: string])[];
-  readonly invalid: number;
-} {
+function shownPeerInfo(text: string): ShownPeerInfo {
   const lines: [string, string][] = [];
   let invalid = 0;
   const all = text.split('\n', MAX_LINES);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaultPeerInfo, IV_PROTO_PUSH_UPDATE, ivProto, parsePeerInfo, shownPeerInfo } from './peer-info.ts';
+import { defaultPeerInfo, IV_PROTO_PUSH_UPDATE, ivProto, parsePeerInfo } from './peer-info.ts';
 import {
   negotiateP2p,
   negotiateServerCipher,
@@ -196,7 +196,7 @@ describe('P2P negotiation', () => {
 describe('peer info shown to scripts and in the log', () => {
   it('has IV_ and UV_ lines in order, without what a shell could run', () => {
     const text = 'IV_VER=2.6.14\nUV_X=$(rm) `id`\nPATH=/evil\nIV_SSL=OpenSSL 3.0\n\nIV_P Q=1\nUV_U=ä\n';
-    expect(shownPeerInfo(text)).toEqual({
+    expect(parsePeerInfo(text).shown).toEqual({
       lines: [
         ['IV_VER', '2.6.14'],
         ['UV_X', '__rm)__id_'],
@@ -205,13 +205,13 @@ describe('peer info shown to scripts and in the log', () => {
       ],
       invalid: 3,
     });
-    expect(shownPeerInfo('')).toEqual({ lines: [], invalid: 0 });
+    expect(parsePeerInfo('').shown).toEqual({ lines: [], invalid: 0 });
   });
 
   it('is printable whatever the peer sends', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
-        for (const [name, shown] of shownPeerInfo(`UV_A=${value}`).lines)
+        for (const [name, shown] of parsePeerInfo(`UV_A=${value}`).shown.lines)
           expect(`${name}=${shown}`).toMatch(/^[IU]V_\w*=[!-~]*$/);
       }),
     );

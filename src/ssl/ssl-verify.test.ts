@@ -5,6 +5,7 @@ import { TestPki } from '../../test-kit/tls-pki.ts';
 import { MemoryLogger } from '../base/base.ts';
 import { ChainCheck } from './chain-check.ts';
 import { areConsistent, compareOptions } from './options-compare.ts';
+import { NO_PEER_INFO } from './peer-info.ts';
 import { PeerLock } from './peer-lock.ts';
 import type { VerifyPolicy } from './ssl.ts';
 import type { ChainProblem, PeerCertificate } from './ssl-backend.ts';
@@ -145,7 +146,8 @@ describe('certificate checks', () => {
 it('a peer stays who it was', () => {
   const log = new MemoryLogger();
   const lock = new PeerLock(log);
-  const identity = { commonName: 'a', username: '', peerInfo: '', options: '', chain: [server] };
+  const named = { commonName: 'a', username: '', name: 'a' };
+  const identity = { ...named, peerInfo: NO_PEER_INFO, options: '', chain: [server] };
   expect(lock.isSamePeer(identity)).toBe(true);
   lock.lock(identity);
   expect(lock.isSamePeer(identity)).toBe(true);

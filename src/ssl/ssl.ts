@@ -16,6 +16,7 @@ import type {
   SealingKey,
 } from '../crypto/crypto.ts';
 import type { ControlWrap, DropReason, WrapSession } from '../reliable/reliable.ts';
+import type { PeerInfo } from './peer-info.ts';
 import type { ChainProblem, PeerCertificate, SslContext } from './ssl-backend.ts';
 
 export type {
@@ -161,8 +162,9 @@ export interface DataKeys {
 export interface PeerIdentity {
   readonly commonName: string;
   readonly username: string;
-  /** Raw text of IV_/UV_ lines. */
-  readonly peerInfo: string;
+  /** The one that it goes by: its login's with --username-as-common-name, else its certificate's. */
+  readonly name: string;
+  readonly peerInfo: PeerInfo;
   /** The peer's options string. */
   readonly options: string;
   /** Leaf first. */
@@ -291,6 +293,14 @@ export {
 } from './auth-token.ts';
 /** logDataChannel(log, options, ce, params, framing): what is in use, once the data channel is ready. */
 export { logDataChannel } from './data-channel-lines.ts';
+/** What server, pulling client and point to point peers agree on for the data channel. */
+export {
+  type NegotiationParts,
+  p2pDataParams,
+  pulledDataParams,
+  type ServerNegotiation,
+  serverDataParams,
+} from './data-params.ts';
 /** dhBits(pem): bits of Diffie-Hellman parameters. */
 export { dhBits } from './der.ts';
 /** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
@@ -298,27 +308,13 @@ export { usesCompression } from './options-compare.ts';
 export {
   defaultPeerInfo,
   IV_PROTO_AUTH_PENDING_KW,
-  IV_PROTO_CC_EXIT_NOTIFY,
-  IV_PROTO_DATA_EPOCH,
-  IV_PROTO_DATA_V2,
-  IV_PROTO_DYN_TLS_CRYPT,
   IV_PROTO_PUSH_UPDATE,
   IV_PROTO_REQUEST_PUSH,
-  IV_PROTO_TLS_KEY_EXPORT,
+  NO_PEER_INFO,
   type PeerInfo,
   type PeerInfoOptions,
   parsePeerInfo,
-  shownPeerInfo,
 } from './peer-info.ts';
-export {
-  type CipherChoice,
-  negotiateP2p,
-  negotiateServerCipher,
-  P2P_PEER_ID,
-  P2P_PEER_ID_LABEL,
-  type P2pNegotiation,
-  pickClientCipher,
-} from './ssl-ncp.ts';
 export { commonNameOf } from './ssl-verify.ts';
 /** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */
 export { createPlainControl, createStaticControl, type StaticKeysConfig } from './static-control.ts';

@@ -451,8 +451,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   /** The name that the peer goes by: its login's, where that counts, as long as the login isn't refused. */
   #nameOf({ identity, auth }: KeyState): string {
-    const byLogin = this.config.usernameAsCommonName === true && auth !== 'KS_AUTH_FALSE';
-    return (byLogin ? identity?.username : identity?.commonName) ?? '';
+    return (auth === 'KS_AUTH_FALSE' ? identity?.commonName : identity?.name) ?? '';
   }
 
   /** Tells the outcome of the login once the key is active. */

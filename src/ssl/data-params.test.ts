@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { MemoryLogger } from '../base/base.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { parseConfig } from '../options/options.ts';
-import type { DataChannelParams } from '../ssl/ssl.ts';
 import { pulledDataParams } from './data-params.ts';
+import type { DataChannelParams } from './ssl.ts';
 
 const CLIENT = 'client\ndev tun\nremote h\nca f\ncert f\nkey f\n';
 const crypto = createNodeCrypto();
