@@ -10,6 +10,6 @@ export default defineConfig({
     ],
     // One fewer by default, which on two processors is half of the machine.
     maxWorkers: availableParallelism(),
-    testTimeout: 20_000,
+    testTimeout: 60_000,
   },
 });

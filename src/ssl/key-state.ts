@@ -1,6 +1,6 @@
 /**
  * One TLS key of a session (2.x ssl_common.h struct key_state; ssl.c tls_process_state(),
- * session_move_pre_start(), session_move_active()): its handshake, key method 2, and control messages.
+ * session_move_pre_start(), session_move_active()): its handshake, the login behind it, and control messages.
  *
  *   S_INITIAL -> S_PRE_START (own reset queued) -> S_START (own reset acknowledged)
  *     client: -> S_SENT_KEY -> S_GOT_KEY -+
@@ -11,33 +11,13 @@
  * turns into back-pressure: memory stays bounded.
  */
 import { bytesOfText } from '../base/base.ts';
-import {
-  D_CRYPT_ERRORS,
-  D_PUSH,
-  D_PUSH_ERRORS,
-  D_SHOW_OCC,
-  D_TLS_DEBUG_MED,
-  D_TLS_ERRORS,
-  M_INFO,
-  M_WARN,
-} from '../base/errlevel.ts';
+import { D_CRYPT_ERRORS, D_PUSH_ERRORS, D_TLS_DEBUG_MED, D_TLS_ERRORS } from '../base/errlevel.ts';
 import { AckList, op, ReliableReceive, ReliableSend } from '../reliable/reliable.ts';
 import { ChainCheck } from './chain-check.ts';
 import { destroyDataKeys } from './data-keys.ts';
-import {
-  createKeySource,
-  KEY_MESSAGE_READ_MAX,
-  type KeyMessage,
-  type KeySource,
-  readKeyMessage,
-  replaceControlCharacters,
-  splitControlMessages,
-  writeKeyMessage,
-  zeroKeySource,
-} from './key-method-2.ts';
+import { KeyExchange, type ReadKeyMessage } from './key-exchange.ts';
+import { type KeyMessage, splitControlMessages } from './key-method-2.ts';
 import { decideLogin } from './login.ts';
-import { areConsistent, compareOptions, usesCompression, withCompLzo } from './options-compare.ts';
-import { type PeerInfo, parsePeerInfo } from './peer-info.ts';
 import type { Credentials, DataKeys, PeerIdentity, TlsMultiConfig } from './ssl.ts';
 import type { PeerCertificate, SslSession } from './ssl-backend.ts';
 import {
@@ -105,7 +85,6 @@ export class KeyState {
   #state: KeyStateValue = S_INITIAL;
   #auth: AuthState = 'KS_AUTH_FALSE';
   #authReason: string | undefined;
-  #identity: PeerIdentity | undefined;
   #data: DataKeys | undefined;
   #establishedMs = 0;
   #settleMs = 0;
@@ -116,10 +95,7 @@ export class KeyState {
   #mustNegotiateMs = Number.POSITIVE_INFINITY;
   #check: ChainCheck | undefined;
   #chain: readonly PeerCertificate[] = [];
-  #ownSource: KeySource | undefined;
-  #peerSource: KeySource | undefined;
-  /** The peer's key message as far as it came. */
-  #partial: Uint8Array = NO_PAYLOAD;
+  readonly #exchange: KeyExchange;
   #pendingMessages: string[] = [];
   #pendingLogin: string[] = [];
   readonly #output = new TlsOutput();
@@ -136,6 +112,7 @@ export class KeyState {
     this.send = new ReliableSend({ timeoutMs: config.tlsTimeoutMs, firstId, hold: options.hold });
     this.receive = new ReliableReceive({ firstId });
     config.verify.revocation?.refresh();
+    this.#exchange = new KeyExchange(config);
     this.#ssl = config.ssl.createSession(() => config.wake());
     if (options.skipResets) this.#begin(options.nowMs);
   }
@@ -154,7 +131,7 @@ export class KeyState {
   }
 
   get identity(): PeerIdentity | undefined {
-    return this.#identity;
+    return this.#exchange.identity;
   }
 
   get data(): DataKeys | undefined {
@@ -214,10 +191,7 @@ export class KeyState {
   answerLogin({ ok, reason, username }: { ok: boolean; reason?: string; username?: string }): void {
     this.#auth = ok ? 'KS_AUTH_TRUE' : 'KS_AUTH_FALSE';
     this.#authReason = reason;
-    if (username !== undefined && this.#identity) {
-      const name = this.#nameOf(this.#identity.commonName, username);
-      this.#identity = { ...this.#identity, username, name };
-    }
+    if (username !== undefined) this.#exchange.rename(username);
     this.#writePending();
   }
 
@@ -239,11 +213,8 @@ export class KeyState {
   }
 
   /** Both key sources, once; the caller zeroes them. */
-  takeSources(): { readonly own: KeySource; readonly peer: KeySource } | undefined {
-    const [own, peer] = [this.#ownSource, this.#peerSource];
-    this.#ownSource = undefined;
-    this.#peerSource = undefined;
-    return own && peer ? { own, peer } : undefined;
+  takeSources(): ReturnType<KeyExchange['takeSources']> {
+    return this.#exchange.takeSources();
   }
 
   exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array {
@@ -304,12 +275,7 @@ export class KeyState {
     this.#ssl.close();
     this.send.clear();
     this.receive.clear();
-    zeroKeySource(this.#ownSource);
-    zeroKeySource(this.#peerSource);
-    this.#ownSource = undefined;
-    this.#peerSource = undefined;
-    this.#partial.fill(0);
-    this.#partial = NO_PAYLOAD;
+    this.#exchange.close();
     this.#output.clear();
     this.#pendingMessages = [];
     this.#pendingLogin = [];
@@ -445,48 +411,24 @@ export class KeyState {
   }
 
   #collectKey(chunk: Uint8Array): void {
-    const bytes = new Uint8Array(this.#partial.length + chunk.length);
-    bytes.set(this.#partial);
-    bytes.set(chunk, this.#partial.length);
-    this.#partial.fill(0);
-    this.#partial = NO_PAYLOAD;
-    const message = readKeyMessage(bytes, !this.#isClient);
-    if (message === 'incomplete') {
-      if (bytes.length <= KEY_MESSAGE_READ_MAX) {
-        this.#partial = bytes;
-        return;
-      }
-      this.fail(`TLS ERROR: Plaintext buffer too short (${bytes.length} bytes).`);
-    } else if ('text' in message) this.fail(message.text);
-    else this.#acceptKey(message);
-    bytes.fill(0);
+    const commonName = this.#check?.commonName ?? '';
+    const read = this.#exchange.read(chunk, { commonName, chain: this.#chain });
+    if (read === 'incomplete') return;
+    if ('problem' in read) this.fail(read.problem);
+    else if (this.#accepts(read)) this.#enter(S_GOT_KEY);
   }
 
-  #acceptKey(message: KeyMessage): void {
-    const { config } = this.#host;
-    this.#peerSource = message.source;
-    const username = replaceControlCharacters(message.username);
-    const commonName = this.#check?.commonName ?? '';
-    this.#identity = {
-      commonName,
-      username,
-      name: this.#nameOf(commonName, username),
-      peerInfo: parsePeerInfo(message.peerInfo),
-      options: message.options,
-      chain: this.#chain,
-    };
-    this.#logPeerInfo(this.#identity.peerInfo);
-    const consistent = !config.occ || this.#compareOptions(message.options);
+  /** False when the handshake can't go on. */
+  #accepts({ message, identity, consistent }: ReadKeyMessage): boolean {
     if (this.#isClient) this.#auth = 'KS_AUTH_TRUE';
-    else if (config.optVerify && !consistent) {
+    else if (this.#host.config.optVerify && !consistent) {
       this.#log(D_TLS_ERRORS, 'Option inconsistency warnings triggering disconnect due to --opt-verify');
-    } else if (!this.#admit(message)) return;
-    this.#enter(S_GOT_KEY);
+    } else return this.#admit(message, identity);
+    return true;
   }
 
   /** Server: starts the login. False when the handshake can't go on. */
-  #admit(message: KeyMessage): boolean {
-    const identity = this.#identity!;
+  #admit(message: KeyMessage, identity: PeerIdentity): boolean {
     const login = decideLogin(message, this.#host.config, identity);
     if (login.type === 'fail') {
       this.fail(login.text);
@@ -503,40 +445,6 @@ export class KeyState {
     return true;
   }
 
-  #nameOf(commonName: string, username: string): string {
-    return this.#host.config.usernameAsCommonName ? username : commonName;
-  }
-
-  #logPeerInfo({ shown: { lines, invalid } }: PeerInfo): void {
-    for (const [name, value] of lines) this.#log(M_INFO, `peer info: ${name}=${value}`);
-    for (let i = 0; i < invalid; i++)
-      this.#log(M_WARN, 'validation failed on peer_info line received from client');
-  }
-
-  /** Whether the peer's options are what they should be. */
-  #compareOptions(remote: string): boolean {
-    const { log, remoteOptions } = this.#host.config;
-    const migrates = this.#migrates(remote);
-    if (migrates && remote !== remoteOptions) {
-      log.log(D_PUSH, "Note: 'compress migrate' detected remote peer with compression enabled.");
-    }
-    if (remoteOptions === '') return true;
-    const expected = migrates ? withCompLzo(remoteOptions) : remoteOptions;
-    if (log.enabled(D_SHOW_OCC))
-      for (const line of compareOptions(expected, remote)) log.log(D_SHOW_OCC, line);
-    return areConsistent(remoteOptions, remote);
-  }
-
-  /** --compress migrate, and the peer has compression. */
-  #migrates(remote: string): boolean {
-    return this.#host.config.compressMigrate === true && usesCompression(remote);
-  }
-
-  #ownOptions(): string {
-    const { localOptions } = this.#host.config;
-    return this.#migrates(this.#identity?.options ?? '') ? withCompLzo(localOptions) : localOptions;
-  }
-
   #readMessages(chunk: Uint8Array): void {
     const { messages, invalid } = splitControlMessages(chunk);
     for (const bytes of invalid) {
@@ -549,17 +457,9 @@ export class KeyState {
   #sendKey(): boolean {
     if (this.#check?.state !== 'passed' || this.#state !== (this.#isClient ? S_START : S_GOT_KEY))
       return false;
-    const { config } = this.#host;
-    const credentials = this.#isClient ? config.credentials?.() : undefined;
-    if (credentials === 'pending') return false;
-    this.#ownSource = createKeySource(config.crypto, config.role);
-    const bytes = writeKeyMessage({
-      source: this.#ownSource,
-      options: config.occ ? this.#ownOptions() : '',
-      credentials,
-      peerInfo: config.peerInfo(),
-    });
-    if (!bytes) {
+    const bytes = this.#exchange.write();
+    if (bytes === 'pending') return false;
+    if (bytes === 'too-long') {
       this.fail('TLS Error: Key Method #2 write failed');
       return false;
     }
