@@ -20,6 +20,7 @@
         "native/split.cc",
         "native/tls.cc",
         "native/tls_key.cc",
+        "native/tls_screen.cc",
         "native/tls_session.cc",
         "native/tun.cc",
         "native/udp.cc"

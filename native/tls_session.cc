@@ -5,10 +5,12 @@
 // Synchronous: when a call returns, everything that follows from it is there. Bytes from the peer are read
 // from the caller's array within the call and are used up by its end; only output and plaintext wait, both
 // bounded. With a private key that lives elsewhere the handshake runs as a job (tls_key.cc): while it waits
-// for a signature, input is kept, bounded too, and whoever ends the session ends the job first. The peer's chain never ends a handshake: the first problem is noted with its depth, and the
-// owner judges after the handshake. A session that failed takes nothing more; an alert for the peer may
-// still be in output().
+// for a signature, input is kept, bounded too, and whoever ends the session ends the job first. Handshake messages
+// that would take OpenSSL too long are kept from it (tls_screen.h). The peer's chain never ends a handshake: the first
+// problem is noted with its depth, and the owner judges after the handshake. A session that failed takes nothing more;
+// an alert for the peer may still be in output().
 #include "tls_key.h"
+#include "tls_screen.h"
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -37,6 +39,8 @@ constexpr int kMaxJobTurns = 8;
 constexpr int kMaxChain = 17;
 constexpr size_t kMaxRecord = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr size_t kMaxExport = 16 * 1024;
+// Type and length of a handshake message.
+constexpr size_t kMessageHeader = 4;
 constexpr char kUnexpectedEof[] = "error:0A000126:SSL routines::unexpected eof while reading";
 constexpr char kNotVerified[] = "application verification failure";
 
@@ -69,6 +73,9 @@ struct TlsSession : Wrapped {
   std::vector<std::vector<uint8_t>> plaintext;
   size_t plaintext_bytes = 0;
   bool done = false;
+  Screen screen;
+  // Why the peer's message was kept from OpenSSL.
+  const char* refusal = nullptr;
   std::string failure;
   // OpenSSL had something to write when `output` was full.
   bool output_full = false;
@@ -127,6 +134,20 @@ const BIO_METHOD* MemoryMethod() {
   return method;
 }
 
+// OpenSSL calls it for each handshake message that has come whole, before it works on it, and takes no answer: a
+// message that is refused is overwritten, so that OpenSSL finds it malformed and ends the session.
+void LookAtMessage(int written, int version, int type, const void* message, size_t size, SSL* ssl, void* arg) {
+  TlsSession* session = static_cast<TlsSession*>(arg);
+  if (written != 0 || type != SSL3_RT_HANDSHAKE || size <= kMessageHeader || session->refusal != nullptr) return;
+  const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl);
+  const bool dhe = cipher != nullptr && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_dhe;
+  session->refusal = session->done ? session->screen.LookLate()
+                                   : session->screen.Look(static_cast<const uint8_t*>(message), size, version, dhe);
+  if (session->refusal == nullptr) return;
+  // The buffer is OpenSSL's own, for reading into, and const for us only.
+  memset(static_cast<uint8_t*>(const_cast<void*>(message)) + kMessageHeader, 0xff, size - kMessageHeader);
+}
+
 // ---- Session
 
 void TlsSession::Close() {
@@ -144,7 +165,8 @@ void TlsSession::Fail(int result) {
   const int error = SSL_get_error(ssl, result);
   if (error == SSL_ERROR_WANT_READ || (error == SSL_ERROR_WANT_ASYNC && signing.waiting)) return;
   const std::string told = ERR_peek_error() != 0 ? TakeTlsError() : kUnexpectedEof;
-  failure = output_full ? "the peer takes no TLS output" : told;
+  if (refusal != nullptr) failure = refusal;
+  else failure = output_full ? "the peer takes no TLS output" : told;
 }
 
 bool TlsSession::ReadRecord() {
@@ -265,6 +287,8 @@ napi_value NewSession(napi_env env, napi_callback_info info) {
   BIO_set_init(bio, 1);
   SSL_set_bio(session->ssl, bio, bio);
   SSL_set_quiet_shutdown(session->ssl, 1);
+  SSL_set_msg_callback(session->ssl, LookAtMessage);
+  SSL_set_msg_callback_arg(session->ssl, session);
   if (context->server) SSL_set_accept_state(session->ssl);
   else SSL_set_connect_state(session->ssl);
   session->Run();

@@ -23,6 +23,16 @@ export const BMP_STRING = 0x1e;
 export const CN = Buffer.of(0x55, 0x04, 0x03);
 export const SUBJECT_ALT_NAME = Buffer.of(0x55, 0x1d, 0x11);
 
+/** A positive INTEGER of these bytes. */
+export function integer(magnitude: Uint8Array): Buffer {
+  return der(0x02, ...(magnitude[0]! >= 0x80 ? [Buffer.of(0)] : []), magnitude);
+}
+
+/** SubjectPublicKeyInfo of a key in bytes, with the content of its algorithm's OID and that one's parameters. */
+export function publicKeyInfo(oid: Uint8Array, parameters: Uint8Array, key: Uint8Array): Buffer {
+  return der(0x30, der(0x30, der(0x06, oid), parameters), der(0x03, Buffer.of(0), key));
+}
+
 /** An RDN of one attribute. */
 export function rdn(oid: Uint8Array, tag: number, value: Uint8Array | string): Buffer {
   return der(0x31, attribute(oid, tag, value));
@@ -45,6 +55,8 @@ export interface OddCertificate {
   /** Content of the INTEGER; one byte when left out. */
   readonly serial?: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
+  /** DER of a SubjectPublicKeyInfo in place of a new key's, whose private half `key` isn't then. */
+  readonly publicKey?: Uint8Array;
   /** Whose key signs, with the DER of its name; the certificate's own when left out. */
   readonly issuer?: { readonly key: string; readonly name: Uint8Array };
 }
@@ -76,7 +88,7 @@ export function makeCertificate(wanted: OddCertificate): MadeCertificate {
     wanted.issuer?.name ?? name,
     der(0x30, der(0x18, NOT_BEFORE), der(0x18, NOT_AFTER)),
     name,
-    own.publicKey.export({ type: 'spki', format: 'der' }),
+    wanted.publicKey ?? own.publicKey.export({ type: 'spki', format: 'der' }),
     ...(extensions.length > 0 ? [der(0xa3, der(0x30, ...extensions))] : []),
   );
   const signature = sign('sha256', tbs, signer);

@@ -19,6 +19,7 @@ import {
   DEFAULT_TLS_CIPHERSUITES,
   opensslCipherList,
   opensslCiphersuites,
+  serverGroups,
 } from './tls-ciphers.ts';
 
 const VERSION = { '1.0': 0x0301, '1.1': 0x0302, '1.2': 0x0303, '1.3': 0x0304 } as const;
@@ -53,7 +54,8 @@ function withoutNul(config: TlsEngineConfig): TlsEngineConfig {
 }
 
 function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {
-  const { certProfile = 'legacy', ciphers, ciphersuites, dh, groups } = config;
+  const { role, certProfile = 'legacy', ciphers, ciphersuites, dh } = config;
+  const groups = config.groups ?? (role === 'server' ? serverGroups(process.versions.openssl) : undefined);
   context.setSecurityLevel(SECURITY_LEVEL[certProfile]);
   if (certProfile === 'suiteb')
     demand(context.setCiphers(SUITEB_CIPHERS), 'Failed to set default TLS cipher list.');

@@ -21,6 +21,7 @@ import {
   DEFAULT_TLS_CIPHERSUITES,
   opensslCipherList,
   opensslCiphersuites,
+  serverGroups,
 } from './tls-ciphers.ts';
 
 /** Security level of OpenSSL per --tls-cert-profile. */
@@ -98,7 +99,8 @@ function contextOptions(config: TlsEngineConfig): tls.SecureContextOptions {
   if (config.dh !== undefined) options.dhparam = config.dh;
   const suiteB = config.certProfile === 'suiteb';
   if (suiteB) options.sigalgs = SUITE_B_SIGNATURES;
-  const groups = config.groups ?? (suiteB ? SUITE_B_GROUPS : undefined);
+  const byDefault = config.role === 'server' ? serverGroups(process.versions.openssl) : undefined;
+  const groups = config.groups ?? (suiteB ? SUITE_B_GROUPS : byDefault);
   if (groups !== undefined) options.ecdhCurve = groups;
   return options;
 }

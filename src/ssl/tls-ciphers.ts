@@ -11,6 +11,16 @@ export const DEFAULT_TLS_CIPHERS = 'DEFAULT:!EXP:!LOW:!MEDIUM:!kDH:!kECDH:!DSS:!
 export const DEFAULT_TLS_CIPHERSUITES =
   'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 
+/**
+ * A server's groups without --tls-groups; undefined leaves them to OpenSSL. Its own default before 3.5 has Diffie-Hellman
+ * groups beyond 3072 bits, too: a stranger's hello that names one takes 30 to 200 ms.
+ */
+export function serverGroups(opensslVersion: string): string | undefined {
+  const [major = 0, minor = 0] = opensslVersion.split('.').map(Number);
+  if (major > 3 || (major === 3 && minor >= 5)) return undefined;
+  return 'X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072';
+}
+
 /** A --tls-cipher list in OpenSSL's words. Items that aren't IANA names pass unchanged. */
 export function opensslCipherList(list: string): string {
   return list.split(':').map(opensslCipherName).join(':');

@@ -62,7 +62,14 @@ export interface X509Extension {
   readonly value: Uint8Array;
 }
 
-/** Fields of a DER certificate, or undefined when it is malformed. Keeps `der`; texts are made when they are asked for. */
+/** Longest name and most extensions of a certificate that is read: ten times those of any in use, and little enough work. */
+const NAME_MAX_BYTES = 16 * 1024;
+const EXTENSIONS_MAX = 128;
+
+/**
+ * Fields of a DER certificate, or undefined when it is malformed or larger than any that is used. Keeps `der`; texts are
+ * made when they are asked for.
+ */
 export function readCertificate(der: Uint8Array): X509Fields | undefined {
   const certificate = element(der, 0, der.length, SEQUENCE);
   if (!certificate) return undefined;
@@ -78,6 +85,7 @@ export function readCertificate(der: Uint8Array): X509Fields | undefined {
   const extensions = fields.find((field, i) => i > at + 5 && field.tag === CONTEXT_3);
   if (serial?.tag !== INTEGER || serial.start === serial.end) return undefined;
   if (issuer?.tag !== SEQUENCE || validity?.tag !== SEQUENCE || subject?.tag !== SEQUENCE) return undefined;
+  if (Math.max(issuer.end - issuer.start, subject.end - subject.start) > NAME_MAX_BYTES) return undefined;
   const issuerName = readName(der, issuer);
   const subjectName = readName(der, subject);
   const times = children(der, validity.start, validity.end);
@@ -289,7 +297,7 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
   if (!wrapper) return result;
   const list = element(der, wrapper.start, wrapper.end, SEQUENCE);
   const extensions = list && children(der, list.start, list.end);
-  if (!extensions) return undefined;
+  if (!extensions || extensions.length > EXTENSIONS_MAX) return undefined;
   for (const extension of extensions) {
     const parts = children(der, extension.start, extension.end);
     const value = parts?.at(-1);
