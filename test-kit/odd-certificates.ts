@@ -44,9 +44,10 @@ export function attribute(oid: Uint8Array, tag: number, value: Uint8Array | stri
   return der(0x30, der(0x06, oid), der(tag, bytes));
 }
 
-/** `extnID` and bytes of an extension's OCTET STRING; not critical. */
-export function extension(oid: Uint8Array, value: Uint8Array): Buffer {
-  return der(0x30, der(0x06, oid), der(0x04, value));
+/** `extnID` and bytes of an extension's OCTET STRING. */
+export function extension(oid: Uint8Array, value: Uint8Array, critical = false): Buffer {
+  const flag = critical ? [der(0x01, Buffer.of(0xff))] : [];
+  return der(0x30, der(0x06, oid), ...flag, der(0x04, value));
 }
 
 export interface OddCertificate {
@@ -101,24 +102,35 @@ export function makeCertificate(wanted: OddCertificate): MadeCertificate {
   };
 }
 
+export interface OddRevocationList {
+  readonly extensions?: readonly Uint8Array[];
+  /** Of every entry. */
+  readonly entryExtensions?: readonly Uint8Array[];
+  /** Hours from now; an hour ago and a day from now when left out, `null`: no next update. */
+  readonly fromHours?: number;
+  readonly untilHours?: number | null;
+}
+
 /** A revocation list of `issuer`, made with its key, whose name is `name`. */
 export function makeRevocationList(
   issuer: { readonly key: string },
   name: Uint8Array,
   serials: readonly Uint8Array[],
-  extensions: readonly Uint8Array[] = [],
+  { extensions = [], entryExtensions = [], fromHours = -1, untilHours = 24 }: OddRevocationList = {},
 ): string {
-  const time = (ms: number): Buffer =>
-    der(0x18, Buffer.from(`${new Date(ms).toISOString().replace(/\D/g, '').slice(0, 14)}Z`));
-  const now = Date.now();
-  const entries = serials.map((serial) => der(0x30, der(0x02, serial), time(now - 3_600_000)));
+  const time = (hours: number): Buffer => {
+    const text = new Date(Date.now() + hours * 3_600_000).toISOString().replace(/\D/g, '');
+    return der(0x18, Buffer.from(`${text.slice(0, 14)}Z`));
+  };
+  const about = entryExtensions.length > 0 ? [der(0x30, ...entryExtensions)] : [];
+  const entries = serials.map((serial) => der(0x30, der(0x02, serial), time(-1), ...about));
   const tbs = der(
     0x30,
     der(0x02, Buffer.of(1)),
     der(0x30, ECDSA_SHA256),
     name,
-    time(now - 3_600_000),
-    time(now + 86_400_000),
+    time(fromHours),
+    ...(untilHours === null ? [] : [time(untilHours)]),
     ...(entries.length > 0 ? [der(0x30, ...entries)] : []),
     ...(extensions.length > 0 ? [der(0xa0, der(0x30, ...extensions))] : []),
   );

@@ -28,6 +28,13 @@ export interface ChainCheckOptions {
   readonly ask: ((certificate: PeerCertificate) => void) | undefined;
 }
 
+/** What OpenSSL finds in the last part of its verification, when it has asked the revocation lists. */
+const BEHIND_LISTS: ReadonlySet<string> = new Set([
+  'certificate has expired',
+  'certificate is not yet valid',
+  'certificate signature failure',
+]);
+
 export type ChainCheckState = 'waiting' | 'passed' | 'failed';
 
 export class ChainCheck {
@@ -41,7 +48,8 @@ export class ChainCheck {
   constructor(options: ChainCheckOptions) {
     this.#options = options;
     this.#at = options.chain.length - 1;
-    const revoked = options.problem ? undefined : this.#revocation();
+    const { problem } = options;
+    const revoked = problem && !BEHIND_LISTS.has(problem.reason) ? undefined : this.#revocation();
     if (revoked) this.#refuse(options.chain[revoked.depth]!, revoked.reason);
     else this.#run();
   }

@@ -3,6 +3,7 @@
  * is checked against its parent before use; anything malformed gives undefined.
  */
 
+export const BOOLEAN = 0x01;
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;
 export const OCTET_STRING = 0x04;

@@ -1,7 +1,7 @@
 /**
  * Revocation by lists (2.x ssl_openssl.c backend_tls_ctx_reload_crl(), ssl.c tls_ctx_reload_crl();
- * ssl_verify.c verify_check_crl_dir()): every certificate of a chain is looked up in the newest list of its
- * issuer, as OpenSSL does with CRL_CHECK_ALL; a missing list is only noted. Files are looked at before every
+ * ssl_verify.c verify_check_crl_dir()): every certificate of a chain is looked up in the list of its issuer that
+ * OpenSSL would choose with CRL_CHECK_ALL; a missing list is only noted. Files are looked at before every
  * handshake and read again when they changed. The directory form has a file per revoked serial number.
  *
  * Lists are judged here and not by the TLS engine: node:tls can't take a new list without a new context, and
@@ -12,11 +12,12 @@ import { accessSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, OptionsError } from '../base/base.ts';
 import { D_HANDSHAKE, M_INFO, M_WARN } from '../base/errlevel.ts';
+import { covers, directoryKey } from './crl-scope.ts';
 import { children, oidText } from './der.ts';
 import { fieldsOf } from './peer-fields.ts';
 import type { PeerCertificate, RevocationCheck } from './ssl.ts';
 import { type RevocationList, readRevocationLists, serialKey } from './x509-crl.ts';
-import { canonicalName, ownKeyId } from './x509-der.ts';
+import { canonicalName, ownKeyId, type X509Fields } from './x509-der.ts';
 
 /** Bit of key usage that lets an authority sign lists. */
 const KU_CRL_SIGN = 0x02;
@@ -114,52 +115,94 @@ class RevocationLists implements RevocationCheck {
     missing: (certificate: PeerCertificate) => void,
   ): { readonly depth: number; readonly reason: string } | undefined {
     for (const [depth, certificate] of chain.entries()) {
-      const issuer = chain[depth + 1] ?? certificate;
-      const list = this.#listFor(certificate, issuer);
-      if (!list) {
+      const found = this.#listFor(chain, depth);
+      if (!found) {
         missing(certificate);
         continue;
       }
-      const reason = this.#judge(certificate, issuer, list);
+      const reason = this.#judge(certificate, found);
       if (reason !== undefined) return { depth, reason };
     }
     return undefined;
   }
 
   /**
-   * The newest list of the name and key that issued the certificate, one that is in force before one that isn't. Names
-   * are compared as OpenSSL does, so that a list may be written by another program than the certificate.
+   * The list by which OpenSSL goes: of the certificate's issuer, of those the one that fits best, of those the newest.
+   * Names are compared as OpenSSL does, so that a list may be written by another program than the certificate.
    */
-  #listFor(certificate: PeerCertificate, signer: PeerCertificate): RevocationList | undefined {
-    const fields = fieldsOf(certificate);
+  #listFor(chain: readonly PeerCertificate[], depth: number): FoundList | undefined {
+    const fields = fieldsOf(chain[depth]!);
     const lists = this.#stores.flatMap((store) => store.lists);
     if (!fields || lists.length === 0) return undefined;
     const issuer = canonicalName(fields.issuer);
     const nowMs = this.#options.wallMs();
-    const inForce = (list: RevocationList): number => Number(timeProblem(list, nowMs) === undefined);
-    return lists
-      .filter((list) => list.issuer === issuer && isOfKey(list, signer))
-      .sort((a, b) => inForce(b) - inForce(a) || b.thisUpdate - a.thisUpdate)[0];
+    const found: FoundList[] = [];
+    for (const list of lists) {
+      const passedOver = list.delta || list.scope?.passedOver === true || list.issuer !== issuer;
+      const signer = passedOver ? undefined : signerOf(list, chain, depth);
+      if (!signer) continue;
+      const inScope = covers(list.scope, fields);
+      const inTime = timeProblem(list, nowMs) === undefined;
+      found.push({ list, signer, inScope, fit: score(list, signer === chain[depth + 1], inScope, inTime) });
+    }
+    return found.sort((a, b) => b.fit - a.fit || b.list.thisUpdate - a.list.thisUpdate)[0];
   }
 
   /** In OpenSSL's words and order. */
-  #judge(certificate: PeerCertificate, issuer: PeerCertificate, list: RevocationList): string | undefined {
-    if (issuer.keyUsage !== undefined && (issuer.keyUsage & KU_CRL_SIGN) === 0)
+  #judge(certificate: PeerCertificate, { list, signer, inScope }: FoundList): string | undefined {
+    if (signer.keyUsage !== undefined && (signer.keyUsage & KU_CRL_SIGN) === 0)
       return 'key usage does not include CRL signing';
-    if (list.unusable) return 'unhandled critical CRL extension';
+    if (!inScope) return 'different CRL scope';
     const late = timeProblem(list, this.#options.wallMs());
     if (late !== undefined) return late;
-    if (!isSignedBy(list, issuer)) return 'CRL signature failure';
+    if (!isSignedBy(list, signer)) return 'CRL signature failure';
+    if (list.critical) return 'unhandled critical CRL extension';
     const serial = fieldsOf(certificate)?.serialBytes;
     return !serial || list.serials.has(serialKey(serial)) ? 'certificate revoked' : undefined;
   }
 }
 
-/** Authorities that changed their key have lists of each key under one name. Where either side doesn't say, any list will do. */
-function isOfKey(list: RevocationList, signer: PeerCertificate): boolean {
-  const fields = list.keyId && fieldsOf(signer);
-  const own = fields && ownKeyId(fields);
-  return !list.keyId || !own || Buffer.compare(list.keyId, own) === 0;
+interface FoundList {
+  readonly list: RevocationList;
+  readonly signer: PeerCertificate;
+  readonly inScope: boolean;
+  readonly fit: number;
+}
+
+/** OpenSSL's order: without critical extensions, in scope, in force, by the issuer itself. */
+function score(list: RevocationList, byIssuer: boolean, inScope: boolean, inTime: boolean): number {
+  return (list.critical ? 0 : 8) + (inScope ? 4 : 0) + (inTime ? 2 : 0) + (byIssuer ? 1 : 0);
+}
+
+/**
+ * Whose key signed the list: the issuer's, or that of a certificate above it with the same name. Undefined when the list
+ * is of none of them, as that of an authority which changed its key.
+ */
+function signerOf(
+  list: RevocationList,
+  chain: readonly PeerCertificate[],
+  depth: number,
+): PeerCertificate | undefined {
+  const first = Math.min(depth + 1, chain.length - 1);
+  return chain.slice(first).find((certificate, i) => {
+    const fields = fieldsOf(certificate);
+    return (
+      fields !== undefined &&
+      isOfKey(list, fields) &&
+      (i === 0 || canonicalName(fields.subject) === list.issuer)
+    );
+  });
+}
+
+/** What either side doesn't say fits all. */
+function isOfKey({ authority }: RevocationList, signer: X509Fields): boolean {
+  if (!authority) return true;
+  const { keyId, serial, issuers } = authority;
+  const own = ownKeyId(signer);
+  if (keyId && own && Buffer.compare(keyId, own) !== 0) return false;
+  if (serial !== undefined && serial !== serialKey(signer.serialBytes)) return false;
+  const directories = [...(issuers ?? [])].filter((name) => name.startsWith('directory '));
+  return directories.length === 0 || directories[0] === directoryKey(signer.issuer);
 }
 
 function timeProblem(list: RevocationList, nowMs: number): string | undefined {
@@ -227,7 +270,7 @@ class ListStore {
   #takeTexts(texts: readonly string[]): void {
     if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return;
     this.#texts = texts;
-    this.lists = texts.flatMap((text) => readRevocationLists(text) ?? []);
+    this.lists = texts.flatMap((text) => readRevocationLists(text).lists);
   }
 
   #takeFile(path: string): void {
@@ -250,11 +293,11 @@ class ListStore {
   }
 
   #take(text: string, name: string): void {
-    const lists = readRevocationLists(text);
-    // What can't be read is no list: with none at all everybody is refused.
-    if (!lists || lists.length === 0) this.#log.log(M_WARN, `CRL: cannot read CRL from file ${name}`);
-    this.lists = lists ?? [];
-    this.#log.log(M_INFO, `CRL: loaded ${this.lists.length} CRLs from file ${name}`);
+    const { lists, good } = readRevocationLists(text);
+    // With no list at all everybody is refused.
+    if (!good) this.#log.log(M_WARN, `CRL: cannot read CRL from file ${name}`);
+    this.lists = lists;
+    this.#log.log(M_INFO, `CRL: loaded ${lists.length} CRLs from file ${name}`);
   }
 }
 

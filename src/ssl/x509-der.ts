@@ -7,6 +7,7 @@
 
 import { readAsn1Text, shownAsn1Text } from './asn1-text.ts';
 import {
+  BOOLEAN,
   CONTEXT_0,
   CONTEXT_3,
   children,
@@ -190,6 +191,7 @@ const RFC822_NAME = 0x81;
 const KEY_USAGE = '2.5.29.15';
 const SUBJECT_KEY_ID = '2.5.29.14';
 const SUBJECT_ALT_NAME = '2.5.29.17';
+const BASIC_CONSTRAINTS = '2.5.29.19';
 const ISSUER_ALT_NAME = '2.5.29.18';
 const EXTENDED_KEY_USAGE = '2.5.29.37';
 const NS_CERT_TYPE = '2.16.840.1.113730.1.1';
@@ -212,6 +214,14 @@ export function ownKeyId(fields: X509Fields): Uint8Array | undefined {
   return id && value.subarray(id.start, id.end);
 }
 
+/** Whether it may issue others: basic constraints that say so. */
+export function isAuthority(fields: X509Fields): boolean {
+  const value = fields.extensions.find(({ oid }) => oid === BASIC_CONSTRAINTS)?.value;
+  const list = value && element(value, 0, value.length, SEQUENCE);
+  const flag = list && element(value, list.start, list.end, BOOLEAN);
+  return flag !== undefined && value![flag.start] !== 0;
+}
+
 /** The name whose SEQUENCE starts at `start`. */
 export function readNameAt(der: Uint8Array, start: number, end: number): NameAttribute[][] | undefined {
   const name = element(der, start, end, SEQUENCE);
@@ -223,18 +233,25 @@ function readName(der: Uint8Array, name: Element): NameAttribute[][] | undefined
   if (!sets) return undefined;
   const rdns: NameAttribute[][] = [];
   for (const set of sets) {
-    const pairs = set.tag === SET ? children(der, set.start, set.end) : undefined;
-    if (!pairs) return undefined;
-    const rdn: NameAttribute[] = [];
-    for (const pair of pairs) {
-      const oid = pair.tag === SEQUENCE ? element(der, pair.start, pair.end, OID) : undefined;
-      const value = oid && element(der, oid.next, pair.end);
-      if (!value || !isOid(der, oid.start, oid.end)) return undefined;
-      rdn.push(new Attribute(der, oid, value));
-    }
+    const rdn = set.tag === SET ? readRdn(der, set.start, set.end) : undefined;
+    if (!rdn) return undefined;
     rdns.push(rdn);
   }
   return rdns;
+}
+
+/** The attributes of one RDN, whose SET has this content. */
+export function readRdn(der: Uint8Array, start: number, end: number): NameAttribute[] | undefined {
+  const pairs = children(der, start, end);
+  if (!pairs) return undefined;
+  const rdn: NameAttribute[] = [];
+  for (const pair of pairs) {
+    const oid = pair.tag === SEQUENCE ? element(der, pair.start, pair.end, OID) : undefined;
+    const value = oid && element(der, oid.next, pair.end);
+    if (!value || !isOid(der, oid.start, oid.end)) return undefined;
+    rdn.push(new Attribute(der, oid, value));
+  }
+  return rdn;
 }
 
 /** Makes its texts when they are asked for: a name from a stranger may have thousands that nobody asks for. */
