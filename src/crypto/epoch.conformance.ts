@@ -232,15 +232,19 @@ function moves(crypto: CryptoBackend): void {
     expect([...batch.lengths].map((length) => length > 0)).toEqual([true, true, false, true, false, true]);
   });
 
-  it('takes no future epochs close to the last one, and seals none behind it', () => {
-    const peer = pair(crypto).server;
-    const at = epochSealers(crypto);
-    for (let epoch = 1; epoch < 65530; epoch += FUTURE_EPOCHS) {
-      expect(openOne(peer, at(Math.min(epoch + FUTURE_EPOCHS, 65530)))).toBe(OPEN_OK);
-    }
-    expect(openOne(peer, at(65531))).toBe(OPEN_BAD_EPOCH);
-    expect(peer.seal.epoch).toBe(65530);
-  }, LIMIT_MS);
+  it(
+    'takes no future epochs close to the last one, and seals none behind it',
+    () => {
+      const peer = pair(crypto).server;
+      const at = epochSealers(crypto);
+      for (let epoch = 1; epoch < 65530; epoch += FUTURE_EPOCHS) {
+        expect(openOne(peer, at(Math.min(epoch + FUTURE_EPOCHS, 65530)))).toBe(OPEN_OK);
+      }
+      expect(openOne(peer, at(65531))).toBe(OPEN_BAD_EPOCH);
+      expect(peer.seal.epoch).toBe(65530);
+    },
+    LIMIT_MS,
+  );
 
   it('knows no limit for ChaCha20-Poly1305', () => {
     expect(aeadUsageLimit(cipherInfo('CHACHA20-POLY1305')!)).toBe(0);
