@@ -3,7 +3,7 @@
  * meanwhile, and how long the event loop is held. The server's configuration, the flood and the clients are the same
  * for both programs; the flood leaves from many addresses.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { INNER_SERVER4, PLAIN_TUNNEL, type TunnelOptions } from '../compat-tests/config.ts';
@@ -67,6 +67,7 @@ const SETTLE_MS = 300;
 const HONEST_CLIENTS = 3;
 const PINGS = 100;
 const UP = /Initialization Sequence Completed/;
+const HANDSHAKE_OVER = /TLS handshake failed|Peer Connection Initiated/;
 
 export function tunnelName({ wrap, family }: TunnelOptions): string {
   return `${wrap === 'none' ? 'no wrap' : wrap}, IPv${family}`;
@@ -177,6 +178,7 @@ export class Scene {
   readonly agent: Agent;
   #stranger: Agent;
   #server: Program | undefined;
+  #client: Contender | undefined;
   #log = '';
 
   private constructor(setting: Setting, tunnel: TunnelOptions) {
@@ -210,11 +212,27 @@ export class Scene {
 
   /** A client that the strangers can speak in the name of: peer-id 0. */
   async connectThroughRelay(client: Contender): Promise<void> {
+    this.#client = client;
     const loopback = this.tunnel.family === 4 ? '127.0.0.1' : '::1';
     const listen = { listenHost: loopback, listenPort: RELAY_PORT };
     await this.agent.ask({ do: 'relay', options: { ...listen, targetHost: this.host, targetPort: PORT } });
     const program = this.setting.launchClient(client, NO_DEVICE, [`remote ${loopback} ${RELAY_PORT}`]);
     await program.waitFor(UP, UP_LIMIT_MS);
+  }
+
+  /** A handshake of the same program with other lines and certificates; resolves when it is over, one way or the other. */
+  async handshake(lines: readonly string[] = [], certificates = ''): Promise<void> {
+    const file = this.setting.path('extra.crt');
+    writeFileSync(file, certificates);
+    const extra = certificates === '' ? [] : [`extra-certs ${file}`];
+    const before = this.#logText().length;
+    const client = this.setting.launchClient(this.#client!, [...NO_DEVICE, ...lines, ...extra]);
+    const endMs = performance.now() + UP_LIMIT_MS;
+    while (!HANDSHAKE_OVER.test(this.#logText().slice(before))) {
+      if (performance.now() > endMs) throw new Error(`no handshake came to its end\n${client.tail()}`);
+      await sleep(20);
+    }
+    await client.stop('SIGTERM', 5_000);
   }
 
   /** Strangers send; resolves when they are done. */

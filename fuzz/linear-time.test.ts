@@ -124,15 +124,31 @@ const CERTIFICATES: readonly (readonly [string, Shape])[] = [
     })),
   ],
   [
+    'relative CRL distribution points',
+    certificate((bytes) => {
+      const point = der(0x30, der(0xa0, der(0xa1, attribute(CN, UTF8_STRING, 'x'))));
+      const name = der(0x30, ...times(bytes / 2, rdn(CN, UTF8_STRING, 'x')));
+      const extensions = [extension(Buffer.of(0x55, 0x1d, 0x1f), der(0x30, ...times(bytes / 2, point)))];
+      return { issuer: { ...AUTHORITY, name }, extensions };
+    }),
+  ],
+  [
     'nesting',
     certificate((bytes) => ({ extensions: [extension(SUBJECT_ALT_NAME, nested(Math.min(bytes, 60_000)))] })),
   ],
 ];
 
+/** As the fuzz entry of the TLS engine takes a client's certificate. */
+const TO_ENGINE = CERTIFICATES.map(
+  ([what, shape]) =>
+    [what, (bytes: number) => Uint8Array.from(Buffer.concat([Uint8Array.of(4, 0), shape(bytes)]))] as const,
+);
+
 /** Shapes beyond the common ones, by fuzz entry. */
 const OWN: Readonly<Record<string, readonly (readonly [string, Shape])[]>> = {
   x509: CERTIFICATES,
   'x509-der': CERTIFICATES,
+  'tls-engine': TO_ENGINE,
   'early-negotiation': [['entries', repeated(Uint8Array.of(0, 9, 0, 0))]],
   'proxy-answers': [
     ['headers', repeated('A: b\r\n')],

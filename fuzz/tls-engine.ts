@@ -1,7 +1,7 @@
 /**
  * Fuzz entry of the addon's TLS engine, through its interface: bytes as certificates, keys, lists and
- * parameters; as first flight of either side; over a good flight, certificates in clear among it; and as
- * records after a handshake. Nothing but a TlsError may be thrown, nothing forged may come out as plaintext.
+ * parameters; as first flight of either side; over a good flight, certificates in clear among it; as
+ * records after a handshake; and as a handshake message behind a good hello. Nothing but a TlsError may be thrown, nothing forged may come out as plaintext.
  */
 import { TlsError } from '../src/base/base.ts';
 import type { SslContext, SslSession, TlsEngineConfig } from '../src/ssl/ssl-backend.ts';
@@ -19,6 +19,7 @@ const LABELS = [
 ];
 /** A flight changed here goes on for so many turns at most. */
 const TURNS = 8;
+const CERTIFICATE = 11;
 
 const backend = createNativeSsl(addonForTests());
 const pki = new TestPki();
@@ -45,7 +46,8 @@ function realInputs(): Uint8Array[] {
   const flights = [Buffer.concat([Uint8Array.of(1, 2), hello])];
   flights.push(Buffer.concat([Uint8Array.of(1, 0), server.readCiphertext()!]));
   for (const session of [server, client]) session.close();
-  return [...loads, ...flights];
+  const certificates = [own.cert, pki.ca.cert].map((cert) => Buffer.concat([Uint8Array.of(4, 0), der(cert)]));
+  return [...loads, ...flights, ...certificates];
 }
 
 export const target = {
@@ -57,10 +59,11 @@ export const target = {
     const [kind = 0, choice = 0] = bytes;
     const rest = bytes.subarray(2);
     const { server, client } = contexts[choice & 1]!;
-    if (kind % 4 === 0) loadFiles(rest, choice);
-    else if (kind % 4 === 1) firstFlight(choice & 2 ? server : client, rest);
-    else if (kind % 4 === 2) changedFlight(server, client, choice, rest);
-    else recordsAfter(server, client, rest);
+    if (kind % 5 === 0) loadFiles(rest, choice);
+    else if (kind % 5 === 1) firstFlight(choice & 2 ? server : client, rest);
+    else if (kind % 5 === 2) changedFlight(server, client, choice, rest);
+    else if (kind % 5 === 3) recordsAfter(server, client, rest);
+    else messageBehindHello(contexts[0]!, choice, rest);
   },
 };
 
@@ -130,6 +133,33 @@ function recordsAfter(server: SslContext, client: SslContext, bytes: Uint8Array)
     if (end.readPlaintext()) throw new Error('forged plaintext');
     look(end);
   }
+}
+
+/** In clear, as in TLS 1.2: a client's certificate, or whatever `choice` makes of it. */
+function messageBehindHello(old: (typeof contexts)[number], choice: number, bytes: Uint8Array): void {
+  const server = old.server.createSession(() => undefined);
+  const client = old.client.createSession(() => undefined);
+  server.writeCiphertext(client.readCiphertext()!);
+  const message =
+    choice === 0 ? handshake(CERTIFICATE, vector(vector(bytes))) : handshake(choice % 25, bytes);
+  for (let at = 0; at < message.length; at += 16_384) {
+    const part = message.subarray(at, at + 16_384);
+    server.writeCiphertext(
+      Buffer.concat([Uint8Array.of(22, 3, 3, part.length >> 8, part.length & 0xff), part]),
+    );
+  }
+  if (server.handshakeDone) throw new Error('a handshake with nobody');
+  look(server);
+  client.close();
+}
+
+function handshake(type: number, body: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(type), vector(body)]);
+}
+
+function vector(content: Uint8Array): Uint8Array {
+  const { length } = content;
+  return Buffer.concat([Uint8Array.of(length >> 16, (length >> 8) & 0xff, length & 0xff), content]);
 }
 
 /** Everything that may be asked, then the end. */
