@@ -23,6 +23,10 @@ bool InitTlsSession(napi_env env, napi_value exports);
 
 namespace {
 
+// SSL_OP_NO_RX_CERTIFICATE_COMPRESSION of OpenSSL 3.2 and newer, which older headers lack: tls_screen.cc reads no
+// compressed certificates.
+constexpr uint64_t kNoCompressedCertificates = uint64_t{1} << 33;
+
 template <typename T, void (*Free)(T*)>
 struct Freeing {
   void operator()(T* object) const { Free(object); }
@@ -89,7 +93,7 @@ napi_value NewContext(napi_env env, napi_callback_info info) {
   SSL_CTX* ctx = context->ssl_ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
   if (ctx == nullptr) return ThrowCrypto(env, TakeTlsError().c_str());
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE);
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE | kNoCompressedCertificates);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
