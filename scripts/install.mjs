@@ -1,15 +1,16 @@
 /**
- * Sees that there is a C++ addon (npm's install step). In an installed package that is the prebuilt one where it fits
- * this node and C library, otherwise and in a checkout it is compiled. Links nothing, downloads nothing and installs
- * nothing on the system: the headers are those beside the running node, the libraries are the ones inside it. Where it
- * can't be built the TypeScript backends serve, so that is no failure, unless CI=true or OPENVPN_TS_REQUIRE_NATIVE=1
- * says so.
+ * Sees that there are V8's code for the program, once that is built, and a C++ addon (npm's install step). In an
+ * installed package that is the prebuilt one where it fits this node and C library, otherwise and in a checkout it is
+ * compiled. Links nothing, downloads nothing and installs nothing on the system: the headers are those beside the
+ * running node, the libraries are the ones inside it. Where it can't be built the TypeScript backends serve, so that
+ * is no failure, unless CI=true or OPENVPN_TS_REQUIRE_NATIVE=1 says so.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { provideCode } from './code-cache.mjs';
 import { isProgram, runTelling } from './progress.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -20,6 +21,7 @@ const builtFor = `${process.version} ${process.arch}\n`;
 const TOOLS = { make: ['make'], 'g++': ['g++', 'c++', 'clang++'], python3: ['python3'] };
 
 if (isProgram(import.meta.url)) {
+  provideCode(join(root, 'dist/cli/openvpn.cjs'));
   const problem = await provide();
   if (problem !== undefined) {
     const required = process.env.CI === 'true' || process.env.OPENVPN_TS_REQUIRE_NATIVE === '1';

@@ -19,7 +19,7 @@ describe('the archive', () => {
   it('has the programs, the library, a prebuilt addon and what a build needs', () => {
     for (const name of [
       'bin/openvpn',
-      'dist/cli/openvpn.js',
+      'dist/cli/openvpn.cjs',
       'dist/index.d.ts',
       `${PREBUILT}/openvpn_native.node`,
       `${PREBUILT}/built-for.json`,

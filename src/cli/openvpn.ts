@@ -12,6 +12,7 @@ const SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'
 
 /** Runs the program; resolves its exit status. `argv` are the words after the program's name. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const inheritedFds = inheritedDescriptors();
   // Memory should follow the clients: without this the young generation grows by megabytes during a
   // burst of handshakes and stays. Nothing is allocated per packet, so it need not grow.
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -22,7 +23,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return runProgram({
     argv,
     signals,
-    inheritedFds: inheritedDescriptors(),
+    inheritedFds,
     version: versionInfo(),
     print: (text) => process.stdout.write(withEnd(text)),
     printError: (text) => process.stderr.write(withEnd(text)),
@@ -33,4 +34,5 @@ function withEnd(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 
-process.exit(await main(process.argv.slice(2)));
+// Its bundle is CommonJS, which knows no await at the top; a rejection ends the process with its stack as well.
+void main(process.argv.slice(2)).then((status) => process.exit(status));

@@ -19,17 +19,9 @@ export interface OpenDescriptor {
   readonly access: number;
 }
 
-/** Where the first answer is kept: the program is bundled, so there are two of this module. */
-const KEPT = Symbol.for('openvpn-ts.inheritedDescriptors');
-const kept = globalThis as { [KEPT]?: readonly number[] };
-
-/**
- * What the first call found, which has to come before anything else opens files: loading a module that imports
- * `node:process` already opens streams. Empty where there is no /proc.
- */
+/** What is open by now, to be asked for before anything of ours opens files. Empty where there is no /proc. */
 export function inheritedDescriptors(): readonly number[] {
-  kept[KEPT] ??= pickInherited(openDescriptors());
-  return kept[KEPT];
+  return pickInherited(openDescriptors());
 }
 
 /** Those among `open` that Node has not made itself. */
