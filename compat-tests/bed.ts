@@ -1,6 +1,6 @@
 /**
  * The bed a compat test lies in: namespaces, certificates, a scratch folder, the two programs in their
- * roles, and the checks every test repeats (tunnel up, pings, hashed transfer, nothing left behind).
+ * roles, and the checks every test repeats (tunnel up, pings, checked transfer, nothing left behind).
  *
  * "Ours" is the program under test, "peer" the reference; either may be any openvpn binary. Which of them
  * is server and which client is the test's pairing.

@@ -1,5 +1,5 @@
 /**
- * The child that works inside a namespace for the tests: hashed TCP transfers, the UDP relay, floods of
+ * The child that works inside a namespace for the tests: checked TCP transfers, the UDP relay, floods of
  * bad datagrams. One JSON request per line on stdin, one JSON answer per line on stdout, in any order:
  *
  *   {"id":1,"do":"serve","host":"10.8.0.1","port":5000}   ->  {"id":1,"ok":true,"value":...}
@@ -10,14 +10,14 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { askDhcp, serveDhcp } from './dhcp-messages.ts';
-import { type FloodOptions, sendFlood } from './flood.ts';
-import { type LibraryTunnelOptions, startLibraryTunnel } from './library-tunnel.ts';
-import { createPrng } from './prng.ts';
-import { ScriptedProxy, type ScriptedProxyOptions } from './scripted-proxy.ts';
+// Two agents start in most tests, and most of them move data only: the rest is loaded when it is asked for.
+import type { Tunnel } from '../src/index.ts';
+import type { FloodOptions } from './flood.ts';
+import type { LibraryTunnelOptions } from './library-tunnel.ts';
+import type { ScriptedProxy, ScriptedProxyOptions } from './scripted-proxy.ts';
 import { serveTransfers, transferTo } from './transfer-peer.ts';
-import { createUdpRelay, type RelayOptions, type UdpRelay } from './udp-relay.ts';
-import { createVlanSwitch, type VlanSwitchOptions } from './vlan-switch.ts';
+import type { RelayOptions, UdpRelay } from './udp-relay.ts';
+import type { VlanSwitchOptions } from './vlan-switch.ts';
 
 /** What an agent can be asked to do. */
 export type AgentRequest =
@@ -40,7 +40,7 @@ export type AgentRequest =
 
 let relay: UdpRelay | undefined;
 const proxies = new Map<number, ScriptedProxy>();
-let libraryTunnel: Awaited<ReturnType<typeof startLibraryTunnel>> | undefined;
+let libraryTunnel: Tunnel | undefined;
 
 if (process.argv[1]?.includes('agent')) listen();
 
@@ -69,16 +69,16 @@ async function perform(request: AgentRequest): Promise<unknown> {
     case 'transfer':
       return transferTo(request.host, request.port, request.bytes);
     case 'relay':
-      relay = await createUdpRelay(request.options);
+      relay = await (await import('./udp-relay.ts')).createUdpRelay(request.options);
       return undefined;
     case 'vlans':
-      return createVlanSwitch(request.options);
+      return (await import('./vlan-switch.ts')).createVlanSwitch(request.options);
     case 'dhcp-serve':
-      return serveDhcp(request.host, request.router);
+      return (await import('./dhcp-messages.ts')).serveDhcp(request.host, request.router);
     case 'dhcp-ask':
-      return askDhcp(request.host);
+      return (await import('./dhcp-messages.ts')).askDhcp(request.host);
     case 'library-tunnel':
-      libraryTunnel = await startLibraryTunnel(request.options);
+      libraryTunnel = await (await import('./library-tunnel.ts')).startLibraryTunnel(request.options);
       return undefined;
     case 'push-update':
       return libraryTunnel?.pushUpdate(request.options);
@@ -95,11 +95,15 @@ async function perform(request: AgentRequest): Promise<unknown> {
     case 'flood':
       return flood(request.host, request.port, request.count);
     case 'flood-with':
-      return sendFlood(request.options, request.fromRelay ? relay?.upstream : undefined);
+      return (await import('./flood.ts')).sendFlood(
+        request.options,
+        request.fromRelay ? relay?.upstream : undefined,
+      );
   }
 }
 
 async function startProxy(options: ScriptedProxyOptions): Promise<void> {
+  const { ScriptedProxy } = await import('./scripted-proxy.ts');
   const proxy = new ScriptedProxy(options);
   await proxy.listen(options.port, options.host);
   proxies.set(options.port, proxy);
@@ -107,7 +111,7 @@ async function startProxy(options: ScriptedProxyOptions): Promise<void> {
 
 /** Connections that say random bytes, a length without a packet, lengths of 0, byte after byte, or nothing. */
 async function tcpStrangers(host: string, port: number, count: number): Promise<void> {
-  const random = createPrng(count);
+  const random = (await import('./prng.ts')).createPrng(count);
   const garbage = (bytes: number) =>
     Buffer.from(Array.from({ length: bytes }, () => Math.floor(random() * 256)));
   const sayings = [
@@ -131,7 +135,7 @@ async function tcpStrangers(host: string, port: number, count: number): Promise<
 /** Random bytes of random length; a third begin with a valid opcode and key id, a third are cut to 0 to 3 bytes. */
 async function flood(host: string, port: number, count: number): Promise<void> {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-  const random = createPrng(count);
+  const random = (await import('./prng.ts')).createPrng(count);
   for (let i = 0; i < count; i++) {
     const length = i % 3 === 2 ? Math.floor(random() * 4) : 1 + Math.floor(random() * 1400);
     const packet = Buffer.alloc(length);

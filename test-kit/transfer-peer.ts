@@ -1,32 +1,31 @@
 /**
- * The two ends of a hashed transfer over one TCP connection, both directions at once.
+ * The two ends of a checked transfer over one TCP connection, both directions at once.
  *
- *   client: u32 bytes | data ... | 32-byte SHA-256 of what it received
- *   server:             data ... | 32-byte SHA-256 of what it received
+ *   client: u32 bytes | data ... | u8: 1 when what it received was right, 0 when not
+ *   server:             data ... | u8: the same
  *
- * Each end makes its data from the length and its own role, so that each can compute what the other must
- * have sent; a transfer passes only when both ends report the hash of the other's data.
+ * Each end makes its data from the length and its own role, so that each knows what the other must send; a transfer
+ * passes only when both ends got every byte of that.
  */
-import { createCipheriv, createHash } from 'node:crypto';
-import { connect, createServer, type Socket } from 'node:net';
+import { createCipheriv } from 'node:crypto';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-const HASH_BYTES = 32;
 const CHUNK_BYTES = 65_536;
 const IDLE_LIMIT_MS = 20_000;
 type Role = 'client' | 'server';
 
-/** Listens for transfers until the process ends; resolves when listening. */
-export function serveTransfers(host: string, port: number): Promise<void> {
+/** Listens for transfers until the process ends; resolves with the port when listening, which is free where `port` is 0. */
+export function serveTransfers(host: string, port: number): Promise<number> {
   const server = createServer((socket) => {
     exchange(socket, 'server').catch(() => socket.destroy());
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, resolve);
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });
 }
 
-/** Sends and receives `bytes`. Resolves with the time taken in ms; rejects on a wrong hash or a stall. */
+/** Sends and receives `bytes`. Resolves with the time taken in ms; rejects on a wrong byte or a stall. */
 export async function transferTo(host: string, port: number, bytes: number): Promise<number> {
   const startedMs = Date.now();
   const socket = connect({ host, port });
@@ -43,14 +42,13 @@ async function exchange(socket: Socket, role: Role, knownBytes?: number): Promis
   const reader = new ByteReader(socket);
   const bytes = knownBytes ?? (await reader.take(4)).readUInt32BE();
   const sending = sendData(socket, role, bytes);
-  const received = await reader.hash(bytes);
+  const arrived = await reader.matches(dataOf(other, bytes));
   await sending;
-  socket.write(received);
-  const theirs = await reader.take(HASH_BYTES);
+  socket.write(Buffer.of(arrived ? 1 : 0));
+  const [theirs] = await reader.take(1);
   socket.end();
-  const expected = dataHash(other, bytes);
-  if (!received.equals(expected)) throw new Error(`data from the ${other} arrived damaged`);
-  if (!theirs.equals(dataHash(role, bytes))) throw new Error(`data to the ${other} arrived damaged`);
+  if (!arrived) throw new Error(`data from the ${other} arrived damaged`);
+  if (theirs !== 1) throw new Error(`data to the ${other} arrived damaged`);
 }
 
 async function sendData(socket: Socket, role: Role, bytes: number): Promise<void> {
@@ -61,12 +59,6 @@ async function sendData(socket: Socket, role: Role, bytes: number): Promise<void
       socket.once('close', () => reject(new Error('connection closed')));
     });
   }
-}
-
-function dataHash(role: Role, bytes: number): Buffer {
-  const hash = createHash('sha256');
-  for (const chunk of dataOf(role, bytes)) hash.update(chunk);
-  return hash.digest();
 }
 
 /** A key stream: does not compress and repeats nowhere, so a lost, doubled or shifted block shows. */
@@ -94,21 +86,24 @@ class ByteReader {
     return taken;
   }
 
-  async hash(bytes: number): Promise<Buffer> {
-    const hash = createHash('sha256');
-    for (let left = bytes; left > 0; ) {
-      const chunk = this.#rest.length > 0 ? this.#rest : await this.#next();
-      const part = chunk.subarray(0, left);
-      hash.update(part);
-      left -= part.length;
-      this.#rest = chunk.subarray(part.length);
+  /** Reads as many bytes as `expected` has, and says whether they are the same. */
+  async matches(expected: Iterable<Buffer>): Promise<boolean> {
+    let same = true;
+    for (const block of expected) {
+      for (let at = 0; at < block.length; ) {
+        if (this.#rest.length === 0) this.#rest = await this.#next();
+        const part = this.#rest.subarray(0, block.length - at);
+        same &&= part.equals(block.subarray(at, at + part.length));
+        at += part.length;
+        this.#rest = this.#rest.subarray(part.length);
+      }
     }
-    return hash.digest();
+    return same;
   }
 
   async #next(): Promise<Buffer> {
     const next = await this.#chunks.next();
     if (next.done) throw new Error('connection ended early');
-    return Buffer.from(next.value);
+    return next.value;
   }
 }

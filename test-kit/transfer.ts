@@ -1,5 +1,5 @@
 /**
- * Traffic through a tunnel: agents (see agent.ts) inside namespaces that move hashed data, relay and flood,
+ * Traffic through a tunnel: agents (see agent.ts) inside namespaces that move checked data, relay and flood,
  * and pings with counts by the ping program.
  */
 import { fileURLToPath } from 'node:url';
@@ -48,7 +48,7 @@ export class Agent {
     return answer.value;
   }
 
-  /** Moves `bytes` each way to an agent that serves at host and port; both hashes must fit. */
+  /** Moves `bytes` each way to an agent that serves at host and port; every byte must arrive as it was sent. */
   async transfer(host: string, port: number, bytes: number): Promise<number> {
     return Number(await this.ask({ do: 'transfer', host, port, bytes }));
   }
