@@ -19,15 +19,16 @@ import { closingLines, journalLine, keyOf, resultLine, resultTables, writeDocs }
 import { type CompatTest, runTests, type TestResult } from './runner.ts';
 import { scenarioTests } from './scenarios/list.ts';
 
-/** Tests at a time. Each waits more than it works, for answers and for timers of the protocol. */
+/** Tests at a time, on a busy machine and on an idle one. Each waits more than it works, for answers and for timers of the protocol. */
 const JOBS = Math.ceil(2.5 * availableParallelism());
+const MOST_JOBS = 5 * availableParallelism();
 
 const USAGE = `usage: npm run compat -- [options]
   --peer PATH     reference program (default: openvpn of the system)
   --ours PATH     program under test (default: bin/openvpn)
   --filter WORD   only tests whose pairing or name holds all words given
   --group NAME    matrix or scenario
-  --jobs N        tests at a time (default ${JOBS} here)
+  --jobs N        tests at a time (default ${JOBS} here, up to ${MOST_JOBS} while processors are idle)
   --full          the full product instead of the pairwise design
   --list          names only
   --quiet         only failures and the closing lines
@@ -43,7 +44,7 @@ const OPTIONS = {
   ours: { type: 'string', default: 'bin/openvpn' },
   filter: { type: 'string', multiple: true },
   group: { type: 'string' },
-  jobs: { type: 'string', default: `${JOBS}` },
+  jobs: { type: 'string' },
   full: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
@@ -94,10 +95,11 @@ type Options = NonNullable<ReturnType<typeof readOptions>>;
 function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS, allowPositionals: false });
-    const jobs = Number(values.jobs);
+    const jobs = Number(values.jobs ?? JOBS);
+    const mostJobs = values.jobs === undefined ? MOST_JOBS : jobs;
     const patience = Number(values.patience);
     if (values.help || !Number.isInteger(jobs) || jobs < 1 || !(patience >= 1)) throw new Error('');
-    return { ...values, jobs, patience };
+    return { ...values, jobs, mostJobs, patience };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}`);
     return undefined;
@@ -137,7 +139,8 @@ function run(
     note(result);
     if (!options.quiet || result.outcome !== 'passed') print(resultLine(result, again));
   };
-  return runTests(tests, { jobs: options.jobs, programs, resultsDir: RESULTS_DIR, onResult });
+  const { jobs, mostJobs } = options;
+  return runTests(tests, { jobs, mostJobs, programs, resultsDir: RESULTS_DIR, onResult });
 }
 
 function skipAll(tests: readonly CompatTest[], why: string): TestResult[] {

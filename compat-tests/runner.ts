@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createIdleMeter } from '../test-kit/idle-time.ts';
 import { pkiFor } from '../test-kit/pki.ts';
 import { patient } from '../test-kit/process.ts';
 import { Bed, type Programs } from './bed.ts';
@@ -52,7 +53,9 @@ const AROUND_MS = 60_000;
 export class Skipped extends Error {}
 
 export interface RunOptions {
+  /** Tests at a time: see schedule.ts. */
   readonly jobs: number;
+  readonly mostJobs: number;
   readonly programs: Programs;
   /** Folder for logs of failed tests. */
   readonly resultsDir: string;
@@ -62,8 +65,9 @@ export interface RunOptions {
 
 /** Runs all tests as schedule.ts says. Results come in the order of `tests`. */
 export function runTests(tests: readonly CompatTest[], options: RunOptions): Promise<TestResult[]> {
-  const { jobs, onResult } = options;
-  return playAll(tests, { jobs, onResult, play: (test) => runTest(test, options) });
+  const { jobs, mostJobs, onResult } = options;
+  const play = (test: CompatTest) => runTest(test, options);
+  return playAll(tests, { jobs, mostJobs, idleShare: createIdleMeter(), onResult, play });
 }
 
 async function runTest(test: CompatTest, options: RunOptions): Promise<TestResult> {

@@ -1,5 +1,5 @@
 /** The rules for tests that fail: a second try alone, unsteady ones, and what a run says at its end. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compatVerdict } from '../scripts/stages.mjs';
 import { PLAIN_TUNNEL } from './config.ts';
 import { closingLines, countResults, journalLine, resultLine } from './report.ts';
@@ -82,6 +82,49 @@ describe('a test that fails', () => {
     const results = await stage.run();
     expect(countResults(results)).toEqual({ passed: 0, failed: names.length, skipped: 0, unsteady: 0 });
     expect(stage.beside).toHaveLength(names.length);
+  });
+});
+
+describe('tests at a time', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('are more while processors are idle, and as many as before when they are not', async () => {
+    const running: (() => void)[] = [];
+    const play = (test: CompatTest) =>
+      new Promise<TestResult>((resolve) => running.push(() => resolve(resultOf(test))));
+    const endOne = async () => {
+      running.shift()!();
+      await new Promise((resolve) => setImmediate(resolve));
+      return running.length;
+    };
+    let idle = 0;
+    const options = { jobs: 2, mostJobs: 4, idleShare: () => idle, play, onResult: () => undefined };
+    const all = playAll(
+      Array.from({ length: 12 }, (_, i) => testOf(`t${i}`)),
+      options,
+    );
+    const passed = (seconds: number) => {
+      vi.advanceTimersByTime(seconds * 1_000);
+      return running.length;
+    };
+    expect(passed(5)).toBe(2);
+    idle = 0.5;
+    expect([passed(1), passed(1), passed(5)]).toEqual([3, 4, 4]);
+    expect(await endOne()).toBe(4);
+    idle = 0.1;
+    passed(5);
+    expect(await endOne()).toBe(4);
+    idle = 0;
+    passed(5);
+    expect([await endOne(), await endOne(), await endOne()]).toEqual([3, 2, 2]);
+    while (running.length > 0) await endOne();
+    expect(await all).toHaveLength(12);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

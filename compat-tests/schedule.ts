@@ -6,8 +6,12 @@
 import type { CompatTest, TestResult } from './runner.ts';
 
 export interface ScheduleOptions {
-  /** Tests at a time. */
+  /** Tests at a time, at least. */
   readonly jobs: number;
+  /** Tests at a time, at most: so many while processors stand idle. `jobs` when left out. */
+  readonly mostJobs?: number;
+  /** The share of the processors' time, 0 to 1, that nobody used since the last call. Asked once a second. */
+  idleShare?(): number;
   play(test: CompatTest): Promise<TestResult>;
   /** Called as each test ends; `again` says that it failed and will be tried once more. */
   onResult(result: TestResult, again: boolean): void;
@@ -16,9 +20,14 @@ export interface ScheduleOptions {
 /** So many second tries at most: where more tests fail something is broken, and trying alone takes hours. */
 export const MOST_SECOND_TRIES = 25;
 
+/** Above this share of idle time one more test begins each second, below the other one fewer is played. */
+const IDLE_ENOUGH = 0.2;
+const IDLE_TOO_LITTLE = 0.05;
+const LOOK_EVERY_MS = 1_000;
+
 /**
- * Plays all tests, `jobs` at a time, long ones first. Beside every two of them runs one more that mostly waits.
- * Results come in the order of `tests`.
+ * Plays all tests, `jobs` at a time or more while processors are idle, long ones first. Beside every two of `jobs` runs
+ * one more that mostly waits. Results come in the order of `tests`.
  */
 export async function playAll(tests: readonly CompatTest[], options: ScheduleOptions): Promise<TestResult[]> {
   const results = new Map<CompatTest, TestResult>();
@@ -29,7 +38,7 @@ export async function playAll(tests: readonly CompatTest[], options: ScheduleOpt
     const again = result.outcome === 'failed' && secondTries++ < MOST_SECOND_TRIES;
     options.onResult(result, again);
   };
-  await playBesideOthers(tests, options.jobs, playFirst);
+  await playBesideOthers(tests, options, playFirst);
   const failed = tests.filter((test) => results.get(test)?.outcome === 'failed');
   if (failed.length > MOST_SECOND_TRIES) return tests.map((test) => results.get(test)!);
   for (const test of failed) {
@@ -42,18 +51,41 @@ export async function playAll(tests: readonly CompatTest[], options: ScheduleOpt
 
 async function playBesideOthers(
   tests: readonly CompatTest[],
-  jobs: number,
+  options: ScheduleOptions,
   play: (test: CompatTest) => Promise<void>,
 ): Promise<void> {
+  const { jobs, mostJobs = jobs, idleShare = () => 0 } = options;
   const queue = [...tests].sort((a, b) => b.timeoutMs - a.timeoutMs);
   const waiting = queue.filter((test) => test.waits);
   const busy = queue.filter((test) => !test.waits);
-  const work = async (next: () => CompatTest | undefined): Promise<void> => {
-    for (let test = next(); test; test = next()) await play(test);
+  const lanes: Promise<void>[] = [];
+  let wanted = jobs;
+  let open = 0;
+  const playLane = async (): Promise<void> => {
+    open++;
+    for (let test = busy.shift() ?? waiting.shift(); test; test = busy.shift() ?? waiting.shift()) {
+      await play(test);
+      if (open > wanted) break;
+    }
+    open--;
   };
-  const lanes = Array.from({ length: jobs }, () => work(() => busy.shift() ?? waiting.shift()));
-  const calmLanes = Array.from({ length: Math.floor(jobs / 2) }, () => work(() => waiting.shift()));
-  await Promise.all([...lanes, ...calmLanes]);
+  const playCalmLane = async (): Promise<void> => {
+    for (let test = waiting.shift(); test; test = waiting.shift()) await play(test);
+  };
+  for (let i = 0; i < jobs; i++) lanes.push(playLane());
+  for (let i = 0; i < Math.floor(jobs / 2); i++) lanes.push(playCalmLane());
+  const timer = setInterval(() => {
+    const idle = idleShare();
+    if (idle > IDLE_ENOUGH) wanted = Math.min(open + 1, mostJobs);
+    else if (idle < IDLE_TOO_LITTLE) wanted = Math.max(wanted - 1, jobs);
+    if (open < wanted) lanes.push(playLane());
+  }, LOOK_EVERY_MS);
+  try {
+    // More may be opened while the first ones are waited for.
+    for (let i = 0; i < lanes.length; i++) await lanes[i];
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** What a failure and the result of the second try are together. */
