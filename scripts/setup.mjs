@@ -35,6 +35,9 @@ const PROGRAMS = {
 export const START_PROGRAMS = ['ip', 'ping'];
 export const TEST_PROGRAMS = Object.keys(PROGRAMS);
 
+/** For node-gyp: a file per processor at a time. A package's user, whose memory may be small, decides this himself. */
+const ALL_PROCESSORS = { JOBS: 'max' };
+
 /** Does the set-up. Returns what failed, one text each; an empty list is success. `programs` are those of PROGRAMS that are needed. */
 export async function setUp(programs = TEST_PROGRAMS) {
   const problems = [];
@@ -61,7 +64,7 @@ async function compression() {
   if (names.length === 0) return undefined;
   const nodeDir = nodeDirectory();
   const headers = nodeDir === undefined ? {} : { npm_config_nodedir: nodeDir };
-  const env = { ...headers, ...process.env };
+  const env = { ...headers, ...ALL_PROCESSORS, ...process.env };
   const what = `set-up: compiling ${names.join(' and ')}`;
   const { status } = await runTelling(what, 'npm', ['rebuild', ...names], { cwd: root, env });
   if (status !== 0) tell(`not built: ${names.join(' ')} (tests of compression will fail)`);
@@ -77,7 +80,8 @@ async function addon() {
   const missing = missingBuildPackages();
   if (missing.length > 0) await installPackages(missing);
   const script = join(root, 'scripts', 'install.mjs');
-  const { status } = spawnSync(process.execPath, [script], { cwd: root, stdio: ['ignore', 2, 2] });
+  const env = { ...ALL_PROCESSORS, ...process.env };
+  const { status } = spawnSync(process.execPath, [script], { cwd: root, stdio: ['ignore', 2, 2], env });
   return status === 0 ? undefined : 'building the C++ addon failed';
 }
 
