@@ -26,8 +26,6 @@ import { root, setUp, TEST_PROGRAMS } from './setup.mjs';
 const FOLDERS = ['test-kit', 'compat-tests', 'bench'];
 const LOADS_PRODUCT = /^(fuzz|examples)\//;
 const FOLDERS_WITH_PRODUCT = [...FOLDERS, 'fuzz', 'examples', 'src'];
-/** So many files take longer than two seconds. */
-const MANY = 20;
 /** Checkouts that share one node_modules have a folder each. */
 const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
 const outRoot = join(root, 'node_modules', '.cache', `openvpn-ts-tools-${checkout}`);
@@ -39,9 +37,8 @@ export async function buildTools(entry) {
   const stale = sources.filter((source) => !isFresh(source, targetOf(source)));
   removeOrphans(folders, sources);
   if (stale.length > 0) {
-    if (stale.length >= MANY) process.stderr.write(`set-up: translating ${stale.length} files\n`);
-    const { default: ts } = await import('typescript');
-    for (const source of stale) translate(ts, source);
+    const { transformSync } = await import('rolldown/utils');
+    for (const source of stale) translate(transformSync, source);
     writeWhole(join(outRoot, 'package.json'), '{"type":"module"}\n');
   }
   return targetOf(join(root, entry));
@@ -65,23 +62,17 @@ export async function runTool(entry, args) {
   });
 }
 
-function translate(ts, source) {
-  const compilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    verbatimModuleSyntax: true,
-    rewriteRelativeImportExtensions: true,
-    inlineSourceMap: true,
-  };
-  const { outputText, diagnostics } = ts.transpileModule(readFileSync(source, 'utf8'), {
-    compilerOptions,
-    fileName: source,
-    reportDiagnostics: true,
+function translate(transformSync, source) {
+  const { code, map, errors } = transformSync(source, readFileSync(source, 'utf8'), {
+    target: 'es2022',
+    sourcemap: true,
+    typescript: { onlyRemoveTypeImports: true, rewriteImportExtensions: 'rewrite' },
   });
-  const [first] = diagnostics ?? [];
-  if (first) throw new Error(`${source}: ${ts.flattenDiagnosticMessageText(first.messageText, '\n')}`);
+  const [first] = errors;
+  if (first) throw new Error(`${source}: ${first.message}`);
   mkdirSync(dirname(targetOf(source)), { recursive: true });
-  writeWhole(targetOf(source), outputText);
+  const encoded = Buffer.from(JSON.stringify(map)).toString('base64');
+  writeWhole(targetOf(source), `${code}//# sourceMappingURL=data:application/json;base64,${encoded}\n`);
 }
 
 /** Another program, started at the same time, never reads half of it. */

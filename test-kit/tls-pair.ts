@@ -85,6 +85,8 @@ export class TlsPair {
   recoveries = 0;
   /** Longest control packet seen on the wire, bytes. */
   longestPacket = 0;
+  readonly #batch = new PacketBatch(1);
+  readonly #encoder = new TextEncoder();
   readonly #options: TlsPairOptions;
   readonly #params: DataChannelParams;
   readonly #cookie: FirstPackets;
@@ -157,8 +159,9 @@ export class TlsPair {
     const to = from === this.client ? this.server : this.client;
     const keys = from.multi?.sealKeys(this.nowMs);
     if (!keys) return 'nothing to seal with';
-    const batch = new PacketBatch(1);
-    batch.push(new TextEncoder().encode(text));
+    const batch = this.#batch;
+    batch.clear();
+    batch.push(this.#encoder.encode(text));
     if (keys.seal.sealBatch(batch, 0, 1) !== 1) return 'not sealed';
     const peerKeys = to.multi?.openKeys(batch.packet(0)[0]! & 7);
     if (!peerKeys) return `peer has no key ${batch.packet(0)[0]! & 7}`;
