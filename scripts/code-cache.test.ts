@@ -58,6 +58,11 @@ it('leaves the file to Node where stack traces are to name the sources', () => {
   expect(run({ NODE_OPTIONS: '--enable-source-maps' })).toBe('two');
 });
 
+it('starts without a look at NODE_EXTRA_CA_CERTS, of which Node would say that it is missing', () => {
+  writeText('one');
+  expect(run({ NODE_EXTRA_CA_CERTS: join(dir, 'missing') })).toBe('one');
+});
+
 /** Text "two" with the code of "one", which V8 can't tell: they are of one length. */
 function keepCodeOfAnother(): void {
   writeText('one');

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeFits } from '../../scripts/code-cache.mjs';
 import { Consumer, type Ended, freePort } from './consumer.ts';
 
 const PREBUILT = `prebuilds/${process.platform}-${process.arch}`;
@@ -29,6 +30,8 @@ describe('the archive', () => {
     ])
       expect(consumer.files).toContain(name);
     expect(consumer.files.filter((name) => /\.test\.|^(src|build|compat-tests)\//.test(name))).toEqual([]);
+    // For one version of Node only: made where the package is installed.
+    expect(consumer.files).not.toContain('dist/cli/openvpn.code');
   });
 
   it('leaves no prebuilt addon behind in the checkout', () => {
@@ -44,6 +47,10 @@ describe('installed without a compiler', () => {
     expect(existsSync(join(consumer.installed, 'build'))).toBe(false);
     expect(existsSync(join(consumer.folder, 'node_modules/node-gyp'))).toBe(false);
     expect(await missingReason()).toBe('');
+  });
+
+  it("has V8's code for the program", () => {
+    expect(codeFits(join(consumer.installed, 'dist/cli/openvpn.cjs'))).toBe(true);
   });
 
   it('runs both programs', async () => {
