@@ -263,7 +263,7 @@ export class Bed {
   /** All answers must come, from the client of `index` (or from `ns`) to `host`. */
   async checkPing(host: string, options: PingOptions & { index?: number; ns?: string } = {}): Promise<void> {
     const ns = options.ns ?? this.client(options.index).ns;
-    const { sent, received, lost } = await ping(ns, host, options);
+    const { sent, received, lost } = await ping(ns, host, { patienceSec: 10, ...options });
     const which = lost.slice(0, 20).join(' ');
     check(received === sent, `ping ${host}: ${received} of ${sent} answers, lost ${which}${this.tails()}`);
   }

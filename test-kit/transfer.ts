@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { AgentRequest } from './agent.ts';
-import { Program, runProgram } from './process.ts';
+import { Program } from './process.ts';
 
 /** Result of a row of pings. */
 export interface PingResult {
@@ -21,6 +21,11 @@ export interface PingOptions {
   /** Wait for each answer, in seconds. */
   readonly waitSec?: number;
   readonly sizeBytes?: number;
+  /**
+   * For answers that must come: ping goes on until the first `count` of them are there, for so many seconds more at most.
+   * Without, it gives the last one twice the time of the others: too little on a busy machine, or a link that reorders.
+   */
+  readonly patienceSec?: number;
 }
 
 // Beside this file under whichever name it was started: .ts as source, .js as built tool.
@@ -60,14 +65,27 @@ export class Agent {
 
 /** Pings `host` from `ns`. Never rejects for lost answers: look at the counts. */
 export async function ping(ns: string, host: string, options: PingOptions = {}): Promise<PingResult> {
-  const { count = 3, intervalSec = 0.2, waitSec = 2, sizeBytes = 56 } = options;
-  const numbers = ['-c', `${count}`, '-i', `${intervalSec}`, '-W', `${waitSec}`, '-s', `${sizeBytes}`];
+  const { count = 3, intervalSec = 0.2, waitSec = 2, sizeBytes = 56, patienceSec } = options;
   // Short intervals are rounded up to the kernel's ticks.
-  const limitMs = (count * intervalSec * 2 + waitSec + 10) * 1_000;
-  const program = await runProgram({ name: 'ping', argv: ['ping', '-n', ...numbers, host], ns }, limitMs);
-  const found = /(\d+) packets transmitted, (\d+) received/.exec(program.lines.join('\n'));
-  const sent = Number(found?.[1] ?? count);
+  const limitSec = Math.ceil(count * intervalSec * 2 + (patienceSec ?? waitSec + 10));
+  const end = patienceSec === undefined ? ['-c', `${count}`, '-W', `${waitSec}`] : ['-w', `${limitSec}`];
+  const argv = ['ping', '-n', '-i', `${intervalSec}`, '-s', `${sizeBytes}`, ...end, host];
+  const program = new Program({ name: 'ping', argv, ns });
+  try {
+    if (patienceSec === undefined) await program.waitForExit(limitSec * 1_000);
+    else await waitForAnswers(program, count, (limitSec + 10) * 1_000);
+  } finally {
+    await program.stop('SIGINT');
+  }
+  const found = /(\d+) packets transmitted/.exec(program.lines.join('\n'));
+  const sent = Math.min(Number(found?.[1] ?? count), count);
   const answered = new Set(program.lines.map((line) => Number(/icmp_seq=(\d+) .*time=/.exec(line)?.[1])));
   const lost = Array.from({ length: sent }, (_, i) => i + 1).filter((number) => !answered.has(number));
-  return { sent, received: Number(found?.[2] ?? 0), lost };
+  return { sent, received: sent - lost.length, lost };
+}
+
+/** Until the first `count` answers are there, or ping has ended without them. */
+async function waitForAnswers(program: Program, count: number, limitMs: number): Promise<void> {
+  for (let number = 1; number <= count && program.ended === undefined; number++)
+    await program.waitFor(new RegExp(`icmp_seq=${number} .*time=`), limitMs).catch(() => undefined);
 }
