@@ -1,7 +1,16 @@
 /** The tables against what OpenSSL itself says, and the names 2.x accepts. */
 import { createHash, getCipherInfo, getCiphers } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { AEAD_CIPHERS, allCiphers, allDigests, BF_CBC, cipherInfo, digestInfo } from './ciphers.ts';
+import {
+  AEAD_CIPHERS,
+  allCiphers,
+  allDigests,
+  BF_CBC,
+  cipherInfo,
+  digestInfo,
+  hasUnusedMode,
+  unusableCipher,
+} from './ciphers.ts';
 
 describe('cipherInfo', () => {
   it('agrees with OpenSSL on key and nonce lengths of every cipher it has', () => {
@@ -39,6 +48,21 @@ describe('cipherInfo', () => {
     for (const name of ['AES-256-CCM', 'AES-256-CTR', 'AES-256', 'DES-EDE3', 'IDEA-CBC', '', 'constructor']) {
       expect([name, cipherInfo(name)]).toEqual([name, undefined]);
     }
+  });
+
+  it('tells ciphers of OpenSSL that 2.6 has no use for from names of none', () => {
+    const unused = [
+      'null',
+      'AES-128-CCM',
+      'AES-256-SIV',
+      'chacha20',
+      'AES-128-CBC-HMAC-SHA1',
+      'AES-256-WRAP',
+    ];
+    for (const name of unused) expect(unusableCipher(name)).toBe(`Cipher '${name}' mode not supported`);
+    for (const name of ['BF-ECB', 'AES-128', 'nonsense', ''])
+      expect(unusableCipher(name)).toBe(`Cipher ${name} not supported`);
+    expect(allCiphers(true).filter(({ name }) => hasUnusedMode(name))).toEqual([]);
   });
 
   it('marks what OpenSSL 3 has in its legacy provider only', () => {

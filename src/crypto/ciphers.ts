@@ -43,6 +43,19 @@ export function cipherInfo(name: string): CipherInfo | undefined {
   return CIPHERS.get(CIPHER_ALIASES.get(upper) ?? upper);
 }
 
+/** Whether OpenSSL 3.0 has a cipher of this name in its default provider, in a mode that 2.6 has no use for. */
+export function hasUnusedMode(name: string): boolean {
+  return UNUSED_MODES.test(name);
+}
+
+/** Why no cipher of this name can be used, in 2.6's words (crypto.c init_key_type()). */
+export function unusableCipher(name: string): string {
+  return hasUnusedMode(name) ? `Cipher '${name}' mode not supported` : `Cipher ${name} not supported`;
+}
+
+const UNUSED_MODES =
+  /^(NULL|ChaCha20|(AES|ARIA|CAMELLIA)-(128|192|256)-(CTR|ECB)|SM4-(CTR|ECB)|(AES|ARIA)-(128|192|256)-CCM|id-aes(128|192|256)-CCM|AES-(128|192|256)-(OCB|SIV)|AES-(128|256)-(XTS|CBC-HMAC-SHA1|CBC-HMAC-SHA256)|AES-(128|192|256)-(CBC-CTS|WRAP|WRAP-PAD|WRAP-INV|WRAP-PAD-INV)|(id-)?aes(128|192|256)-wrap(-pad)?|DES-EDE3?(-ECB)?|DES3-WRAP)$/i;
+
 /** 2.6's warnings about data ciphers that protect badly or not at all (crypto.c init_key_type()). */
 export function keyTypeWarnings(cipher: CipherInfo, digest: DigestInfo | undefined): readonly string[] {
   const lines: string[] = [];

@@ -193,8 +193,10 @@ export {
   BF_CBC,
   cipherInfo,
   digestInfo,
+  hasUnusedMode,
   insecureCipherWarning,
   keyTypeWarnings,
+  unusableCipher,
 } from './ciphers.ts';
 /**
  * createEpochKeys(crypto, spec): both directions of one data key in epoch format. FUTURE_EPOCHS: how far

@@ -19,7 +19,7 @@ it('has the very name of the client, byte for byte', async () => {
     const bytes = name === names.at(-1) ? raw : Buffer.from(name);
     writeFileSync(Buffer.concat([Buffer.from(`${dir}/`), bytes]), `push "echo ${i}"`);
   }
-  const files = clientFiles({ clientConfigDir: dir, ccdExclusive: false })!;
+  const files = clientFiles({ clientConfigDir: dir, ccdExclusive: false });
   for (const [i, name] of names.entries()) {
     expect(await files.read(name)).toEqual({ label: `${dir}/${name}`, text: `push "echo ${i}"` });
   }
@@ -29,11 +29,13 @@ it('has the very name of the client, byte for byte', async () => {
 
 it('is DEFAULT for the others, unless each must have its own, and never lies elsewhere', async () => {
   writeFileSync(join(dir, 'DEFAULT'), 'disable');
-  const files = clientFiles({ clientConfigDir: dir, ccdExclusive: false })!;
-  const exclusive = clientFiles({ clientConfigDir: dir, ccdExclusive: true })!;
+  const files = clientFiles({ clientConfigDir: dir, ccdExclusive: false });
+  const exclusive = clientFiles({ clientConfigDir: dir, ccdExclusive: true });
   for (const name of ['nobody', '.', '..', '', '../x']) {
     expect((await files.read(name))?.text, name).toBe('disable');
     expect(await exclusive.read(name), name).toBeUndefined();
   }
-  expect(clientFiles({ clientConfigDir: undefined, ccdExclusive: false })).toBeUndefined();
+  expect(
+    await clientFiles({ clientConfigDir: undefined, ccdExclusive: false }).read('nobody'),
+  ).toBeUndefined();
 });

@@ -1,27 +1,34 @@
-/** Files of --client-config-dir (2.x multi.c multi_client_connect_source_ccd(), platform.c platform_gen_path()). */
+/**
+ * Files of --client-config-dir, and those that options of a client name by `config` (2.x multi.c
+ * multi_client_connect_source_ccd(), platform.c platform_gen_path(), options.c read_config_file()).
+ */
 import { readFile } from 'node:fs/promises';
 import { bytesOfText, textOfBytes } from '../base/base.ts';
 import type { ClientFiles } from '../multi/multi.ts';
 import type { Options } from '../options/options.ts';
 
-/** Reads a client's file anew for every connection; undefined without a directory. */
-export function clientFiles(
-  options: Pick<Options, 'clientConfigDir' | 'ccdExclusive'>,
-): ClientFiles | undefined {
+/** Reads them anew for every connection. */
+export function clientFiles(options: Pick<Options, 'clientConfigDir' | 'ccdExclusive'>): ClientFiles {
   const dir = options.clientConfigDir;
-  if (dir === undefined) return undefined;
   return {
     async read(commonName) {
+      if (dir === undefined) return undefined;
       for (const name of options.ccdExclusive ? [commonName] : [commonName, 'DEFAULT']) {
         const file = fileNameOf(name);
         if (file === undefined) continue;
         const label = `${dir}/${file}`;
-        const bytes = await readFile(Buffer.from(bytesOfText(label))).catch(() => undefined);
-        if (bytes) return { label, text: textOfBytes(bytes) };
+        const text = await readText(label);
+        if (text !== undefined) return { label, text };
       }
       return undefined;
     },
+    include: readText,
   };
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  const bytes = await readFile(Buffer.from(bytesOfText(path))).catch(() => undefined);
+  return bytes && textOfBytes(bytes);
 }
 
 /** A client's name as that of its file: every name has its own, but for slashes and control characters. */

@@ -30,7 +30,7 @@ const CACHE_TTL_MS = 60_000;
 const REAP_MS = 8_000;
 /** How long a refusal of the script holds before frames of the address make it run again; ours. */
 const REFUSED_MS = 1_000;
-/** Between two lines about one client's limit; ours. */
+/** Between two lines about one client's limit when its traffic reaches it; ours. */
 const QUOTA_LOG_MS = 1_000;
 /** Frames that wait for one answer, and for all; ours. */
 const HELD_PER_ADDRESS = 8;
@@ -96,7 +96,7 @@ export class AddressLearner<C extends RoutedClient> {
     routes.nowMs = this.#config.nowMs();
     if (routes.ownerOf(key) === instance) return true;
     if (!this.#isLearnable(key)) return false;
-    if (!this.#hasQuota(instance, key)) return false;
+    if (!this.#hasQuota(instance, key, 0)) return false;
     const agreed = !this.#hasScript || (await this.#ask(instance, key));
     if (!wanted()) return false;
     routes.nowMs = this.#config.nowMs();
@@ -318,12 +318,12 @@ export class AddressLearner<C extends RoutedClient> {
     return local.words.every((word, w) => (word | 0) === ((key.words[w] ?? 0) | 0));
   }
 
-  #hasQuota(instance: C, key: RouteKey): boolean {
+  #hasQuota(instance: C, key: RouteKey, logEveryMs = QUOTA_LOG_MS): boolean {
     const state = this.#client(instance);
     const { maxRoutesPerClient } = instance.options;
     if (this.#config.routes.countOf(instance) + state.questions < maxRoutesPerClient) return true;
     const nowMs = this.#config.nowMs();
-    if (nowMs - state.quotaLoggedMs >= QUOTA_LOG_MS) {
+    if (nowMs - state.quotaLoggedMs >= logEveryMs) {
       state.quotaLoggedMs = nowMs;
       const limit = `MULTI ROUTE: route quota (${maxRoutesPerClient}) exceeded for ${instance.prefix}`;
       instance.log.log(D_ROUTE_QUOTA, `${limit} (see --max-routes-per-client option)`);

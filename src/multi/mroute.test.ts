@@ -13,6 +13,14 @@ const mac = (text: string, vid = 0): RouteKey => {
 };
 
 describe('VirtualTable', () => {
+  it('shows the length of a network also where it is that of a host', () => {
+    const table = new VirtualTable<string>();
+    table.learn({ ...net4('192.168.7.9'), network: true }, 'a');
+    expect([...table.routes()].map(routeText)).toEqual(['192.168.7.9/32']);
+    table.learn(net4('192.168.7.9'), 'b');
+    expect([...table.routes()].map(routeText)).toEqual(['192.168.7.9']);
+  });
+
   it('prefers the host, then the longest network', () => {
     const table = new VirtualTable<string>();
     table.learn(net4('10.0.0.0', 8), 'eight');

@@ -23,6 +23,8 @@ export interface VirtualRoute<T> {
   /** 32, 128 or 64 for hosts. */
   readonly prefix: number;
   owner: T;
+  /** Given as a network: its length is shown also where that is a host's. */
+  network: boolean;
   /** A host found by a network of its owner; goes away when idle. Status files mark it with C. */
   cached: boolean;
   /** Last look-up, learning included. */
@@ -36,6 +38,8 @@ export interface RouteKey {
   readonly family: AddressFamily;
   readonly words: readonly number[];
   readonly prefix: number;
+  /** From an iroute; see VirtualRoute. */
+  readonly network?: boolean;
 }
 
 const HASH_SEED = 0x9e3779b1;
@@ -70,12 +74,13 @@ export class VirtualTable<T> {
     this.#count(owner, 1);
     table.forgetLast();
     if (!known) {
-      table.add(key.words, key.prefix, owner, cached, this.nowMs);
+      table.add(key, owner, cached, this.nowMs);
       return undefined;
     }
     const before = known.deadMs === undefined ? known.owner : undefined;
     this.#count(known.owner, -1);
     known.owner = owner;
+    known.network = key.network ?? false;
     known.cached = cached;
     known.lastRefMs = this.nowMs;
     known.deadMs = undefined;
@@ -153,14 +158,14 @@ export function addressWords(bytes: Uint8Array): [number, number, number, number
   return words;
 }
 
-/** As learn-address, logs and status files show it: `10.8.0.2`, `192.168.77.0/24`, `02:00:00:00:00:01@0`. */
+/** As learn-address, logs and status files show it: `10.8.0.2`, `192.168.77.0/24` (an iroute's `192.168.77.9/32`), `02:00:00:00:00:01@0`. */
 export function routeText(route: RouteKey): string {
   if (route.family === 'ether') {
     const bytes = wordBytes(route.words, 6);
     return `${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}@${route.words[1]! & 0xffff}`;
   }
   const address = formatIp(wordBytes(route.words, route.family === 4 ? 4 : 16));
-  return isHostRoute(route) ? address : `${address}/${route.prefix}`;
+  return isHostRoute(route) && !route.network ? address : `${address}/${route.prefix}`;
 }
 
 export function isHostRoute(route: RouteKey): boolean {
@@ -225,13 +230,13 @@ class FamilyTable<T> {
     return table?.find(words[0]! | 0, words[1]! | 0, words[2]! | 0, words[3]! | 0);
   }
 
-  add(words: readonly number[], prefix: number, owner: T, cached: boolean, nowMs: number): void {
-    let table = this.#tables.find((candidate) => candidate.prefix === prefix);
+  add(key: RouteKey, owner: T, cached: boolean, nowMs: number): void {
+    let table = this.#tables.find((candidate) => candidate.prefix === key.prefix);
     if (!table) {
-      table = new PrefixTable<T>(this.#family, prefix);
+      table = new PrefixTable<T>(this.#family, key.prefix);
       this.#tables = [...this.#tables, table].sort((a, b) => b.prefix - a.prefix);
     }
-    table.add(words, owner, cached, nowMs);
+    table.add(key, owner, cached, nowMs);
   }
 
   forgetLast(): void {
@@ -278,7 +283,7 @@ class PrefixTable<T> {
     return undefined;
   }
 
-  add(words: readonly number[], owner: T, cached: boolean, nowMs: number): void {
+  add({ words, network = false }: RouteKey, owner: T, cached: boolean, nowMs: number): void {
     const m = this.#mask;
     const masked = [words[0]! & m[0], words[1]! & m[1], words[2]! & m[2], words[3]! & m[3]] as const;
     this.#insert({
@@ -286,6 +291,7 @@ class PrefixTable<T> {
       words: masked,
       prefix: this.prefix,
       owner,
+      network,
       cached,
       lastRefMs: nowMs,
       deadMs: undefined,

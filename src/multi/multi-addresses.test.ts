@@ -145,7 +145,7 @@ describe('AddressPlan', () => {
     expect(alice.addresses.local4).toBe('10.8.0.3');
   });
 
-  it('lists own addresses, then networks behind the client, in the order given', () => {
+  it('lists own addresses, then networks behind the client, the last given first', () => {
     const { plan, client } = setUp(SUBNET);
     const alice = client('alice');
     configure(alice, 'iroute 192.168.7.0 255.255.255.0\niroute 172.16.0.1\niroute-ipv6 fd77::/48');
@@ -154,8 +154,8 @@ describe('AddressPlan', () => {
     expect(routes.map(({ text, family, prefix, primary }) => [text, family, prefix, primary])).toEqual([
       ['10.8.0.2', 4, 32, true],
       ['fd00:8::1000', 6, 128, true],
+      ['172.16.0.1/32', 4, 32, false],
       ['192.168.7.0/24', 4, 24, false],
-      ['172.16.0.1', 4, 32, false],
       ['fd77::/48', 6, 48, false],
     ]);
   });

@@ -17,7 +17,8 @@ export interface ClientRoute {
   readonly family: 4 | 6;
   readonly words: readonly [number, number, number, number];
   readonly prefix: number;
-  /** `10.8.0.2` for hosts, `192.168.77.0/24` for networks, as learn-address and logs show it. */
+  readonly network: boolean;
+  /** `10.8.0.2` for the client's own address, `192.168.77.0/24` for an iroute, as learn-address and logs show it. */
   readonly text: string;
   /** The client's own address rather than an iroute. */
   readonly primary: boolean;
@@ -81,15 +82,16 @@ export class AddressPlan {
     }
   }
 
-  /** Own addresses first, then iroutes, in the order of 2.x. */
+  /** Own addresses first, then iroutes, the last given first: the order of 2.x, which counts when there are too many. */
   routesOf(instance: MultiInstance): ClientRoute[] {
     const { addresses, options } = instance;
     const routes: ClientRoute[] = [];
     if (addresses.local4 !== undefined && addresses.remoteNetmask4 !== undefined)
       routes.push(clientRoute(addresses.local4, 32, true));
     if (addresses.local6 !== undefined) routes.push(clientRoute(addresses.local6, 128, true));
-    for (const { network, prefix } of options.iroutes) routes.push(clientRoute(network, prefix, false));
-    for (const { network, prefix } of options.iroutesIpv6) routes.push(clientRoute(network, prefix, false));
+    for (const list of [options.iroutes, options.iroutesIpv6]) {
+      for (const { network, prefix } of list.toReversed()) routes.push(clientRoute(network, prefix, false));
+    }
     return routes;
   }
 
@@ -181,14 +183,13 @@ export function changedAddresses(
 
 function clientRoute(network: string, prefix: number, primary: boolean): ClientRoute {
   const bytes = parseIpBytes(network) ?? new Uint8Array(4);
-  const family = bytes.length === 4 ? 4 : 6;
-  const host = prefix === (family === 4 ? 32 : 128);
   return {
-    family,
+    family: bytes.length === 4 ? 4 : 6,
     words: addressWords(bytes),
     prefix,
+    network: !primary,
     primary,
-    text: host ? network : `${network}/${prefix}`,
+    text: primary ? network : `${network}/${prefix}`,
   };
 }
 

@@ -16,14 +16,14 @@ import {
   D_PUSH,
   D_PUSH_ERRORS,
   D_TLS_ERRORS,
-  M_INFO,
   M_WARN,
 } from '../base/errlevel.ts';
 import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
-import { cloneOptions, devTypeOf, type Options, parseClientConfig } from '../options/options.ts';
+import { cloneOptions, devTypeOf, type ImportKind, importLines, type Options } from '../options/options.ts';
 import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
 import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
+import { setNoDelay } from '../socket/socket.ts';
 import {
   commonNameOf,
   type DataChannelParams,
@@ -37,6 +37,7 @@ import {
 import { setConnection, setIdentity, setTotals } from './client-env.ts';
 import { logClientTunnel } from './client-lines.ts';
 import { ClientLogin } from './client-login.ts';
+import { readClientOptions } from './client-options.ts';
 import type { InstanceSession } from './instance-session.ts';
 import type { AddressLearner } from './learn.ts';
 import type { MultiConfig } from './multi.ts';
@@ -206,24 +207,43 @@ export class ClientSetup {
     instance.options = config.options;
     this.#migrateCompression(instance);
     this.#assign(instance);
-    const read = await this.#readClientConfig(instance, session);
-    const agreed = read && (instance.options.disable || (await this.#runClientConnect(instance, session)));
+    const imports = new Set<ImportKind>();
+    const read = await this.#readClientConfig(instance, session, imports);
+    const agreed =
+      read && (instance.options.disable || (await this.#runClientConnect(instance, session, imports)));
     if (!goesOn()) return;
     if (!read) return this.#reject(instance, undefined);
-    if (instance.options.disable)
-      instance.log.log(M_INFO, "MULTI: client has been rejected due to 'disable' directive");
+    const forbidden = this.#logForbidden(instance);
     // A refusal ends what the script may have begun, too.
-    if (!agreed || instance.options.disable) {
+    if (!agreed || forbidden) {
       void this.#disconnect(instance, session.env);
       return this.#reject(instance, undefined);
     }
     instance.disconnectDue = true;
+    this.#import(instance, imports);
     if (instance.addresses.remoteNetmask4 === undefined) {
       const text = `MULTI: no dynamic or static remote --ifconfig address is available for ${instance.prefix}`;
       instance.log.log(D_MULTI_ERRORS, text);
     }
     await this.#learnRoutes(instance, session);
     if (goesOn()) this.#finish(instance);
+  }
+
+  /** Whether options of the client keep it out; the log has why. */
+  #logForbidden({ options, log }: MultiInstance): boolean {
+    if (options.disable)
+      log.log(D_MULTI_ERRORS, "MULTI: client has been rejected due to 'disable' directive");
+    const problem = compressionProblem(options.compress, this.#host.config.comp);
+    if (problem === undefined) return options.disable;
+    log.log(D_MULTI_ERRORS, problem);
+    log.log(D_MULTI_ERRORS, 'MULTI: client has been rejected due to invalid compression options');
+    return true;
+  }
+
+  /** Says which kinds of options the client has of its own; its socket follows. */
+  #import({ bound, log, options }: MultiInstance, imports: ReadonlySet<ImportKind>): void {
+    for (const { level, text } of importLines(imports)) log.log(level, text);
+    if (imports.has('sockflags') && options.tcpNodelay) setNoDelay(bound.link, log);
   }
 
   /** Scripts of the client get the environment of this session from here on. */
@@ -254,9 +274,7 @@ export class ClientSetup {
   /** The client's compression framing, which client options may have set. */
   #setFraming(instance: MultiInstance): void {
     const { compress } = instance.options;
-    const problem = compressionProblem(compress, this.#host.config.comp);
-    if (problem !== undefined) instance.log.log(D_PUSH_ERRORS, problem);
-    else instance.data.setCompressor(compressorFor(compress, this.#host.config.comp, instance.log));
+    instance.data.setCompressor(compressorFor(compress, this.#host.config.comp, instance.log));
     const compBytes = headerBytes(compress.algorithm);
     const { frame } = instance.bound.profile;
     if (compBytes !== frame.compBytes) instance.data.setFrame({ ...frame, compBytes });
@@ -345,9 +363,12 @@ export class ClientSetup {
   }
 
   /** False when --ccd-exclusive misses its file. */
-  async #readClientConfig(instance: MultiInstance, session: InstanceSession): Promise<boolean> {
+  async #readClientConfig(
+    instance: MultiInstance,
+    session: InstanceSession,
+    imports: Set<ImportKind>,
+  ): Promise<boolean> {
     const { clientFiles, options } = this.#host.config;
-    if (!clientFiles) return true;
     const file = await clientFiles.read(instance.commonName);
     if (session.over) return false;
     if (!file) {
@@ -358,25 +379,28 @@ export class ClientSetup {
       );
       return false;
     }
-    instance.log.log(D_MULTI_LOW, `OPTIONS IMPORT: reading client specific options from: ${file.label}`);
-    this.#apply(instance, file.text, file.label);
-    return true;
+    await this.#apply(instance, session, file, imports);
+    return !session.over;
   }
 
-  async #runClientConnect(instance: MultiInstance, session: InstanceSession): Promise<boolean> {
+  async #runClientConnect(
+    instance: MultiInstance,
+    session: InstanceSession,
+    imports: Set<ImportKind>,
+  ): Promise<boolean> {
     if (this.#hooks.commands.clientConnect === undefined) return true;
     const answer = await this.#hooks.clientConnect(session.env, {
       deadlineMs: instance.bound.profile.tls.handWindowMs,
       signal: session.signal,
     });
     if (!answer.ok) return false;
-    if (!isCurrent(instance, session)) {
-      // Who left meanwhile was closed before it had been let in.
-      void this.#disconnect(instance, session.env);
-      return false;
-    }
-    if (answer.config !== '') this.#apply(instance, answer.config, '[CLIENT-CONNECT]');
-    return true;
+    const { config: text, file: label } = answer;
+    if (label !== undefined && isCurrent(instance, session))
+      await this.#apply(instance, session, { text, label }, imports);
+    if (isCurrent(instance, session)) return true;
+    // Who left meanwhile was closed before it had been let in.
+    void this.#disconnect(instance, session.env);
+    return false;
   }
 
   /** Scripts see the addresses that hold so far. */
@@ -405,8 +429,18 @@ export class ClientSetup {
     return done;
   }
 
-  #apply(instance: MultiInstance, text: string, label: string): void {
-    const result = parseClientConfig(text, label, instance.options);
+  /** Takes options of the client's own, and notes their kinds. */
+  async #apply(
+    instance: MultiInstance,
+    session: InstanceSession,
+    { text, label }: { readonly text: string; readonly label: string },
+    imports: Set<ImportKind>,
+  ): Promise<void> {
+    const { clientFiles } = this.#host.config;
+    instance.log.log(D_PUSH, `OPTIONS IMPORT: reading client specific options from: ${label}`);
+    const result = await readClientOptions(text, label, instance.options, clientFiles);
+    if (!isCurrent(instance, session)) return;
+    for (const kind of result.imports) imports.add(kind);
     for (const line of result.messages) instance.log.log(line.level, line.text);
     instance.options = result.options;
     this.#assign(instance);

@@ -20,10 +20,12 @@ import type { Link } from '../socket/socket.ts';
 import type { AuthTokens, TlsMultiConfig } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 
-/** Per-client files: ccd and the like. */
+/** Files that options of a client come from. */
 export interface ClientFiles {
   /** Text of `name` (or of DEFAULT) in --client-config-dir with the file's label, undefined when there is none. */
   read(commonName: string): Promise<{ readonly label: string; readonly text: string } | undefined>;
+  /** Text of a file that such options name by `config`; undefined when it can't be read. */
+  include(path: string): Promise<string | undefined>;
 }
 
 /** One listening socket or port of the server and what its clients have in common. */
@@ -46,7 +48,7 @@ export interface MultiConfig {
   readonly hooks: ScriptHooks;
   /** Base of every client's environment. */
   readonly env: EnvSet;
-  readonly clientFiles: ClientFiles | undefined;
+  readonly clientFiles: ClientFiles;
   /** --auth-gen-token. */
   readonly authTokens: AuthTokens | undefined;
   /** The ifconfig-pool-persist file. */

@@ -11,10 +11,14 @@
  * configuration throws OptionsError, whose text formatOptionsError() turns into 2.x's exact output.
  */
 
+/** parseIpv6Prefix(text): `address/bits` as 2.x reads it, undefined when bad. */
+export { parseIpv6Prefix } from './addresses.ts';
 /** parseClientConfig(text, label, base): { options, messages }; the context-D options over a clone of `base`. */
 export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
 export type { ConfigErrorKind } from './config-error.ts';
 export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts';
+/** createConfigFilesMemory(contents): files that are texts in memory. */
+export { createConfigFilesMemory } from './config-files-memory.ts';
 /** epochAllowed(options): whether the epoch data format may be announced and negotiated. */
 export { epochAllowed } from './data-ciphers.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
@@ -76,7 +80,7 @@ export {
  * already without `PUSH_REPLY` itself. finishPull(options, imports) after the last part gives the OPTIONS
  * IMPORT lines. restorePrePull(options), then useConnection(), before each new connection.
  */
-export { applyPulledOptions, finishPull, type PullResult, restorePrePull } from './pull.ts';
+export { applyPulledOptions, finishPull, importLines, type PullResult, restorePrePull } from './pull.ts';
 /** applyPushUpdate(options, items): PullResult of a whole PUSH_UPDATE; finishPull() follows. */
 export { applyPushUpdate } from './update.ts';
 /** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */

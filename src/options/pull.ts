@@ -68,8 +68,7 @@ export function finishPull(
   mergeLocalServers(options.dns);
   localDnsToDhcp(options);
   const messages: LogLine[] = [];
-  for (const line of IMPORT_LINES) {
-    if (!imports.has(line.kind)) continue;
+  for (const line of importLines(imports)) {
     const refused = line.kind === 'comp' ? compressionProblem(options.compress, library) : undefined;
     if (refused !== undefined) {
       const lines = [refused, PUSHED_COMPRESSION, FAILED_TO_APPLY];
@@ -80,6 +79,11 @@ export function finishPull(
   }
   if (imports.has('push-mtu')) messages.push(...pushedMtuLines(options));
   return { ok: true, messages };
+}
+
+/** What 2.x says of imported options, pushed ones or a client's own, in its order. */
+export function importLines(imports: ReadonlySet<ImportKind>): typeof IMPORT_LINES {
+  return IMPORT_LINES.filter(({ kind }) => imports.has(kind));
 }
 
 /** Keeps what a pull may change. Called once, at the end of parsing. */

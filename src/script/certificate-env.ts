@@ -1,9 +1,16 @@
 /**
  * What scripts see of a peer: certificates and address (2.x ssl_verify.c verify_cert_set_env(), setenv_untrusted(),
- * ssl_verify_openssl.c x509_setenv(), x509_setenv_track()).
+ * ssl_verify_openssl.c x509_setenv(), x509_setenv_track()). Control characters are replaced here, as in 2.x, where the
+ * environment would leave them out.
  */
 import type { LinkAddress } from '../base/base.ts';
-import { type PeerCertificate, subjectAttributes, trackedValue } from '../ssl/ssl.ts';
+import {
+  cleanSubject,
+  type PeerCertificate,
+  replaceControlCharacters,
+  subjectAttributes,
+  trackedValue,
+} from '../ssl/ssl.ts';
 import type { EnvSet } from './env-set.ts';
 
 /** An attribute of --x509-track; `chain`: of all certificates, not the leaf only. */
@@ -44,7 +51,7 @@ export function setCertificate(
   for (let below = 0; below <= depth; below++) env.deletePrefix(`X509_${below}_`);
   if (tracked) setTracked(env, certificate, tracked);
   else setSubject(env, certificate);
-  env.set(`tls_id_${depth}`, certificate.subject);
+  env.set(`tls_id_${depth}`, cleanSubject(certificate));
   env.set(`tls_digest_${depth}`, colonHex(certificate.sha1));
   env.set(`tls_digest_sha256_${depth}`, colonHex(certificate.sha256));
   env.set(`tls_serial_${depth}`, certificate.serial);
@@ -58,8 +65,11 @@ function setSubject(env: EnvSet, certificate: PeerCertificate): void {
   for (const { name, value } of subjectAttributes(certificate)) {
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
-    if (count < MOST_OF_A_NAME)
-      env.set(`X509_${certificate.depth}_${name}${count === 0 ? '' : `_${count}`}`, value);
+    if (count >= MOST_OF_A_NAME) continue;
+    env.set(
+      `X509_${certificate.depth}_${name}${count === 0 ? '' : `_${count}`}`,
+      replaceControlCharacters(value),
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The environment that scripts get (2.x env_set.h, env_set.c): nothing inherited from our own process,
  * only what was set here. Names keep letters, digits and `_`, values keep printable ASCII and UTF-8
- * bytes; every other character becomes `_`. A server client's set starts as a copy of the global one.
+ * bytes; every other character is left out. A server client's set starts as a copy of the global one.
  * Variables whose name starts with `password` are left out of a snapshot below script-security 3.
  */
 
@@ -84,13 +84,13 @@ export class EnvSet {
 }
 
 function cleanName(name: string): string {
-  return name.replace(/[^A-Za-z0-9_]/g, '_');
+  return name.replace(/[^A-Za-z0-9_]/g, '');
 }
 
 function cleanValue(value: string): string {
-  return value.replace(CONTROL_CHARACTERS, '_');
+  return value.replace(CONTROL_CHARACTERS, '');
 }
 
 /** What isprint() refuses among ASCII; bytes above 127 of UTF-8 text count as printable (CC_PRINT). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are exactly what is replaced
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are exactly what is left out
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/g;

@@ -194,7 +194,8 @@ export class ScriptHooks {
       const args = [configFile];
       const ok = await this.#simple('client-connect', '--client-connect', command, args, env, defer.signal);
       if (ok && (await this.#clientConnectOk(deferredFile, defer))) {
-        answer = { ok: true, config: (await readTextFile(configFile)) ?? '' };
+        const config = await readTextFile(configFile);
+        answer = config === undefined ? { ok: true, config: '' } : { ok: true, config, file: configFile };
       }
     }
     env.delete('client_connect_config_file');

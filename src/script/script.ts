@@ -110,6 +110,8 @@ export interface ClientConnectAnswer {
   readonly ok: boolean;
   /** Text that the script wrote: options with context letter D. '' when it wrote nothing. */
   readonly config: string;
+  /** Where it wrote; undefined without a script, or when it removed the file. */
+  readonly file?: string;
 }
 
 export {

@@ -42,6 +42,8 @@ export interface Link {
   setTos?(tos: number): void;
   /** Changes --sndbuf and --rcvbuf of the open socket (pushed ones); missing where they can't be changed. */
   setBuffers?(options: SocketOptions): void;
+  /** TCP_NODELAY from here on; missing on UDP. */
+  setNoDelay?(): void;
   /** Datagrams or frames dropped by the link itself (too long, zero length). */
   readonly dropped: number;
   close(): void;
@@ -149,6 +151,7 @@ export interface SocketFactory {
 export { isAborted, orAborted } from './abort.ts';
 export type { ProxyCredentials } from './http-auth.ts';
 export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
+export { setNoDelay } from './no-delay.ts';
 export { PortShare } from './port-share.ts';
 export { ProxyError } from './proxy-stream.ts';
 /** sendByTos(link, batch, first, end): as Link.sendBatch(), each packet with the type of service in batch.tos. */

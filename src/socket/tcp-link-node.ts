@@ -136,6 +136,10 @@ export class TcpNodeLink implements Link {
     else warnUntuned(options, []);
   }
 
+  setNoDelay(): void {
+    this.#socket.setNoDelay(true);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

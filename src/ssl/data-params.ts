@@ -6,7 +6,13 @@
  */
 import type { Logger } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_PUSH_ERRORS, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } from '../base/errlevel.ts';
-import { type CipherInfo, type CryptoBackend, cipherInfo, digestInfo } from '../crypto/crypto.ts';
+import {
+  type CipherInfo,
+  type CryptoBackend,
+  cipherInfo,
+  digestInfo,
+  unusableCipher,
+} from '../crypto/crypto.ts';
 import { epochAllowed, type Options } from '../options/options.ts';
 import {
   IV_PROTO_CC_EXIT_NOTIFY,
@@ -61,7 +67,7 @@ export function serverDataParams(
   if (choice.cipher === undefined) return { params: undefined, reason: choice.reason };
   const cipher = usableCipher(choice.cipher, crypto);
   if (!cipher) {
-    log.log(D_MULTI_ERRORS, `Cipher ${choice.cipher} not supported`);
+    log.log(D_MULTI_ERRORS, unusableCipher(choice.cipher));
     return { params: undefined, reason: NO_SHARED_CIPHER };
   }
   const tlsEkm = has(IV_PROTO_TLS_KEY_EXPORT);

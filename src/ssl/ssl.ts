@@ -303,6 +303,8 @@ export {
 } from './data-params.ts';
 /** dhBits(pem): bits of Diffie-Hellman parameters. */
 export { dhBits } from './der.ts';
+/** cleanSubject(certificate): as logs and scripts see it. replaceControlCharacters(text): each by `_`. */
+export { replaceControlCharacters } from './key-method-2.ts';
 /** usesCompression(options): whether a peer's options string says comp-lzo, i.e. any compression framing. */
 export { usesCompression } from './options-compare.ts';
 export {
@@ -315,7 +317,7 @@ export {
   type PeerInfoOptions,
   parsePeerInfo,
 } from './peer-info.ts';
-export { commonNameOf } from './ssl-verify.ts';
+export { cleanSubject, commonNameOf } from './ssl-verify.ts';
 /** Peers without control channel: createStaticControl(config) for --secret, createPlainControl(none) without keys. */
 export { createPlainControl, createStaticControl, type StaticKeysConfig } from './static-control.ts';
 export { createTlsMulti } from './tls-multi.ts';
