@@ -5,6 +5,7 @@ import type { CompatTest } from '../runner.ts';
 import { certificateOptions } from './certificate-options.ts';
 import { certificates } from './certificates.ts';
 import { ciphers } from './ciphers.ts';
+import { clientOptions } from './client-options.ts';
 import { compression } from './compression.ts';
 import { configErrors } from './config-errors.ts';
 import { connections } from './connections.ts';
@@ -58,7 +59,7 @@ const FEATURES: readonly (readonly [feature: string, scenarios: readonly Scenari
   ['Dual stack and port-share', withOpenvpn3(sockets, /cannot be bound/)],
   [
     'Routes, client-config-dir, client-to-client',
-    [...withOpenvpn3(routing, /^max-clients/), ...networkConfig],
+    [...withOpenvpn3(routing, /^max-clients/), ...networkConfig, ...clientOptions],
   ],
   [
     'Compression framing',

@@ -27,6 +27,8 @@ export interface ClientRun {
   readonly onState?: (state: TunnelState, info: StateInfo) => void;
   /** What a client that ends by itself ends for: `SIGTERM[soft,auth-failure]` and the like. */
   readonly onFailure?: (error: OpenVpnError) => void;
+  /** The server pushed --verb or --mute: the log follows, where it is this program's own. */
+  readonly onVerbosity?: (options: Pick<Options, 'verb' | 'mute'>) => void;
   /** Of the private key. */
   readonly passphrase: Passphrase;
 }

@@ -42,7 +42,7 @@ import {
   sanitizeControlMessage,
 } from '../push/push.ts';
 import { op } from '../reliable/reliable.ts';
-import type { LinkErrno, SocketOptions } from '../socket/socket.ts';
+import { type LinkErrno, type SocketOptions, setNoDelay } from '../socket/socket.ts';
 import type { TlsEvent, TlsMulti } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import { BATCHES_PER_TURN, ClientSender, type ClientSenderConfig } from './client-sender.ts';
@@ -185,6 +185,11 @@ export class ClientSession {
   /** Pushed --sndbuf and --rcvbuf. */
   setBuffers(options: SocketOptions): void {
     this.#config.link.setBuffers?.(options);
+  }
+
+  /** Pushed --socket-flags. */
+  setNoDelay(): void {
+    setNoDelay(this.#config.link, this.#config.log);
   }
 
   /** --shaper, also when pushed; 0 changes nothing. */

@@ -17,7 +17,6 @@ import {
   finishPull,
   type Options,
   type PullResult,
-  restorePrePull,
 } from '../options/options.ts';
 import { PushCollector, pulledOptionsDigest, sanitizeControlMessage } from '../push/push.ts';
 import { type DataChannelParams, logDataChannel, p2pDataParams, pulledDataParams } from '../ssl/ssl.ts';
@@ -172,34 +171,33 @@ export class ClientTunnel {
     const { signals, providers } = this.#run;
     const options = this.#options;
     if (signals.pending || session.closed) return;
-    // The ping-restart that holds until the push is gone with it.
-    restorePrePull(options);
     const result = applyPulledOptions(options, this.#collector.options);
     const ok = this.#finishPull(result);
     if (ok === undefined) return;
     setPulledVariables(this.#run.env, options);
-    if (!ok) {
-      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
-      return;
-    }
+    if (!ok) return this.#failPush();
     if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
     const remoteOptions = session.tls.identity?.options ?? '';
     const params = pulledDataParams(options, this.#collector.options, remoteOptions, providers);
-    if (!params) {
-      signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
-      return;
-    }
+    if (!params) return this.#failPush();
     const device = await this.#pulledDevice(session);
     if (signals.pending || session.closed) return;
     this.#applyToSession(session);
     session.data.setCompressor(compressorFor(options.compress, providers.comp, this.#log));
     session.setShaper(options.shaper);
+    if (result.imports.has('sockflags') && options.tcpNodelay) session.setNoDelay();
     if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
     session.tls.generateDataKeys(params, providers.clock.nowMs());
     session.data.handleKeys();
     session.attach(device);
     session.drive();
     await this.#finish(session, params);
+  }
+
+  /** 2.x blames the device for whatever keeps a push from being used. */
+  #failPush(): void {
+    this.#log.log(D_PUSH_ERRORS, 'Failed to open tun/tap interface');
+    this.#run.signals.raise('SIGUSR1', 'soft', 'process-push-msg-failed');
   }
 
   /** The kept device, when the server pushed the same as before. */
@@ -264,6 +262,7 @@ export class ClientTunnel {
       signals.raise('SIGUSR1', 'soft', restart);
       return undefined;
     }
+    if (imports.has('messages')) this.#run.onVerbosity?.(this.#options);
     const finished = finishPull(this.#options, imports, providers.comp);
     this.#logLines(finished.messages);
     return finished.ok;

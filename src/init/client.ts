@@ -318,8 +318,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         link,
         remote,
         createControl: (wake) => createControl(family, wake),
-        // One time limit for the connection, a proxy's part included, and the server's first answer.
-        serverPollMs: usesTls(this.#options) ? Math.max(1, ce.connectTimeout * 1000 - waitedMs) : 0,
+        serverPollMs: usesTls(this.#options) ? serverPollMs(ce, waitedMs) : 0,
         totals: this.#totals,
         signals,
       },
@@ -566,4 +565,9 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
 function isBindError({ cause }: LinkError): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.syscall === 'bind';
+}
+
+/** One time limit for the connection, a proxy's part included, and the server's first answer; 0 = none. */
+function serverPollMs({ connectTimeout }: ConnectionEntry, waitedMs: number): number {
+  return connectTimeout === 0 ? 0 : Math.max(1, connectTimeout * 1000 - waitedMs);
 }

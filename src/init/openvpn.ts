@@ -23,6 +23,7 @@ import {
   titleLine,
   type VersionInfo,
 } from '../options/options.ts';
+import { isTrackable } from '../ssl/ssl.ts';
 import { runClient } from './client.ts';
 import { ClientStatusFile } from './client-status.ts';
 import type { Providers, RunEnd } from './init.ts';
@@ -94,7 +95,8 @@ function parse(program: Program, log: RealLogger): ParseResult | number {
   try {
     const tmpDir = process.env.TMPDIR;
     const supportsCipher = cipherCheck(program.providers?.crypto ?? createNodeCrypto());
-    const environment = { files, messages, options, supportsCipher, loadProvider: loadOpensslProvider };
+    const tables = { supportsCipher, isTrackable, loadProvider: loadOpensslProvider };
+    const environment = { files, messages, options, ...tables };
     result = parseArgv(argv, { ...environment, ...(tmpDir !== undefined && { tmpDir }) });
   } catch (error) {
     if (!(error instanceof OptionsError)) throw error;
@@ -172,7 +174,9 @@ async function runOnce(program: Program, parts: RunParts): Promise<RunEnd> {
   }
   const status = new ClientStatusFile(options, providers, signals);
   try {
-    return await runClient({ ...common, dropPrivileges }, (current) => status.start(current));
+    const onVerbosity = ({ verb, mute }: Pick<Options, 'verb' | 'mute'>): void =>
+      log.configure({ verb, mute });
+    return await runClient({ ...common, dropPrivileges, onVerbosity }, (current) => status.start(current));
   } finally {
     status.stop();
   }

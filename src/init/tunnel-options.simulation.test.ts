@@ -100,6 +100,22 @@ describe('time limits', () => {
     expect(server.tunnel.status()).toMatchObject({ clients: [], routes: [] });
   });
 
+  it('connect-timeout 0 is no limit', async () => {
+    const alice = world.client('alice', 'connect-timeout 0');
+    await world.until(() => alice.states.at(-1) === 'WAIT');
+    await world.run(30_000);
+    expect(alice.count('Server poll timeout')).toBe(0);
+    expect(alice.states.at(-1)).toBe('WAIT');
+  });
+
+  it('a client whose server pushes none restarts after 120 s of silence', async () => {
+    const server = await world.serving();
+    const alice = await world.connected('alice');
+    expect(alice.lines('Timers: ')).toEqual([expect.stringMatching(/Timers: ping-restart 120$/)]);
+    await world.stop(server);
+    await world.until(() => alice.count('Inactivity timeout (--ping-restart), restarting') === 1, 130_000);
+  });
+
   it('inactive and ping-exit end a client', async () => {
     const server = await world.serving();
     const idle = await world.connected('alice', 'inactive 30');
