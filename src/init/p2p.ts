@@ -10,6 +10,7 @@ import {
   keyTypeWarnings,
   type ReplayMemory,
   readStaticKey,
+  unusableCipher,
 } from '../crypto/crypto.ts';
 import type { Options } from '../options/options.ts';
 import { createPlainControl, createStaticControl, type TlsMulti } from '../ssl/ssl.ts';
@@ -53,7 +54,7 @@ export class KeysWithoutTls {
     const { cipher: name, auth, keyDirection, replayWindow, replaySec } = this.#options;
     const { crypto, clock, log } = this.#providers;
     const cipher = cipherInfo(name);
-    if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
+    if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(unusableCipher(name));
     const digest = checkDigest(auth, crypto);
     const again = this.#key2 !== undefined;
     if (again) log.log(M_INFO, 'Re-using pre-shared static key');

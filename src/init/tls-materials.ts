@@ -4,9 +4,9 @@
  * before every handshake.
  */
 import { X509Certificate } from 'node:crypto';
-import { CryptoError, type Logger, OptionsError, TlsError } from '../base/base.ts';
+import { CryptoError, errnoText, type Logger, OptionsError, TlsError } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
-import { BF_CBC, cipherInfo, keyTypeWarnings } from '../crypto/crypto.ts';
+import { BF_CBC, cipherInfo, keyTypeWarnings, unusableCipher } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
 import { readPkcs12 } from '../ssl/pkcs12-node.ts';
 import {
@@ -90,7 +90,7 @@ function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
   const unused = name === BF_CBC.name && !dataCiphers.split(':').includes(name) && !enableNcpFallback;
   if (name === '' || unused) return;
   const cipher = cipherInfo(name);
-  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(`Cipher ${name} not supported`);
+  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(unusableCipher(name));
   if (!enableNcpFallback) return;
   for (const line of keyTypeWarnings(cipher, digest)) log.log(M_WARN, line);
 }
@@ -111,13 +111,29 @@ function createRevocation(
   return createRevocationLists({ sources, demanded: crlVerify !== undefined, log, wallMs });
 }
 
+/** A directory reads as empty, as by fopen(); what else can't be opened has words of its own (tls_ctx_load_extra_certs()). */
+function readExtraCerts(value: FileOrInline): string {
+  try {
+    return readText(value, 'extra-certs');
+  } catch (error) {
+    const { code } = (error as OptionsError).cause as NodeJS.ErrnoException;
+    if (code === 'EISDIR') return '';
+    const why = code === 'ENOENT' ? NO_SUCH_FILE : errnoText((error as OptionsError).cause);
+    const path = value.kind === 'file' ? value.path : '';
+    throw new TlsError(`Cannot load extra-certs file: ${path}`, { cause: new TlsError(why) });
+  }
+}
+
+/** OpenSSL's words. */
+const NO_SUCH_FILE = 'error:10000080:BIO routines::no such file';
+
 function engineConfig(options: Options, passphrase: string | undefined): TlsEngineConfig {
   const text = (value: FileOrInline | undefined, option: string): string | undefined =>
     value && readText(value, option);
   const ca = text(options.ca, 'ca');
   const cert = text(options.cert, 'cert');
   const key = text(options.key, 'key');
-  const extraCerts = text(options.extraCerts, 'extra-certs');
+  const extraCerts = options.extraCerts && readExtraCerts(options.extraCerts);
   const dh = options.dh === undefined || options.dh === 'none' ? undefined : readText(options.dh, 'dh');
   return {
     role: options.tlsServer ? 'server' : 'client',

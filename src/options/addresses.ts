@@ -61,9 +61,15 @@ export function parseIpv6Prefix(text: string): Ipv6Prefix | undefined {
   const [address = '', bits, ...rest] = text.split('/');
   const bytes = parseIpBytes(address);
   if (bytes?.length !== 16 || rest.length > 0) return undefined;
-  if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return undefined;
-  const netbits = bits === undefined ? DEFAULT_IPV6_BITS : Number(bits);
-  return netbits > 128 ? undefined : { address: formatIp(bytes), bytes, netbits };
+  const netbits = bits === undefined ? DEFAULT_IPV6_BITS : ipv6PrefixBits(bits);
+  return netbits === undefined ? undefined : { address: formatIp(bytes), bytes, netbits };
+}
+
+/** What stands behind the slash, 0..128, or undefined. As by strtol(): nothing is 0, a sign and zeros may stand before. */
+export function ipv6PrefixBits(text: string): number | undefined {
+  if (!/^(\s*[+-]?\d+)?$/.test(text)) return undefined;
+  const bits = Number(text);
+  return bits >= 0 && bits <= 128 ? Math.abs(bits) : undefined;
 }
 
 /** Canonical text of the address `bytes` plus `add` (32-bit, with carry). */

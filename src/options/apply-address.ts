@@ -4,7 +4,7 @@
  * looked up here: a name counts as unknown.
  */
 import { D_RESOLVE_ERRORS } from '../base/errlevel.ts';
-import { type Ipv6Prefix, ipv4ToNumber, isDottedQuad, parseIpv6Prefix } from './addresses.ts';
+import { type Ipv6Prefix, ipv4ToNumber, ipv6PrefixBits, isDottedQuad, parseIpv6Prefix } from './addresses.ts';
 import type { ApplyContext } from './option-row.ts';
 
 /** Unsigned 32-bit value, or undefined with a log line. `resolve`: 2.x would look a name up. */
@@ -27,10 +27,10 @@ export function readIpv6Prefix(
 ): Ipv6Prefix | undefined {
   const slash = text.indexOf('/');
   const bits = slash < 0 ? undefined : text.slice(slash + 1);
-  if (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= 128)) {
+  if (bits !== undefined && ipv6PrefixBits(bits) === undefined) {
     const problem = `IP prefix '${text}': invalid '/bits' spec (${bits})`;
-    if (fatalBits) return context.fail(problem);
-    context.warn(problem);
+    if (fatalBits) context.error(problem);
+    else context.warn(problem);
     return undefined;
   }
   const prefix = parseIpv6Prefix(text);

@@ -3,15 +3,8 @@
  * Route arguments stay text: keywords and host names are resolved when routes are made.
  */
 
-import {
-  ipv4ToNumber,
-  isDottedQuad,
-  isIpOrName,
-  isIpv6,
-  isSpecialAddress,
-  parseIpv6Prefix,
-} from './addresses.ts';
-import { logUnresolved } from './apply-address.ts';
+import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress } from './addresses.ts';
+import { logUnresolved, readIpv4, readIpv6Prefix } from './apply-address.ts';
 import { isDomain } from './dns-options.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
 import type { ClientNatOption, DnsOptions, DnsServer, Options } from './option-types.ts';
@@ -21,29 +14,30 @@ const MAX_DNS_ADDRESSES = 8;
 
 export const applyRoute: Apply = ([network = '', netmask, gateway, metric], options, context) => {
   if (context.context === 'P') checkPulledRoute(network, netmask, gateway, options, context);
-  const number = routeMetric(network, given(metric), context);
-  if (number === 'bad') return;
   options.routes.push({
     network,
     netmask: given(netmask),
     gateway: given(gateway),
-    metric: number,
+    metric: routeMetric(given(metric)),
     table: options.routeTable,
   });
 };
 
 export const applyRouteIpv6: Apply = ([prefix = '', gateway, metric], options, context) => {
   if (context.context === 'P') {
-    if (parseIpv6Prefix(prefix) === undefined) {
+    if (readIpv6Prefix(prefix, context) === undefined) {
       return context.fail(`route-ipv6 parameter network/IP '${prefix}' must be a valid address`);
     }
     if (gateway !== undefined && !isIpv6(gateway)) {
       return context.fail(`route-ipv6 parameter gateway '${gateway}' must be a valid address`);
     }
   }
-  const number = routeMetric(prefix, given(metric), context);
-  if (number === 'bad') return;
-  options.routesIpv6.push({ prefix, gateway: given(gateway), metric: number, table: options.routeTable });
+  options.routesIpv6.push({
+    prefix,
+    gateway: given(gateway),
+    metric: routeMetric(given(metric)),
+    table: options.routeTable,
+  });
 };
 
 export const applyRedirect: Apply = (values, options, context) => {
@@ -98,7 +92,7 @@ export const applyClientNat: Apply = (
     return context.fail("client-nat: type must be 'snat' or 'dnat'");
   }
   const number = (text: string, what: string): number =>
-    ipv4ToNumber(text) ?? context.fail(`client-nat: bad ${what}: ${text}`);
+    readIpv4(text, context) ?? context.fail(`client-nat: bad ${what}: ${text}`);
   const rule: ClientNatOption = {
     type,
     network: number(network, 'network'),
@@ -172,23 +166,15 @@ function given(value: string | undefined): string | undefined {
   return value === 'default' ? undefined : value;
 }
 
-/** `bad` when the number is negative: such a route is left out. */
-function routeMetric(
-  network: string,
-  text: string | undefined,
-  context: ApplyContext,
-): number | undefined | 'bad' {
-  if (text === undefined) return undefined;
-  const metric = atoi(text);
-  if (metric >= 0) return metric;
-  context.warn(`OpenVPN ROUTE: route metric for network ${network} (${text}) must be >= 0`);
-  return 'bad';
+/** Negative ones are told of when routes are made. */
+function routeMetric(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : atoi(text);
 }
 
 function dnsPriority(text: string, context: ApplyContext): number {
   const priority = Number(text);
   const min = context.context === 'P' ? 0 : -128;
-  if (!/^\s*[+-]?\d+$/.test(text) || priority < min || priority > 127) {
+  if (!/^(\s*[+-]?\d+)?$/.test(text) || priority < min || priority > 127) {
     return context.fail(`--dns server: invalid priority value '${text}'`);
   }
   return priority;

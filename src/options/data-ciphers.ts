@@ -3,7 +3,7 @@
  * options.c options_postprocess_cipher(), options_set_backwards_compatible_options()).
  */
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
-import { cipherInfo } from '../crypto/crypto.ts';
+import { cipherInfo, hasUnusedMode } from '../crypto/crypto.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import type { Options } from './option-types.ts';
 
@@ -41,8 +41,7 @@ export function normaliseDataCiphers(
     const optional = item.startsWith('?');
     const cipher = cipherInfo(optional ? item.slice(1) : item);
     if (cipher === undefined || !supports(cipher.name)) {
-      const kind = optional ? 'optional ' : '';
-      warn(messages, `Unsupported ${kind}cipher in --data-ciphers: ${optional ? item.slice(1) : item}`);
+      warn(messages, unsupported(optional ? item.slice(1) : item, optional));
       bad ||= !optional;
     } else if ([...names, cipher.name].join(':').length > MAX_LIST_BYTES) {
       warn(messages, 'Length of --data-ciphers is over the limit of 127 chars');
@@ -56,6 +55,14 @@ export function normaliseDataCiphers(
     throw new ConfigError('--data-ciphers list contains unsupported ciphers or is too long.');
   }
   return names.join(':');
+}
+
+/** 2.x tells ciphers of OpenSSL in a mode that it has no use for from those that nobody knows. */
+function unsupported(name: string, optional: boolean): string {
+  const kind = optional ? 'optional ' : '';
+  return hasUnusedMode(name)
+    ? `Unsupported ${kind}cipher algorithm '${name}'. It does not use CFB, OFB, CBC, or a supported AEAD mode`
+    : `Unsupported ${kind}cipher in --data-ciphers: ${name}`;
 }
 
 /** Whether a colon list holds exactly this name. */

@@ -45,7 +45,6 @@ function tlsChecks(o: Options): Check[] {
     { option: '--ca', path: o.verifyHashNoCa ? undefined : pathOf(o.ca), mode: R_OK },
     { option: '--capath', path: o.capath, mode: R_OK, jailed: true },
     { option: '--cert', path: pathOf(o.cert), mode: R_OK },
-    { option: '--extra-certs', path: pathOf(o.extraCerts), mode: R_OK },
     { option: '--key', path: pathOf(o.key), mode: R_OK, secret: true },
     { option: '--pkcs12', path: pathOf(o.pkcs12), mode: R_OK, secret: true },
     o.crlVerifyDir

@@ -30,6 +30,8 @@ export interface ParseEnvironment {
   readonly fileName?: string;
   /** Whether the crypto library has a cipher (canonical name); by default all but OpenSSL's legacy ones. */
   readonly supportsCipher?: (name: string) => boolean;
+  /** Whether --x509-track may name an attribute; by default all are left to whoever reads certificates. */
+  readonly isTrackable?: (name: string) => boolean;
   /**
    * Loads an OpenSSL provider, before any cipher is looked up; returns undefined, or the lines that say why not.
    * Without it --providers does nothing.

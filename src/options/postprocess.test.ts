@@ -430,9 +430,39 @@ describe('file checks', () => {
     expect(errorOf(`${CLIENT}status gone/s\n`, { files })).toBe('Please correct these errors.');
   });
 
+  it('leave --extra-certs to those who read it', () => {
+    const files = createConfigFilesMemory({ f: '', '/tmp/': '' });
+    expect(errorOf(`${CLIENT}extra-certs none\n`, { files })).toBe('none');
+  });
+
   it('leave inline material and prompts alone', () => {
     const files = createConfigFilesMemory({ '/tmp/': '' });
     const text = 'client\ndev tun\nremote h\n<ca>\nX\n</ca>\nauth-user-pass\naskpass stdin\n';
     expect(errorOf(text, { files })).toBe('none');
+  });
+});
+
+describe('x509-track', () => {
+  it('takes what the reader of certificates knows', () => {
+    const isTrackable = (name: string): boolean => name === 'CN';
+    expect(errorOf(`${CLIENT}x509-track CN\nx509-track +CN\n`, { isTrackable })).toBe('none');
+    const text = `${CLIENT}x509-track +first\nx509-track second\n`;
+    expect(errorOf(text, { isTrackable })).toBe("x509_track: no such attribute 'first'");
+    expect(errorOf(text)).toBe('none');
+  });
+});
+
+describe('data-ciphers', () => {
+  it.each([
+    ['NULL', "Unsupported cipher algorithm 'NULL'. It does not use CFB, OFB, CBC, or a supported AEAD mode"],
+    [
+      '?AES-128-CTR',
+      "Unsupported optional cipher algorithm 'AES-128-CTR'. It does not use CFB, OFB, CBC, or a supported AEAD mode",
+    ],
+    ['AES-128', 'Unsupported cipher in --data-ciphers: AES-128'],
+  ])('says why it leaves %s out', (list, line) => {
+    const messages: LogLine[] = [];
+    errorOf(`${CLIENT}data-ciphers ${list}\n`, { messages });
+    expect(texts(messages)).toContain(line);
   });
 });

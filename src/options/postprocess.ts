@@ -25,6 +25,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   if (options.dev === undefined && options.devNode !== undefined) {
     options.dev = options.devNode.slice(options.devNode.lastIndexOf('/') + 1);
   }
+  checkTracked(options, environment);
   expandClientServer(options, messages);
   expandKeepalive(options);
   expandTcpNodelay(options);
@@ -65,6 +66,12 @@ export function useConnection(options: Options, entry: ConnectionEntry): void {
 const TUN_MTU_MAX_MIN = 1600;
 /** Seconds. Source: 2.x ping.h. */
 const PRE_PULL_INITIAL_PING_RESTART = 120;
+
+function checkTracked({ x509Track = [] }: Options, { isTrackable = () => true }: ParseEnvironment): void {
+  // The list is in 2.x's order, the last given first; the first bad one of the text is the one told of.
+  const strange = x509Track.findLast(({ name }) => !isTrackable(name));
+  if (strange) throw new ConfigError(`x509_track: no such attribute '${strange.name}'`);
+}
 
 function completeTlsVersion(options: Options): void {
   if (options.tlsVersionMin !== undefined) return;

@@ -128,7 +128,8 @@ export const serverOptions: readonly OptionRow[] = [
     usage: 'N SECONDS',
     help: 'Rate limit for unauthenticated initial packets',
     apply: ([max = '', seconds = ''], options, context) => {
-      if (!/^\s*\+?\d+$/.test(max) || !/^\s*\+?\d+$/.test(seconds)) {
+      // As by strtol(): nothing at all is 0.
+      if (![max, seconds].every((text) => /^(\s*\+?\d+)?$/.test(text))) {
         return context.fail('--connect-freq-initial parameters must be integers and >= 0');
       }
       options.connectFreqInitial = { max: Number(max), perSec: Number(seconds) };

@@ -314,7 +314,8 @@ describe('redirect-gateway', () => {
 
 describe('IPv6 routes', () => {
   it('go by device on tun, by gateway on tap', async () => {
-    const routesIpv6 = [route6('fd01::5/64'), route6('fd02::/48', 'fd00::9', 3)];
+    // Without a length it is 64.
+    const routesIpv6 = [route6('fd01::5'), route6('fd02::/48', 'fd00::9', 3)];
     const tun = await make({ routesIpv6 });
     expect(await tun.list.add('tun0')).toBe(true);
     expect(tun.net.lines).toEqual(['route add fd01::/64 dev tun0', 'route add fd02::/48 dev tun0 metric 3']);

@@ -8,7 +8,7 @@
 import type { Logger } from '../base/base.ts';
 import { formatIp, ipv4FromNumber, ipv4ToNumber, parseIp, parseIpBytes } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
-import type { RouteIpv6Option, RouteOption } from '../options/options.ts';
+import { parseIpv6Prefix, type RouteIpv6Option, type RouteOption } from '../options/options.ts';
 import type { Gateway4 } from './gateway.ts';
 import { netmaskOfPrefix, prefixOfNetmask } from './ipv4-math.ts';
 
@@ -74,10 +74,8 @@ export function planRoute6(
   defaultMetric: number | undefined,
   log: Logger,
 ): PlannedRoute6 | undefined {
-  const [address, bits] = option.prefix.split('/');
-  const parsed = parseIp(address ?? '');
-  const prefix = bits === undefined ? 128 : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-  if (parsed?.family !== 6 || prefix < 0 || prefix > 128) return failed(option.prefix, log);
+  const target = parseIpv6Prefix(option.prefix);
+  if (target === undefined) return failed(option.prefix, log);
   let gateway = defaultGateway;
   if (isDefined(option.gateway)) {
     gateway = parseIp(option.gateway)?.address;
@@ -86,7 +84,8 @@ export function planRoute6(
   }
   const metric = option.metric ?? defaultMetric;
   if (!isMetric(metric, option.prefix, log)) return failed(option.prefix, log);
-  return { network: withoutHostBits(parsed.address, prefix), prefix, gateway, metric, table: option.table };
+  const { address, netbits: prefix } = target;
+  return { network: withoutHostBits(address, prefix), prefix, gateway, metric, table: option.table };
 }
 
 /** redirect-gateway block-local: the gateway's own network in two halves, into the tunnel. */

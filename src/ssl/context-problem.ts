@@ -19,9 +19,8 @@ export function certificateProblem(config: TlsEngineConfig): string {
   return file === undefined ? 'Cannot load inline certificate file' : `Cannot load certificate file ${file}`;
 }
 
-export function extraCertsProblem(config: TlsEngineConfig): string {
-  return `Cannot load extra-certs file: ${partName(config, 'extraCerts')}`;
-}
+/** Of a file that is there, or of an inline block. */
+export const EXTRA_CERTS_PROBLEM = 'Error reading extra certificate';
 
 /** OpenSSL's words for a key that isn't the certificate's. */
 export const KEY_MISMATCH = 'error:05800074:x509 certificate routines::key values mismatch';

@@ -8,7 +8,7 @@ import type { NativeAddon, NativeTlsContext } from '../native/native.ts';
 import {
   authoritiesProblem,
   certificateProblem,
-  extraCertsProblem,
+  EXTRA_CERTS_PROBLEM,
   KEY_MISMATCH,
   keyProblem,
   partName,
@@ -91,7 +91,7 @@ function loadOwn(context: NativeTlsContext, config: TlsEngineConfig): void {
     if (problem !== undefined) throw keyProblem(config, problem);
   }
   if (config.externalKey) useExternalKey(context, config);
-  if (extraCerts !== undefined) demand(context.addExtraCertificates(extraCerts), extraCertsProblem(config));
+  if (extraCerts !== undefined) demand(context.addExtraCertificates(extraCerts), EXTRA_CERTS_PROBLEM);
 }
 
 function useExternalKey(context: NativeTlsContext, { cert, key, pkcs12 }: TlsEngineConfig): void {

@@ -9,7 +9,7 @@ import { TlsError } from '../base/base.ts';
 import {
   authoritiesProblem,
   certificateProblem,
-  extraCertsProblem,
+  EXTRA_CERTS_PROBLEM,
   KEY_MISMATCH,
   keyProblem,
   partName,
@@ -65,7 +65,7 @@ function checkTexts(config: TlsEngineConfig): void {
   const { ca = [], extraCerts, dh = 'auto' } = config;
   if (!ca.every(holdsCertificate)) throw new TlsError(authoritiesProblem(config));
   if (extraCerts !== undefined && !holdsCertificate(extraCerts)) {
-    throw new TlsError(extraCertsProblem(config));
+    throw new TlsError(EXTRA_CERTS_PROBLEM);
   }
   if (dh !== 'auto' && !/-----BEGIN (X9\.42 )?DH PARAMETERS-----/.test(dh)) {
     throw new TlsError(`Cannot load DH parameters from ${partName(config, 'dh')}`);
@@ -132,7 +132,7 @@ function contextProblem(config: TlsEngineConfig, cause: unknown): string {
       : 'Error reading inline PKCS#12 file';
   if (cert !== undefined && !loads({ cert, ...level })) return certificateProblem(config);
   if (config.extraCerts !== undefined && !loads({ cert: config.extraCerts, ...level }))
-    return extraCertsProblem(config);
+    return EXTRA_CERTS_PROBLEM;
   if (cert !== undefined && key !== undefined && !loads({ cert, key, ...phrase, ...level })) {
     return KEY_MISMATCH;
   }
