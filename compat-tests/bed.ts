@@ -290,6 +290,7 @@ export class Bed {
     await this.waitUntil(enough, `fewer than ${least} finished handshakes`, timeoutMs);
   }
 
+  /** Moves `bytes` each way to the server; all must arrive as it was. Returns the time that took, in ms. */
   async checkTransfer(host: string, bytes: number, index = 0): Promise<number> {
     await this.serverAgent();
     try {

@@ -183,9 +183,9 @@ async function pushedShaper(bed: Bed): Promise<void> {
 /** Half a megabyte each way may not be faster than the shaper, nor much slower. */
 async function checkRate(bed: Bed): Promise<void> {
   const bytes = 2 * SHAPER_BYTES;
-  const startedMs = performance.now();
-  await bed.checkTransfer(INNER_SERVER4, bytes);
-  const rate = bytes / ((performance.now() - startedMs) / 1_000);
+  // Measured by the sender: the start of the helpers is no part of it.
+  const tookMs = await bed.checkTransfer(INNER_SERVER4, bytes);
+  const rate = bytes / (tookMs / 1_000);
   check(rate < SHAPER_BYTES * 1.05, `${Math.round(rate)} bytes/s at shaper ${SHAPER_BYTES}`);
   check(rate > SHAPER_BYTES * 0.3, `only ${Math.round(rate)} bytes/s at shaper ${SHAPER_BYTES}`);
 }
