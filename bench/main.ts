@@ -22,16 +22,7 @@ import {
 } from './hostile.ts';
 import { type CostPair, costPairText, honestText } from './hostile-report.ts';
 import { measureManyClients, measureReturn } from './many-clients.ts';
-import {
-  type BenchResults,
-  benchTables,
-  type ClientsPair,
-  type HandshakesPair,
-  type ReturnsPair,
-  type RoutesPair,
-  type StartUps,
-  type ThroughputSeries,
-} from './report.ts';
+import { type BenchResults, benchTables, type StartUps, type ThroughputSeries } from './report.ts';
 import { measureRoutes } from './routes.ts';
 import type { Contender } from './setting.ts';
 import { measureStartUp } from './start-up.ts';
@@ -197,68 +188,62 @@ function withTls(ours: Contender, engine: 'node' | 'native'): Contender {
   return { ...ours, name: `ours, TLS engine ${engine}`, env: { OPENVPN_TS_SSL: engine } };
 }
 
-/** Two servers in turn, with the same clients. */
-async function compareClients(first: Contender, second: Contender, client: Contender, options: Options) {
-  const pairs: ClientsPair[] = [];
-  for (let i = 0; i < Math.min(options.pairs, 3); i++) {
-    const pair = [
-      await measureManyClients(first, client, options.clients),
-      await measureManyClients(second, client, options.clients),
-    ] as const;
-    tell(
-      `clients: ${pair.map((run) => `all up after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
-    );
+/** Two contenders in turn, `count` times; tells of each run. */
+async function inTurns<R>(
+  contenders: readonly [Contender, Contender],
+  count: number,
+  measure: (contender: Contender) => Promise<R>,
+  text: (run: R) => string,
+): Promise<(readonly [R, R])[]> {
+  const pairs: (readonly [R, R])[] = [];
+  for (let i = 0; i < count; i++) {
+    const pair = [await measure(contenders[0]), await measure(contenders[1])] as const;
+    tell(pair.map(text).join(', '));
     pairs.push(pair);
   }
   return pairs;
 }
 
-/** Two servers in turn, each with fresh clients one after the other. */
-async function compareHandshakes(peer: Contender, ours: Contender, options: Options) {
-  const pairs: HandshakesPair[] = [];
-  for (let i = 0; i < options.pairs; i++) {
-    const pair = [
-      await measureHandshakes(peer, options.handshakes),
-      await measureHandshakes(ours, options.handshakes),
-    ] as const;
-    for (const { server, parts } of pair)
-      tell(`handshakes: ${parts.map((part) => `${part.cpuMs.toFixed(2)}`).join(', ')} ms CPU (${server})`);
-    pairs.push(pair);
-  }
-  return pairs;
+/** Two servers with the same clients. */
+function compareClients(first: Contender, second: Contender, client: Contender, options: Options) {
+  return inTurns(
+    [first, second],
+    Math.min(options.pairs, 3),
+    (server) => measureManyClients(server, client, options.clients),
+    ({ server, seconds }) => `clients: all up after ${seconds.toFixed(1)} s (${server})`,
+  );
 }
 
-/** Two servers in turn that are killed and started again. */
-async function compareReturns(peer: Contender, ours: Contender, { returns, pairs: count }: Options) {
-  const pairs: ReturnsPair[] = [];
-  for (let i = 0; i < Math.min(count, 3); i++) {
-    const pair = [
-      await measureReturn(peer, peer, returns),
-      await measureReturn(ours, peer, returns),
-    ] as const;
-    tell(
-      `return: ${pair.map((run) => `all back after ${run.seconds.toFixed(1)} s (${run.server})`).join(', ')}`,
-    );
-    pairs.push(pair);
-  }
-  return pairs;
+/** Two servers, each with fresh clients one after the other. */
+function compareHandshakes(peer: Contender, ours: Contender, options: Options) {
+  return inTurns(
+    [peer, ours],
+    options.pairs,
+    (server) => measureHandshakes(server, options.handshakes),
+    ({ server, parts }) =>
+      `handshakes: ${parts.map((part) => part.cpuMs.toFixed(2)).join(', ')} ms CPU (${server})`,
+  );
 }
 
-/** Two clients in turn, with the same server. */
-async function compareRoutes(peer: Contender, ours: Contender, options: Options): Promise<RoutesPair[]> {
-  const pairs: RoutesPair[] = [];
-  for (let i = 0; i < options.pairs; i++) {
-    const pair = [
-      await measureRoutes(peer, peer, options.routes),
-      await measureRoutes(ours, peer, options.routes),
-    ] as const;
-    const text = pair.map(
-      (run) => `${run.upMs.toFixed(0)} ms up, ${run.downMs.toFixed(0)} ms down (${run.client})`,
-    );
-    tell(`routes: ${text.join(', ')}`);
-    pairs.push(pair);
-  }
-  return pairs;
+/** Two servers that are killed and started again. */
+function compareReturns(peer: Contender, ours: Contender, { returns, pairs }: Options) {
+  return inTurns(
+    [peer, ours],
+    Math.min(pairs, 3),
+    (server) => measureReturn(server, peer, returns),
+    ({ server, seconds }) => `return: all back after ${seconds.toFixed(1)} s (${server})`,
+  );
+}
+
+/** Two clients with the same server. */
+function compareRoutes(peer: Contender, ours: Contender, options: Options) {
+  return inTurns(
+    [peer, ours],
+    options.pairs,
+    (client) => measureRoutes(client, peer, options.routes),
+    ({ client, upMs, downMs }) =>
+      `routes: ${upMs.toFixed(0)} ms up, ${downMs.toFixed(0)} ms down (${client})`,
+  );
 }
 
 /** One start of each at a time, for the machine's speed drifts. */

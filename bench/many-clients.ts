@@ -3,7 +3,7 @@
  * until the last one is up and the server's memory per client are taken. The client program is the same
  * for both servers, so only the server differs.
  */
-import { cpuSeconds, privateKib, residentKib, sleep } from '../test-kit/process.ts';
+import { cpuSeconds, type Program, privateKib, residentKib, sleep } from '../test-kit/process.ts';
 import { type Contender, NO_DEVICE, Setting } from './setting.ts';
 
 export interface ManyClientsRun {
@@ -52,7 +52,7 @@ export async function measureManyClients(
     const cpuBefore = cpuSeconds(program.pid);
     const startedMs = performance.now();
     const started = Array.from({ length: clients }, () => setting.launchClient(client, NO_DEVICE));
-    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
+    await allUp(started);
     const seconds = (performance.now() - startedMs) / 1_000;
     const cpu = cpuSeconds(program.pid) - cpuBefore;
     await sleep(SETTLE_MS);
@@ -88,15 +88,19 @@ export async function measureReturn(
     const extra = [...ROOM, 'keepalive 2 10'];
     const first = await setting.startServer(server, extra);
     const started = Array.from({ length: clients }, () => setting.launchClient(client, NO_DEVICE));
-    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
+    await allUp(started);
     for (const one of started) one.mark();
     await first.stop('SIGKILL');
     const startedMs = performance.now();
     const second = await setting.startServer(server, extra);
-    await Promise.all(started.map((one) => one.waitFor(UP, LIMIT_MS)));
+    await allUp(started);
     const seconds = (performance.now() - startedMs) / 1_000;
     return { server: server.name, clients, seconds, cpuSeconds: cpuSeconds(second.pid) };
   } finally {
     await setting.close();
   }
+}
+
+async function allUp(clients: readonly Program[]): Promise<void> {
+  await Promise.all(clients.map((client) => client.waitFor(UP, LIMIT_MS)));
 }

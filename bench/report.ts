@@ -61,13 +61,22 @@ export function benchTables(results: BenchResults): string {
 }
 
 function routesTable(pairs: readonly RoutesPair[]): string {
-  const rows = ([0, 1] as const).map((which) => {
-    const of = (value: (run: RoutesRun) => number) =>
-      median(pairs.map((pair) => value(pair[which]))).toFixed(0);
-    return [pairs[0]![which].client, of((run) => run.upMs), of((run) => run.downMs)];
+  const [{ routes }] = pairs[0]!;
+  const rows = contenderRows(pairs, ({ client }) => client, 0, [(run) => run.upMs, (run) => run.downMs]);
+  return table(`${routes} routes (medians of ${pairs.length})`, ['client', 'up, ms', 'down, ms'], rows);
+}
+
+/** A row for each contender: its name, and medians of its runs. */
+function contenderRows<R>(
+  pairs: readonly (readonly [R, R])[],
+  nameOf: (run: R) => string,
+  digits: number,
+  values: readonly ((run: R) => number)[],
+): string[][] {
+  return ([0, 1] as const).map((which) => {
+    const runs = pairs.map((pair) => pair[which]);
+    return [nameOf(runs[0]!), ...values.map((value) => median(runs.map(value)).toFixed(digits))];
   });
-  const head = ['client', 'up, ms', 'down, ms'];
-  return table(`${pairs[0]![0].routes} routes (medians of ${pairs.length})`, head, rows);
 }
 
 function handshakesTable(pairs: readonly HandshakesPair[]): string {
@@ -96,13 +105,13 @@ function handshakesTable(pairs: readonly HandshakesPair[]): string {
 }
 
 function returnsTable(pairs: readonly ReturnsPair[]): string {
-  const rows = ([0, 1] as const).map((which) => {
-    const of = (value: (run: ReturnRun) => number) =>
-      median(pairs.map((pair) => value(pair[which]))).toFixed(1);
-    return [pairs[0]![which].server, of((run) => run.seconds), of((run) => run.cpuSeconds)];
-  });
+  const [{ clients }] = pairs[0]!;
+  const rows = contenderRows(pairs, ({ server }) => server, 1, [
+    (run) => run.seconds,
+    (run) => run.cpuSeconds,
+  ]);
   const head = ['server', 'all back after s', 'CPU s'];
-  return table(`${pairs[0]![0].clients} clients after a kill -9 (medians of ${pairs.length})`, head, rows);
+  return table(`${clients} clients after a kill -9 (medians of ${pairs.length})`, head, rows);
 }
 
 function throughputTable({ title, pairs }: ThroughputSeries): string {
@@ -137,20 +146,14 @@ function throughputTable({ title, pairs }: ThroughputSeries): string {
 }
 
 function manyClientsTable(runs: readonly ClientsPair[]): string {
-  const rows = ([0, 1] as const).map((which) => {
-    const mine = runs.map((run) => run[which]);
-    const of = (value: (run: ManyClientsRun) => number) => median(mine.map(value)).toFixed(1);
-    const mib = (kib: number) => kib / 1_024;
-    return [
-      mine[0]!.server,
-      of((r) => r.seconds),
-      of((r) => r.cpuSeconds),
-      of((r) => r.kibPerClient),
-      of((r) => r.rssKibPerClient),
-      of((r) => mib(r.rssBeforeKib)),
-      of((r) => mib(r.rssAfterKib)),
-    ];
-  });
+  const rows = contenderRows(runs, ({ server }) => server, 1, [
+    (run) => run.seconds,
+    (run) => run.cpuSeconds,
+    (run) => run.kibPerClient,
+    (run) => run.rssKibPerClient,
+    (run) => run.rssBeforeKib / 1_024,
+    (run) => run.rssAfterKib / 1_024,
+  ]);
   const head = [
     'server',
     'all up after s',
