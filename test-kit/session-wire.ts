@@ -1,5 +1,5 @@
 /**
- * What tests of TLS engines share: a stream over a session for a `node:tls` peer, turns of the event loop, and the
+ * What tests of TLS engines share: a stream over a session for a `node:tls` peer, talk between two sessions, turns of the event loop, and the
  * resident set after garbage collection (what OpenSSL holds isn't in the heap's own numbers).
  */
 import { Duplex } from 'node:stream';
@@ -26,6 +26,22 @@ export class SessionWire extends Duplex {
   drain(): void {
     for (let bytes = this.#session.readCiphertext(); bytes; bytes = this.#session.readCiphertext()) {
       this.push(bytes);
+    }
+  }
+}
+
+/** Carries what two sessions say to each other until both are silent. */
+export function exchange(server: SslSession, client: SslSession): void {
+  for (let busy = true; busy; ) {
+    busy = false;
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      for (let bytes = from.readCiphertext(); bytes; bytes = from.readCiphertext()) {
+        to.writeCiphertext(bytes);
+        busy = true;
+      }
     }
   }
 }

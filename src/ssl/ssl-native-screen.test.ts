@@ -20,7 +20,7 @@ import {
   SUBJECT_ALT_NAME,
   UTF8_STRING,
 } from '../../test-kit/odd-certificates.ts';
-import { SessionWire, turn } from '../../test-kit/session-wire.ts';
+import { exchange, SessionWire, turn } from '../../test-kit/session-wire.ts';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import type { SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
 import { createNativeSsl } from './ssl-native.ts';
@@ -288,21 +288,6 @@ function session(config: Partial<TlsEngineConfig>): SslSession {
   const context = backend.createContext({ ...base, ...(role === 'server' && own), ...config });
   contexts.push(context);
   return context.createSession(() => undefined);
-}
-
-function exchange(server: SslSession, client: SslSession): void {
-  for (let quiet = 0; quiet < 2; ) {
-    quiet++;
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      for (let out = from.readCiphertext(); out; out = from.readCiphertext()) {
-        to.writeCiphertext(out);
-        quiet = 0;
-      }
-    }
-  }
 }
 
 /** Leaf first, so many that sign each other, and the root. */

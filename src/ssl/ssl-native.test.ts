@@ -1,6 +1,7 @@
 /** ssl-native.ts must pass what every TLS engine must, see ssl.conformance.ts, and what only it can. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { addonForTests } from '../../test-kit/native-addon.ts';
+import { exchange } from '../../test-kit/session-wire.ts';
 import { TestPki } from '../../test-kit/tls-pki.ts';
 import { sslConformance } from './ssl.conformance.ts';
 import type { SslContext, SslSession, TlsEngineConfig } from './ssl-backend.ts';
@@ -88,18 +89,3 @@ describe('ssl-native alone', () => {
     expect(server.failure()).toBe('too much TLS plaintext is waiting');
   });
 });
-
-function exchange(server: SslSession, client: SslSession): void {
-  for (let busy = true; busy; ) {
-    busy = false;
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      for (let bytes = from.readCiphertext(); bytes; bytes = from.readCiphertext()) {
-        to.writeCiphertext(bytes);
-        busy = true;
-      }
-    }
-  }
-}
