@@ -7,7 +7,7 @@
  * ChaCha20-Poly1305 has block 1, AEAD nonces are 12 bytes. Whether a backend can use a cipher is the
  * backend's answer (CryptoBackend.supportsCipher).
  */
-import type { CipherInfo, CipherMode, DigestInfo } from './crypto.ts';
+import type { CipherInfo, CipherMode, CryptoBackend, DigestInfo } from './crypto.ts';
 
 /** AEAD ciphers in 2.x's order of --show-ciphers. */
 export const AEAD_CIPHERS: readonly string[] = [
@@ -41,6 +41,15 @@ export const BF_CBC: CipherInfo = {
 export function cipherInfo(name: string): CipherInfo | undefined {
   const upper = name.toUpperCase();
   return CIPHERS.get(CIPHER_ALIASES.get(upper) ?? upper);
+}
+
+/** The cipher of this name, where the backend has it. */
+export function usableCipher(
+  name: string,
+  crypto: Pick<CryptoBackend, 'supportsCipher'>,
+): CipherInfo | undefined {
+  const info = cipherInfo(name);
+  return info && crypto.supportsCipher(info) ? info : undefined;
 }
 
 /** Whether OpenSSL 3.0 has a cipher of this name in its default provider, in a mode that 2.6 has no use for. */

@@ -197,6 +197,7 @@ export {
   insecureCipherWarning,
   keyTypeWarnings,
   unusableCipher,
+  usableCipher,
 } from './ciphers.ts';
 /**
  * createEpochKeys(crypto, spec): both directions of one data key in epoch format. FUTURE_EPOCHS: how far

@@ -5,7 +5,7 @@
 import { OpenVpnError, OptionsError, TunError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
-import { type CryptoBackend, cipherInfo } from '../crypto/crypto.ts';
+import { type CryptoBackend, usableCipher } from '../crypto/crypto.ts';
 import { createNodeCrypto } from '../crypto/crypto-node.ts';
 import { createConfigFilesNode } from '../options/config-files-node.ts';
 import {
@@ -135,10 +135,7 @@ function runToolMode(program: Program, log: RealLogger, result: ParseResult): nu
 
 /** Which ciphers may be listed: OpenSSL's legacy ones depend on --providers and on how Node was started. */
 function cipherCheck(crypto: CryptoBackend): (name: string) => boolean {
-  return (name) => {
-    const cipher = cipherInfo(name);
-    return cipher !== undefined && crypto.supportsCipher(cipher);
-  };
+  return (name) => usableCipher(name, crypto) !== undefined;
 }
 
 /** Lines of option checking: usage text is plain as long as nobody redirected it. */

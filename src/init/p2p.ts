@@ -11,6 +11,7 @@ import {
   type ReplayMemory,
   readStaticKey,
   unusableCipher,
+  usableCipher,
 } from '../crypto/crypto.ts';
 import type { Options } from '../options/options.ts';
 import { createPlainControl, createStaticControl, type TlsMulti } from '../ssl/ssl.ts';
@@ -53,8 +54,8 @@ export class KeysWithoutTls {
   #createStatic(): TlsMulti {
     const { cipher: name, auth, keyDirection, replayWindow, replaySec } = this.#options;
     const { crypto, clock, log } = this.#providers;
-    const cipher = cipherInfo(name);
-    if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(unusableCipher(name));
+    const cipher = usableCipher(name, crypto);
+    if (!cipher) throw new CryptoError(unusableCipher(name));
     const digest = checkDigest(auth, crypto);
     const again = this.#key2 !== undefined;
     if (again) log.log(M_INFO, 'Re-using pre-shared static key');

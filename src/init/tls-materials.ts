@@ -6,7 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { CryptoError, errnoText, type Logger, OptionsError, TlsError } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
-import { BF_CBC, cipherInfo, keyTypeWarnings, unusableCipher } from '../crypto/crypto.ts';
+import { BF_CBC, keyTypeWarnings, unusableCipher, usableCipher } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
 import { readPkcs12 } from '../ssl/pkcs12-node.ts';
 import {
@@ -89,8 +89,8 @@ function checkAlgorithms(options: Options, { crypto, log }: Providers): void {
   const digest = checkDigest(auth, crypto);
   const unused = name === BF_CBC.name && !dataCiphers.split(':').includes(name) && !enableNcpFallback;
   if (name === '' || unused) return;
-  const cipher = cipherInfo(name);
-  if (!cipher || !crypto.supportsCipher(cipher)) throw new CryptoError(unusableCipher(name));
+  const cipher = usableCipher(name, crypto);
+  if (!cipher) throw new CryptoError(unusableCipher(name));
   if (!enableNcpFallback) return;
   for (const line of keyTypeWarnings(cipher, digest)) log.log(M_WARN, line);
 }

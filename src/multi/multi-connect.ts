@@ -137,10 +137,11 @@ export class ClientSetup {
     }
     if (!event.first || !instance.open) return;
     // The client started over on the same address: same person, same addresses, new keys.
-    if ((instance.identity?.name ?? '') !== instance.commonName) {
+    const name = nameOf(instance);
+    if (name !== instance.commonName) {
       instance.log.log(
         D_TLS_ERRORS,
-        `TLS Auth Error: TLS object CN attempted to change from '${instance.commonName}' to '${instance.identity?.name ?? ''}' -- tunnel disabled`,
+        `TLS Auth Error: TLS object CN attempted to change from '${instance.commonName}' to '${name}' -- tunnel disabled`,
       );
       this.#host.closeInstance(instance);
       return;
@@ -197,14 +198,13 @@ export class ClientSetup {
   async #establish(instance: MultiInstance, session: InstanceSession): Promise<void> {
     const { config } = this.#host;
     const goesOn = (): boolean => isCurrent(instance, session);
-    instance.commonName = instance.identity?.name ?? '';
+    instance.commonName = nameOf(instance);
     instance.connectedWallMs = config.clock.wallMs();
     this.#enterEnv(instance, session);
     await instance.undoing;
     if (goesOn()) await this.#closeDuplicates(instance);
     if (!goesOn()) return;
 
-    instance.options = config.options;
     this.#migrateCompression(instance);
     this.#assign(instance);
     const imports = new Set<ImportKind>();
@@ -499,6 +499,10 @@ export class ClientSetup {
     this.#tasks.add(task);
     void task.finally(() => this.#tasks.delete(task));
   }
+}
+
+function nameOf({ identity }: MultiInstance): string {
+  return identity?.name ?? '';
 }
 
 function peerInfoOf({ identity }: MultiInstance): PeerInfo {

@@ -6,17 +6,8 @@
  *   DistributionPoint        : [0] name  [1] reasons  [2] CRL issuer
  *   name                     : [0] full names | [1] an RDN below the issuer's name
  */
-import { children, type Element, element, SEQUENCE } from './der.ts';
-import {
-  canonicalName,
-  isAuthority,
-  type NameAttribute,
-  readNameAt,
-  readRdn,
-  type X509Fields,
-} from './x509-der.ts';
-
-type Name = readonly (readonly NameAttribute[])[];
+import { children, type Element, element, sequenceItems } from './der.ts';
+import { canonicalName, isAuthority, type Name, readNameAt, readRdn, type X509Fields } from './x509-der.ts';
 
 /** What a list says that it is for. */
 export interface ListScope {
@@ -37,7 +28,7 @@ const DIRECTORY_NAME = 0xa4;
 
 /** Reads an issuing distribution point of a list of `issuer`; undefined when it is malformed. */
 export function readListScope(value: Uint8Array, issuer: Name): ListScope | undefined {
-  const parts = listOf(value, 0, value.length);
+  const parts = sequenceItems(value, 0, value.length);
   if (!parts) return undefined;
   const find = (tag: number): Element | undefined => parts.find((part) => part.tag === tag);
   const says = (tag: number): boolean => {
@@ -83,7 +74,7 @@ export function directoryKey(name: Name): string {
 /** Names of each distribution point that is the certificate's own issuer's; undefined for one that has none and fits all. */
 function certificatePoints(certificate: X509Fields): (ReadonlySet<string> | undefined)[] {
   const value = certificate.extensions.find(({ oid }) => oid === CRL_DISTRIBUTION_POINTS)?.value;
-  const points = (value && listOf(value, 0, value.length)) ?? [];
+  const points = (value && sequenceItems(value, 0, value.length)) ?? [];
   return points.flatMap((point) => {
     const parts = children(value!, point.start, point.end) ?? [];
     const issuers = parts.find((part) => part.tag === CRL_ISSUER);
@@ -105,9 +96,4 @@ function meet(names: ReadonlySet<string> | undefined, others: ReadonlySet<string
   if (!names) return true;
   for (const name of names) if (others.has(name)) return true;
   return false;
-}
-
-function listOf(der: Uint8Array, start: number, end: number): Element[] | undefined {
-  const list = element(der, start, end, SEQUENCE);
-  return list && children(der, list.start, list.end);
 }

@@ -9,9 +9,9 @@ import { D_MULTI_ERRORS, D_PUSH_ERRORS, D_TLS_DEBUG_LOW, D_TLS_ERRORS, M_INFO } 
 import {
   type CipherInfo,
   type CryptoBackend,
-  cipherInfo,
   digestInfo,
   unusableCipher,
+  usableCipher,
 } from '../crypto/crypto.ts';
 import { epochAllowed, type Options } from '../options/options.ts';
 import {
@@ -153,11 +153,6 @@ export function p2pDataParams(
 
 function fallbackOf({ enableNcpFallback, cipher }: Options): string | undefined {
   return enableNcpFallback ? cipher : undefined;
-}
-
-function usableCipher(name: string, crypto: CryptoBackend): CipherInfo | undefined {
-  const info = cipherInfo(name);
-  return info && crypto.supportsCipher(info) ? info : undefined;
 }
 
 function epochProblem(cipher: CipherInfo, peerId: number): string | undefined {

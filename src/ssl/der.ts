@@ -59,6 +59,12 @@ export function children(der: Uint8Array, start: number, end: number): Element[]
   return list;
 }
 
+/** The elements of a SEQUENCE that begins at `start`; undefined when there is none, or it is malformed. */
+export function sequenceItems(der: Uint8Array, start: number, end: number): Element[] | undefined {
+  const list = element(der, start, end, SEQUENCE);
+  return list && children(der, list.start, list.end);
+}
+
 /** The OID at `start` as dotted text. */
 export function oidAt(der: Uint8Array, start: number, end: number): string | undefined {
   const found = element(der, start, end, OID);

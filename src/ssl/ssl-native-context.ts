@@ -17,9 +17,9 @@ import type { TlsEngineConfig } from './ssl-backend.ts';
 import {
   DEFAULT_TLS_CIPHERS,
   DEFAULT_TLS_CIPHERSUITES,
+  defaultGroups,
   opensslCipherList,
   opensslCiphersuites,
-  serverGroups,
 } from './tls-ciphers.ts';
 
 const VERSION = { '1.0': 0x0301, '1.1': 0x0302, '1.2': 0x0303, '1.3': 0x0304 } as const;
@@ -55,7 +55,7 @@ function withoutNul(config: TlsEngineConfig): TlsEngineConfig {
 
 function setLimits(context: NativeTlsContext, config: TlsEngineConfig): void {
   const { role, certProfile = 'legacy', ciphers, ciphersuites, dh } = config;
-  const groups = config.groups ?? (role === 'server' ? serverGroups(process.versions.openssl) : undefined);
+  const groups = config.groups ?? defaultGroups(role);
   context.setSecurityLevel(SECURITY_LEVEL[certProfile]);
   if (certProfile === 'suiteb')
     demand(context.setCiphers(SUITEB_CIPHERS), 'Failed to set default TLS cipher list.');

@@ -19,9 +19,9 @@ import type { TlsEngineConfig } from './ssl-backend.ts';
 import {
   DEFAULT_TLS_CIPHERS,
   DEFAULT_TLS_CIPHERSUITES,
+  defaultGroups,
   opensslCipherList,
   opensslCiphersuites,
-  serverGroups,
 } from './tls-ciphers.ts';
 
 /** Security level of OpenSSL per --tls-cert-profile. */
@@ -99,8 +99,7 @@ function contextOptions(config: TlsEngineConfig): tls.SecureContextOptions {
   if (config.dh !== undefined) options.dhparam = config.dh;
   const suiteB = config.certProfile === 'suiteb';
   if (suiteB) options.sigalgs = SUITE_B_SIGNATURES;
-  const byDefault = config.role === 'server' ? serverGroups(process.versions.openssl) : undefined;
-  const groups = config.groups ?? (suiteB ? SUITE_B_GROUPS : byDefault);
+  const groups = config.groups ?? (suiteB ? SUITE_B_GROUPS : defaultGroups(config.role));
   if (groups !== undefined) options.ecdhCurve = groups;
   return options;
 }

@@ -4,6 +4,7 @@
  *
  *   TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384  <->  ECDHE-RSA-AES256-GCM-SHA384
  */
+import type { TlsEngineConfig } from './ssl-backend.ts';
 
 /** What 2.x offers without --tls-cipher. */
 export const DEFAULT_TLS_CIPHERS = 'DEFAULT:!EXP:!LOW:!MEDIUM:!kDH:!kECDH:!DSS:!PSK:!SRP:!kRSA';
@@ -12,11 +13,12 @@ export const DEFAULT_TLS_CIPHERSUITES =
   'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 
 /**
- * A server's groups without --tls-groups; undefined leaves them to OpenSSL. Its own default before 3.5 has Diffie-Hellman
- * groups beyond 3072 bits, too: a stranger's hello that names one takes 30 to 200 ms.
+ * Groups without --tls-groups; undefined leaves them to OpenSSL. Its own default before 3.5 has Diffie-Hellman groups
+ * beyond 3072 bits, too: a stranger's hello that names one takes a server 30 to 200 ms.
  */
-export function serverGroups(opensslVersion: string): string | undefined {
-  const [major = 0, minor = 0] = opensslVersion.split('.').map(Number);
+export function defaultGroups(role: TlsEngineConfig['role']): string | undefined {
+  if (role === 'client') return undefined;
+  const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number);
   if (major > 3 || (major === 3 && minor >= 5)) return undefined;
   return 'X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072';
 }

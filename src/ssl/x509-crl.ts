@@ -18,8 +18,9 @@ import {
   oidAt,
   readTime,
   SEQUENCE,
+  sequenceItems,
 } from './der.ts';
-import { canonicalName, type NameAttribute, readNameAt } from './x509-der.ts';
+import { canonicalName, type Name, readNameAt } from './x509-der.ts';
 
 export interface RevocationList {
   /** The issuer's name, see canonicalName(). */
@@ -115,7 +116,6 @@ export function serialKey(bytes: Uint8Array): string {
 }
 
 type Body = Omit<RevocationList, 'signed' | 'signatureOid' | 'signatureParameters' | 'signature'>;
-type Name = readonly (readonly NameAttribute[])[];
 
 function readBody(der: Uint8Array, tbs: Element): Body | undefined {
   const fields = children(der, tbs.start, tbs.end);
@@ -189,8 +189,7 @@ function understand(extensions: readonly Extension[], issuer: Name) {
 }
 
 function readAuthority(value: Uint8Array): AuthorityKey | undefined {
-  const list = element(value, 0, value.length, SEQUENCE);
-  const parts = list && children(value, list.start, list.end);
+  const parts = sequenceItems(value, 0, value.length);
   if (!parts) return undefined;
   const bytesOf = (tag: number): Uint8Array | undefined => {
     const part = parts.find((one) => one.tag === tag);

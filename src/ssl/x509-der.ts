@@ -23,6 +23,7 @@ import {
   readTime,
   SEQUENCE,
   SET,
+  sequenceItems,
 } from './der.ts';
 
 /** One attribute of a distinguished name. */
@@ -37,13 +38,15 @@ export interface NameAttribute {
   readonly bytes: Uint8Array;
 }
 
+/** RDNs in encoded order. */
+export type Name = readonly (readonly NameAttribute[])[];
+
 export interface X509Fields {
   /** Bytes of the serial number as encoded, big-endian. */
   readonly serialBytes: Uint8Array;
   readonly signatureOid: string;
-  /** RDNs in encoded order. */
-  readonly issuer: readonly (readonly NameAttribute[])[];
-  readonly subject: readonly (readonly NameAttribute[])[];
+  readonly issuer: Name;
+  readonly subject: Name;
   readonly issuerDer: Uint8Array;
   readonly subjectDer: Uint8Array;
   /** Unix milliseconds. */
@@ -135,7 +138,7 @@ export function nameText(name: readonly (readonly Pick<NameAttribute, 'oid' | 'v
  * The last attribute of the subject called `field` (short name, long name or OID); undefined when there is none or its
  * text can't be used.
  */
-export function nameField(name: readonly (readonly NameAttribute[])[], field: string): string | undefined {
+export function nameField(name: Name, field: string): string | undefined {
   const oid = /^[\d.]+$/.test(field) ? field : OID_BY_NAME.get(field);
   return name.flat().findLast((attribute) => attribute.oid === oid)?.utf8;
 }
@@ -167,7 +170,7 @@ const COMPARED_AS_TEXT: ReadonlySet<number> = new Set([0x0c, 0x1e, 0x1c, 0x13, 0
  * A name as OpenSSL compares names (X509_NAME_cmp()): whatever type of string, small letters for ASCII ones, white space
  * at the ends left out and within made one space. Equal for equal names.
  */
-export function canonicalName(name: readonly (readonly NameAttribute[])[]): string {
+export function canonicalName(name: Name): string {
   return JSON.stringify(name.map((rdn) => rdn.map(canonicalAttribute).sort()));
 }
 
@@ -312,8 +315,7 @@ function readExtensions(der: Uint8Array, wrapper: Element | undefined): Extensio
     extensions: [],
   };
   if (!wrapper) return result;
-  const list = element(der, wrapper.start, wrapper.end, SEQUENCE);
-  const extensions = list && children(der, list.start, list.end);
+  const extensions = sequenceItems(der, wrapper.start, wrapper.end);
   if (!extensions || extensions.length > EXTENSIONS_MAX) return undefined;
   for (const extension of extensions) {
     const parts = children(der, extension.start, extension.end);
@@ -334,8 +336,7 @@ function readExtension(der: Uint8Array, oid: string, value: Element, result: Ext
     if (oid === KEY_USAGE) result.keyUsage = bits;
     else result.nsCertType = bits;
   } else if (oid === EXTENDED_KEY_USAGE) {
-    const list = element(der, value.start, value.end, SEQUENCE);
-    const oids = list && children(der, list.start, list.end);
+    const oids = sequenceItems(der, value.start, value.end);
     if (!oids) return false;
     result.extendedKeyUsage = [];
     for (const item of oids) {
