@@ -4,9 +4,9 @@
  *
  *   retiring <- current <- future 1 .. FUTURE_EPOCHS      a jump drops the epochs in between
  *
- * A receiver that moves past its own send epoch takes the sender along. Future keys are ready made, so
- * that a packet of a wrong epoch costs one failed decryption and nothing more. Epoch changes are the only
- * moments at which something is allocated.
+ * A receiver that moves past its own send epoch takes the sender along. Future keys are made together, when the
+ * first packet of a later epoch comes, since few peers ever send one; from then on a packet of a wrong epoch costs
+ * one failed decryption and nothing more. These are the only moments at which something is allocated.
  */
 import { ApiMisuseError, type PacketBatch } from '../base/base.ts';
 import type {
@@ -157,11 +157,11 @@ class EpochOpener implements OpeningKey {
   readonly #crypto: CryptoBackend;
   readonly #spec: EpochKeysSpec;
   readonly #onAdvance: (epoch: number) => void;
-  /** Of the last future epoch. */
+  /** Of the last epoch that has a key. */
   readonly #schedule: EpochSchedule;
   #retiring: Epoch | undefined;
   #current: Epoch;
-  /** Of current + 1, current + 2, ... */
+  /** Of current + 1, current + 2, ...; fewer than FUTURE_EPOCHS until one is asked for. */
   #future: Epoch[] = [];
   /** Of keys that are gone. */
   #pastFailures = 0;
@@ -172,7 +172,6 @@ class EpochOpener implements OpeningKey {
     this.#onAdvance = onAdvance;
     this.#schedule = new EpochSchedule(crypto, spec.cipher, spec.openHalf);
     this.#current = this.#createEpoch();
-    this.#fillFuture();
   }
 
   get failures(): number {
@@ -230,8 +229,10 @@ class EpochOpener implements OpeningKey {
     if (epoch === this.#current.epoch) return this.#current;
     if (epoch === this.#retiring?.epoch) return this.#retiring;
     // Near the end of the numbers a session must have been renegotiated.
-    if (epoch > MAX_EPOCH - FUTURE_EPOCHS - 1) return undefined;
-    return this.#future[epoch - this.#current.epoch - 1];
+    const ahead = epoch - this.#current.epoch;
+    if (epoch > MAX_EPOCH - FUTURE_EPOCHS - 1 || ahead < 1 || ahead > FUTURE_EPOCHS) return undefined;
+    this.#fillFuture();
+    return this.#future[ahead - 1];
   }
 
   #advance(epoch: number): void {
@@ -241,7 +242,6 @@ class EpochOpener implements OpeningKey {
     this.#retiring = this.#current;
     this.#current = this.#future[index]!;
     this.#future = this.#future.slice(index + 1);
-    this.#fillFuture();
     this.#onAdvance(epoch);
   }
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketBatch } from '../base/base.ts';
-import type { CipherInfo, CryptoBackend, EpochKeys, EpochKeysSpec, KeyHalf } from './crypto.ts';
+import type { CipherInfo, CryptoBackend, DataKeySpec, EpochKeys, EpochKeysSpec, KeyHalf } from './crypto.ts';
 import {
   aeadUsageLimit,
   cipherInfo,
@@ -209,6 +209,26 @@ function moves(crypto: CryptoBackend): void {
     expect(status(2)).toBe(OPEN_BAD_EPOCH);
     expect(status(6)).toBe(OPEN_OK);
     expect(server.seal.epoch).toBe(10);
+  });
+
+  it('makes the keys of later epochs when the first packet of one comes', () => {
+    let made = 0;
+    const counting: CryptoBackend = Object.assign(Object.create(crypto), {
+      createOpeningKey: (spec: DataKeySpec) => {
+        made++;
+        return crypto.createOpeningKey(spec);
+      },
+    });
+    const { client, server } = pair(counting);
+    made = 0;
+    expect(openOne(server, sealed(client, 1))).toBe(OPEN_OK);
+    expect(made).toBe(0);
+    const at = epochSealers(crypto);
+    expect(openOne(server, at(2 + FUTURE_EPOCHS))).toBe(OPEN_BAD_EPOCH);
+    expect(made).toBe(0);
+    expect(openOne(server, at(2))).toBe(OPEN_OK);
+    expect(openOne(server, at(2 + FUTURE_EPOCHS))).toBe(OPEN_OK);
+    expect(made).toBe(FUTURE_EPOCHS + 1);
   });
 
   it('does not move for a packet of a future epoch that does not authenticate', () => {

@@ -249,6 +249,8 @@ export class MultiServer implements InstanceHost {
       this.#handleTlsEvent(instance, event, nowMs);
       if ((instance.state as string) === 'closed') return;
     }
+    // What is due already, as a peer's first ping, needs no timer.
+    if ((instance.data.nextTimeout() ?? nowMs + 1) <= nowMs) instance.data.handleTimeout(nowMs);
     const end = instance.data.pollEvent();
     if (end) {
       this.#endInstance(instance, end.type === 'restart' ? 'SIGUSR1' : 'SIGTERM', end.reason);

@@ -16,16 +16,42 @@ import {
   type X509Fields,
 } from './x509-der.ts';
 
+/** Certificates of authorities that are kept, and the longest of them: clients of one server all come with the same few. */
+const KEPT_AUTHORITIES = 8;
+const KEPT_MAX_BYTES = 4_096;
+
+/** The certificates of authorities that were described last. */
+export class KnownAuthorities {
+  readonly #kept: PeerCertificate[] = [];
+
+  find(depth: number, der: Uint8Array): PeerCertificate | undefined {
+    return this.#kept.find((known) => known.depth === depth && Buffer.compare(known.der, der) === 0);
+  }
+
+  keep(certificate: PeerCertificate): void {
+    if (certificate.depth === 0 || certificate.der.length > KEPT_MAX_BYTES) return;
+    if (this.#kept.push(certificate) > KEPT_AUTHORITIES) this.#kept.shift();
+  }
+}
+
 /** Leaf first, as given. Throws TlsError for a certificate that can't be read, or whose serial number is no number any more. */
-export function describeChain(ders: readonly Buffer[]): PeerCertificate[] {
+export function describeChain(ders: readonly Buffer[], authorities?: KnownAuthorities): PeerCertificate[] {
   return ders.map((der, depth) => {
-    const fields = readCertificate(der);
-    if (!fields) throw new TlsError(`certificate at depth ${depth} can't be parsed`);
-    const { length } = fields.serialBytes;
-    if (length > SERIAL_MAX_BYTES)
-      throw new TlsError(`certificate at depth ${depth} has a serial number of ${length} bytes`);
-    return new OpensslCertificate(depth, der, fields);
+    const known = authorities?.find(depth, der);
+    if (known) return known;
+    const certificate = describe(der, depth);
+    authorities?.keep(certificate);
+    return certificate;
   });
+}
+
+function describe(der: Buffer, depth: number): PeerCertificate {
+  const fields = readCertificate(der);
+  if (!fields) throw new TlsError(`certificate at depth ${depth} can't be parsed`);
+  const { length } = fields.serialBytes;
+  if (length > SERIAL_MAX_BYTES)
+    throw new TlsError(`certificate at depth ${depth} has a serial number of ${length} bytes`);
+  return new OpensslCertificate(depth, der, fields);
 }
 
 class OpensslCertificate implements PeerCertificate {

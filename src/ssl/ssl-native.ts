@@ -19,7 +19,7 @@ import {
   type NativeTlsContext,
   type NativeTlsSession,
 } from '../native/native.ts';
-import { describeChain } from './peer-certificates-node.ts';
+import { describeChain, KnownAuthorities } from './peer-certificates-node.ts';
 import type {
   ChainProblem,
   ExternalKey,
@@ -44,6 +44,7 @@ class NativeSslContext implements SslContext {
   readonly #addon: NativeAddon;
   readonly #context: NativeTlsContext;
   readonly #externalKey: ExternalKey | undefined;
+  readonly #authorities = new KnownAuthorities();
   #closed = false;
 
   constructor(addon: NativeAddon, config: TlsEngineConfig) {
@@ -54,7 +55,8 @@ class NativeSslContext implements SslContext {
 
   createSession(wake: () => void): SslSession {
     if (this.#closed) throw new ApiMisuseError('the TLS context was closed');
-    return new NativeSslSession(new this.#addon.TlsSession(this.#context), wake, this.#externalKey);
+    const native = new this.#addon.TlsSession(this.#context);
+    return new NativeSslSession(native, wake, this.#externalKey, this.#authorities);
   }
 
   close(): void {
@@ -67,6 +69,7 @@ class NativeSslSession implements SslSession {
   readonly #native: NativeTlsSession;
   readonly #wake: () => void;
   readonly #externalKey: ExternalKey | undefined;
+  readonly #authorities: KnownAuthorities;
   /** State bits after the latest call. */
   #state = 0;
   /** Plaintext given before the end of the handshake. */
@@ -78,10 +81,16 @@ class NativeSslSession implements SslSession {
   #ended = false;
   #closed = false;
 
-  constructor(native: NativeTlsSession, wake: () => void, externalKey: ExternalKey | undefined) {
+  constructor(
+    native: NativeTlsSession,
+    wake: () => void,
+    externalKey: ExternalKey | undefined,
+    authorities: KnownAuthorities,
+  ) {
     this.#native = native;
     this.#wake = wake;
     this.#externalKey = externalKey;
+    this.#authorities = authorities;
     this.#take(native.state);
   }
 
@@ -118,7 +127,7 @@ class NativeSslSession implements SslSession {
 
   peerChain(): readonly PeerCertificate[] {
     if (!this.handshakeDone || this.#closed) return this.#chain ?? [];
-    this.#chain ??= describeChain(this.#native.chain());
+    this.#chain ??= describeChain(this.#native.chain(), this.#authorities);
     return this.#chain;
   }
 
