@@ -7,6 +7,7 @@ const FLOORS = [
   ['crypto', 'comp', 'options'],
   ['reliable', 'ssl', 'forward', 'push'],
   ['socket', 'tun', 'route', 'script', 'manage', 'native'],
+  ['peer'],
   ['multi', 'mudp', 'mtcp'],
   ['init'],
   ['cli'],

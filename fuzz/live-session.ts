@@ -36,7 +36,7 @@ export const target = {
     const pair = pairInUse(bed);
     const [to, from] = bytes[0]! & 1 ? [pair.server, pair.client] : [pair.client, pair.server];
     if (knows) packet.set(bed.ids.get(from.address) ?? [], 1);
-    to.multi?.handlePacket(packet, from.address, pair.nowMs);
+    pair.inject(to, packet, from.address);
     pair.run(5);
     for (const { multi } of [to, from]) {
       if ((multi?.drops.size ?? 0) > MOST_REASONS) throw new Error('reasons pile up');

@@ -2,7 +2,7 @@
  * Two TlsMulti with the real TLS engine, a wire between them that tests can bend, and a manual clock.
  * TLS answers later, so everything is pumped until both sides are quiet. Test use only.
  */
-import { type LinkAddress, ManualClock, MemoryLogger, PacketBatch } from '../src/base/base.ts';
+import { type LinkAddress, ManualClock, MemoryLogger, PacketBatch, PeerAddress } from '../src/base/base.ts';
 import { cipherInfo } from '../src/crypto/crypto.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
 import { createNoWrap } from '../src/reliable/reliable.ts';
@@ -71,7 +71,6 @@ export class Pair {
     this.#options = options;
     this.client = this.#createSide('client');
     this.server = this.#createSide('server');
-    this.client.multi.remote = SERVER;
   }
 
   get nowMs(): number {
@@ -94,7 +93,6 @@ export class Pair {
   restart(side: Side): void {
     side.multi.close();
     side.multi = this.#createMulti(side);
-    if (side === this.client) side.multi.remote = SERVER;
   }
 
   /** Moves packets and lets TLS work until nothing happens any more. */
@@ -188,6 +186,7 @@ export class Pair {
       ...(isServer ? this.#options.serverTls : this.#options.clientTls),
     };
     return createTlsMulti({
+      address: new PeerAddress(isServer ? undefined : SERVER),
       role,
       crypto: this.#crypto,
       ssl: engine.createContext(tls),

@@ -1,16 +1,24 @@
 /**
- * A whole control channel in memory: two TlsMulti, client and server, over a seeded lossy wire,
+ * A whole control channel in memory: two peers, client and server, over a seeded lossy wire,
  * with a manual clock and the scripted TLS engine. A UDP server stands behind a CookieHandshake.
- * Plays the parts of init and multi: logins, PUSH_REQUEST and PUSH_REPLY, data keys.
+ * Their owners answer logins, ask for settings and push them, and make data keys.
  */
-import { type LinkAddress, ManualClock, nullLogger, PacketBatch } from '../src/base/base.ts';
+import { type LinkAddress, ManualClock, nullLogger, PacketBatch, PeerAddress } from '../src/base/base.ts';
 import { cipherInfo } from '../src/crypto/crypto.ts';
 import { createNodeCrypto } from '../src/crypto/crypto-node.ts';
+import {
+  createDataChannel,
+  type DataChannel,
+  type DataKeySource,
+  type FrameOptions,
+  newLinkCounters,
+} from '../src/forward/forward.ts';
+import { OFF_TIMERS } from '../src/forward/ping.ts';
+import { type Alarm, Driver, Peer, type PeerEvent, type PeerOwner } from '../src/peer/peer.ts';
 import { type ControlWrap, createNoWrap } from '../src/reliable/reliable.ts';
 import {
   createTlsMulti,
   type DataChannelParams,
-  type TlsEvent,
   type TlsMulti,
   type TlsMultiConfig,
 } from '../src/ssl/ssl.ts';
@@ -25,6 +33,17 @@ const PUSH_REQUEST_MS = 5000;
 /** As --ping-restart has it, and a client that waits for PUSH_REPLY (push/push-requester.ts). */
 const SILENCE_MS = 60_000;
 const MAX_STEPS = 200_000;
+const PLAIN_FRAME: FrameOptions = {
+  dev: 'tun',
+  tunMtu: 1500,
+  tunMtuExtra: 0,
+  transport: 'udp',
+  family: 4,
+  socks: false,
+  mssfix: undefined,
+  fragment: undefined,
+  compBytes: 0,
+};
 const crypto = createNodeCrypto();
 
 export interface TlsPairOptions extends LossyWireOptions {
@@ -47,8 +66,10 @@ export interface TlsPairOptions extends LossyWireOptions {
 export interface TlsSide {
   readonly name: 'client' | 'server';
   readonly address: LinkAddress;
+  peer: Peer | undefined;
+  /** The peer's control channel, to look at and to begin renegotiations. */
   multi: TlsMulti | undefined;
-  readonly events: TlsEvent[];
+  readonly events: PeerEvent[];
 }
 
 /** What both kinds of pairs of sessions use: 2.x's defaults over UDP, without renegotiations by time or amount. */
@@ -75,8 +96,20 @@ export const PAIR_SETTINGS = {
 
 export class TlsPair {
   readonly clock = new ManualClock();
-  readonly client: TlsSide = { name: 'client', address: CLIENT, multi: undefined, events: [] };
-  readonly server: TlsSide = { name: 'server', address: SERVER, multi: undefined, events: [] };
+  readonly client: TlsSide = {
+    name: 'client',
+    address: CLIENT,
+    peer: undefined,
+    multi: undefined,
+    events: [],
+  };
+  readonly server: TlsSide = {
+    name: 'server',
+    address: SERVER,
+    peer: undefined,
+    multi: undefined,
+    events: [],
+  };
   readonly wire: LossyWire<LinkAddress>;
   readonly ssl: ScriptedSsl;
   /** Whether the wire is cut: everything sent is lost. */
@@ -85,6 +118,8 @@ export class TlsPair {
   recoveries = 0;
   /** Longest control packet seen on the wire, bytes. */
   longestPacket = 0;
+  readonly #alarm = new ManualAlarm();
+  readonly #driver = new Driver(this.clock, this.#alarm);
   readonly #batch = new PacketBatch(1);
   readonly #encoder = new TextEncoder();
   readonly #options: TlsPairOptions;
@@ -107,8 +142,7 @@ export class TlsPair {
     const base = { cipher, digest: undefined, peerId: 0, tlsEkm: false, dynTlsCrypt: false, ccExit: true };
     this.#params = { ...base, ...options.params };
     this.#cookie = new FirstPackets({ wrap: this.#wrap('server'), crypto });
-    this.client.multi = this.#create(this.client);
-    this.client.multi.start(this.nowMs);
+    this.#startClient();
   }
 
   get nowMs(): number {
@@ -145,13 +179,18 @@ export class TlsPair {
 
   /** A new client process on the same address and port; the server isn't told. */
   restartClient(): void {
-    this.client.multi?.close();
+    this.client.peer?.close();
     this.client.events.length = 0;
     this.#nextPushRequestMs = undefined;
     this.#silenceEndMs = undefined;
     this.#pushEndMs = undefined;
-    this.client.multi = this.#create(this.client);
-    this.client.multi.start(this.nowMs);
+    this.#startClient();
+  }
+
+  /** A control packet comes in that the other side hasn't sent. */
+  inject(to: TlsSide, packet: Uint8Array, from: LinkAddress): void {
+    to.peer?.handlePacket(packet, from, this.nowMs);
+    to.peer?.drive(this.nowMs);
   }
 
   /** Seals a packet at one side and opens it at the other, without the wire. The opened text, or why not. */
@@ -170,17 +209,34 @@ export class TlsPair {
   }
 
   close(): void {
-    for (const side of [this.client, this.server]) side.multi?.close();
+    for (const side of [this.client, this.server]) side.peer?.close();
   }
 
   #wrap(name: 'client' | 'server'): ControlWrap {
     return this.#options.wraps?.[name === 'client' ? 0 : 1] ?? createNoWrap();
   }
 
-  #create(side: TlsSide): TlsMulti {
-    const role = side.name;
-    return createTlsMulti({
-      wake: () => side.multi?.handleTlsOutput(this.nowMs),
+  #startClient(): void {
+    this.#create(this.client, SERVER).start(this.nowMs);
+  }
+
+  #create(side: TlsSide, remote: LinkAddress): Peer {
+    side.peer = new Peer({
+      driver: this.#driver,
+      address: new PeerAddress(remote),
+      createControl: (address, wake) => {
+        side.multi = createTlsMulti({ ...this.#config(side.name), address, wake });
+        return side.multi;
+      },
+      createData: (keys) => silentData(keys, this.nowMs),
+      owner: this.#ownerOf(side),
+      log: nullLogger,
+    });
+    return side.peer;
+  }
+
+  #config(role: 'client' | 'server'): Omit<TlsMultiConfig, 'address' | 'wake'> {
+    return {
       role,
       crypto,
       ssl: this.ssl.createContext({ role, requestCert: role === 'server' }),
@@ -193,14 +249,37 @@ export class TlsPair {
       log: nullLogger,
       ...this.#options.config,
       ...(role === 'client' ? this.#options.clientConfig : this.#options.serverConfig),
-    });
+    };
+  }
+
+  #ownerOf(side: TlsSide): PeerOwner {
+    return {
+      peerName: side.name,
+      sendControl: (packet) => this.#send(side, packet),
+      sendService: () => undefined,
+      handleEvent: (event) => {
+        side.events.push(event);
+        this.#handleEvent(side, event);
+      },
+      poll: () => undefined,
+      nextTimeout: () => Number.POSITIVE_INFINITY,
+      handleTimeout: () => true,
+      handleFault: (_entry, error) => {
+        throw error;
+      },
+    };
+  }
+
+  #send(side: TlsSide, packet: Uint8Array): void {
+    this.longestPacket = Math.max(this.longestPacket, packet.length);
+    if (this.cut) return;
+    this.wire.send(packet, side.address, side === this.client ? SERVER : CLIENT, this.nowMs);
   }
 
   #nextTime(): number | undefined {
     const times = [
       this.wire.nextDelivery(),
-      this.client.multi?.nextTimeout(),
-      this.server.multi?.nextTimeout(),
+      this.#alarm.atMs,
       this.#nextPushRequestMs,
       this.#silenceEndMs,
       this.#pushEndMs,
@@ -212,7 +291,7 @@ export class TlsPair {
   /** What has arrived and what is due at this time. */
   #deliver(): void {
     for (let hit = this.wire.poll(this.nowMs); hit; hit = this.wire.poll(this.nowMs)) {
-      if (hit.to === CLIENT) this.client.multi?.handlePacket(hit.packet, hit.from, this.nowMs);
+      if (hit.to === CLIENT) this.inject(this.client, hit.packet, hit.from);
       else this.#deliverToServer(hit.packet, hit.from);
       this.#settle();
     }
@@ -221,56 +300,42 @@ export class TlsPair {
       this.#logins.splice(this.#logins.indexOf(login), 1);
       login.answer();
     }
-    for (const side of [this.client, this.server]) side.multi?.handleTimeout(this.nowMs);
+    this.#alarm.ring(this.nowMs);
     if (this.#nextPushRequestMs !== undefined && this.#nextPushRequestMs <= this.nowMs) this.#requestPush();
     const endMs = Math.min(this.#silenceEndMs ?? Infinity, this.#pushEndMs ?? Infinity);
     if (endMs <= this.nowMs) this.restartClient();
   }
 
   #deliverToServer(packet: Uint8Array, from: LinkAddress): void {
-    if (this.#options.config?.tcp) this.server.multi ??= this.#create(this.server);
-    if (this.server.multi) {
-      this.server.multi.handlePacket(packet, from, this.nowMs);
+    if (this.#options.config?.tcp && !this.server.peer) this.#create(this.server, from);
+    if (this.server.peer) {
+      this.inject(this.server, packet, from);
       return;
     }
     const verdict = this.#cookie.handle(packet, from, Math.floor(this.clock.wallMs() / 1000), this.nowMs);
     if (verdict.type === 'reply') this.wire.send(verdict.packet, SERVER, from, this.nowMs);
     if (verdict.type !== 'established') return;
-    this.server.multi = this.#create(this.server);
     const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
-    this.server.multi.startFromCookie(ids, packet, from, this.nowMs);
+    const peer = this.#create(this.server, from);
+    peer.startFromCookie(ids, packet, from, this.nowMs);
+    peer.drive(this.nowMs);
   }
 
-  /** Sends, answers and lets TLS work until nobody has anything left to do at this time. */
+  /** Lets TLS work until nobody has anything left to do at this time. */
   #settle(): void {
     for (let round = 0; round < MAX_STEPS; round++) {
-      let busy = this.ssl.run();
-      for (const side of [this.client, this.server]) if (this.#drain(side)) busy = true;
-      if (!busy) return;
+      const busy = this.ssl.run();
+      for (const side of [this.client, this.server]) side.peer?.drive(this.nowMs);
+      if (!this.#alarm.runSoon() && !busy) return;
     }
     throw new Error('the pair is busy for ever');
   }
 
-  #drain(side: TlsSide): boolean {
-    let busy = false;
-    for (let out = side.multi?.pollTransmit(); out; out = side.multi?.pollTransmit()) {
-      busy = true;
-      this.longestPacket = Math.max(this.longestPacket, out.packet.length);
-      if (this.cut) continue;
-      this.wire.send(out.packet, side.address, side === this.client ? SERVER : CLIENT, this.nowMs);
-    }
-    for (let event = side.multi?.pollEvent(); event; event = side.multi?.pollEvent()) {
-      busy = true;
-      side.events.push(event);
-      this.#handleEvent(side, event);
-    }
-    return busy;
-  }
-
-  #handleEvent(side: TlsSide, event: TlsEvent): void {
+  #handleEvent(side: TlsSide, event: PeerEvent): void {
     if (event.type === 'authenticate') {
       const ok = this.#options.login?.(event.credentials?.username) ?? true;
-      const answer = () => side.multi?.handleAuthResult(event.id, { ok }, this.nowMs);
+      const { peer } = side;
+      const answer = () => peer?.answer({ to: 'authenticate', id: event.id, ok });
       this.#logins.push({ dueMs: this.nowMs + (this.#options.loginMs ?? 0), answer });
     } else if (event.type === 'error' && this.#options.recovers) {
       this.#recover(side);
@@ -288,26 +353,73 @@ export class TlsPair {
       this.restartClient();
       return;
     }
-    side.multi?.close();
+    side.peer?.close();
+    side.peer = undefined;
     side.multi = undefined;
     this.#silenceEndMs = this.nowMs + SILENCE_MS;
   }
 
   #requestPush(): void {
-    this.client.multi?.sendMessage('PUSH_REQUEST', this.nowMs);
+    this.client.peer?.sendMessage('PUSH_REQUEST', this.nowMs);
     this.#nextPushRequestMs = this.nowMs + PUSH_REQUEST_MS;
     this.#pushEndMs ??= this.nowMs + SILENCE_MS;
   }
 
   #handleMessage(side: TlsSide, text: string): void {
     if (side === this.server && text === 'PUSH_REQUEST') {
-      if (!this.#pushed) side.multi?.generateDataKeys(this.#params, this.nowMs);
-      if (!this.#pushed) side.multi?.sendMessage('PUSH_REPLY,peer-id 0', this.nowMs);
+      if (!this.#pushed) side.peer?.generateDataKeys(this.#params, this.nowMs);
+      if (!this.#pushed) side.peer?.sendMessage('PUSH_REPLY,peer-id 0', this.nowMs);
       this.#pushed = true;
     } else if (side === this.client && text.startsWith('PUSH_REPLY')) {
       this.#nextPushRequestMs = undefined;
       this.#pushEndMs = undefined;
-      side.multi?.generateDataKeys(this.#params, this.nowMs);
+      side.peer?.generateDataKeys(this.#params, this.nowMs);
     }
   }
+}
+
+/** Wakes when the pair lets it. */
+class ManualAlarm implements Alarm {
+  atMs: number | undefined;
+  #due: () => void = () => undefined;
+  #soon: (() => void)[] = [];
+
+  soon(run: () => void): void {
+    this.#soon.push(run);
+  }
+
+  at(atMs: number | undefined, run: () => void): void {
+    this.atMs = atMs;
+    this.#due = run;
+  }
+
+  /** Whether there was anything to run. */
+  runSoon(): boolean {
+    const soon = this.#soon;
+    this.#soon = [];
+    for (const run of soon) run();
+    return soon.length > 0;
+  }
+
+  ring(nowMs: number): void {
+    if (this.atMs === undefined || this.atMs > nowMs) return;
+    this.atMs = undefined;
+    this.#due();
+  }
+}
+
+/** A data channel that has nothing to say itself. */
+function silentData(keys: DataKeySource, nowMs: number): DataChannel {
+  return createDataChannel(
+    {
+      keys,
+      frame: PLAIN_FRAME,
+      timers: OFF_TIMERS,
+      occ: { localOptions: undefined, mtuTest: false, randomBytes: (length) => new Uint8Array(length) },
+      log: nullLogger,
+      counters: newLinkCounters(),
+      muteReplayWarnings: true,
+    },
+    nowMs,
+  );
 }

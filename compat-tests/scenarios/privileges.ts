@@ -4,6 +4,7 @@
  * root's alone.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { type Bed, check, type Role } from '../bed.ts';
 import { INNER_SERVER4 } from '../config.ts';
@@ -219,7 +220,7 @@ async function niceThreads(bed: Bed): Promise<void> {
   for (const thread of readdirSync(`/proc/${server.pid}/task`)) {
     const stat = readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'latin1');
     const nice = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16];
-    check(nice === '7', `a thread has ${nice}`);
+    check(Number(nice) === getPriority() + 7, `a thread has ${nice}`);
   }
 }
 

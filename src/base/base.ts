@@ -39,4 +39,5 @@ export {
 export { type FaultEntry, Faults } from './faults.ts';
 export { type Logger, MemoryLogger, nullLogger } from './log.ts';
 export { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from './packet-batch.ts';
+export { PeerAddress } from './peer-address.ts';
 export { timeText } from './time-text.ts';

@@ -56,8 +56,8 @@ export interface ClientInfoParts {
 export function clientInfo(parts: ClientInfoParts): ClientInfo {
   const { state, cause, options, ce, session, link, device, counters } = parts;
   const { ifconfig, ifconfigIpv6 } = options;
-  const params = session?.tls.params;
-  const peerName = session?.tls.identity?.commonName;
+  const params = session?.peer.params;
+  const peerName = session?.peer.identity?.commonName;
   const remote = session?.remote;
   return {
     state,

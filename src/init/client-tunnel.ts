@@ -143,13 +143,13 @@ export class ClientTunnel {
   meetPeer(session: ClientSession): void {
     const { providers, signals } = this.#run;
     const options = this.#options;
-    const params = usesTls(options) ? p2pDataParams(options, session.tls, providers) : session.tls.params;
+    const params = usesTls(options) ? p2pDataParams(options, session.peer, providers) : session.peer.params;
     if (!params) {
       signals.raise('SIGUSR1', 'soft', 'connection initialisation failed');
       return;
     }
     session.data.setInner(innerOptions(options, session.remote, this.#interface.useGateway));
-    session.tls.generateDataKeys(params, providers.clock.nowMs());
+    session.peer.generateDataKeys(params, providers.clock.nowMs());
     session.data.handleKeys();
     this.#work(() => this.#completeP2p(session, params));
   }
@@ -177,7 +177,7 @@ export class ClientTunnel {
     setPulledVariables(this.#run.env, options);
     if (!ok) return this.#failPush();
     if (options.authToken !== undefined) this.#userPass.setToken(options.authToken, options.authTokenUser);
-    const remoteOptions = session.tls.identity?.options ?? '';
+    const remoteOptions = session.peer.identity?.options ?? '';
     const params = pulledDataParams(options, this.#collector.options, remoteOptions, providers);
     if (!params) return this.#failPush();
     const device = await this.#pulledDevice(session);
@@ -187,7 +187,7 @@ export class ClientTunnel {
     session.setShaper(options.shaper);
     if (result.imports.has('sockflags') && options.tcpNodelay) session.setNoDelay();
     if (result.imports.has('sockbuf')) session.setBuffers(bufferOptions(options, this.#log));
-    session.tls.generateDataKeys(params, providers.clock.nowMs());
+    session.peer.generateDataKeys(params, providers.clock.nowMs());
     session.data.handleKeys();
     session.attach(device);
     session.drive();

@@ -21,12 +21,12 @@ import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
 import { type EnvSet, setCertificate, setChain, setPeerAddress } from '../script/script.ts';
 import { type Link, type LinkErrno, ProxyError } from '../socket/socket.ts';
-import { commonNameOf, type TlsEvent } from '../ssl/ssl.ts';
+import { commonNameOf } from '../ssl/ssl.ts';
 import { handleAuthFailed } from './auth-failed.ts';
 import { type ClientInfo, clientInfo, type StateInfo } from './client-info.ts';
 import { type LinkParts, type NameCache, preresolve, resolveRemote } from './client-link.ts';
 import type { ClientRun, ClientStatistics } from './client-run.ts';
-import { ClientSession, type ClientSessionHost } from './client-session.ts';
+import { ClientSession, type ClientSessionHost, type ClientTlsEvent } from './client-session.ts';
 import { ClientTunnel, type ClientTunnelHost } from './client-tunnel.ts';
 import { ConnectionList, type ResolvedAddress } from './connection-list.ts';
 import { UserPass } from './credentials.ts';
@@ -37,7 +37,7 @@ import { type OpenLink, openLink } from './peer-link.ts';
 import { type AskQuestion, QuestionEnded, questionsTo } from './prompter.ts';
 import { ProxyLogins } from './proxy-setup.ts';
 import { ReplayPersistFile } from './replay-persist.ts';
-import { type CreateControl, prepareControl, sessionSettings } from './session-setup.ts';
+import { type PreparedControl, prepareControl, sessionSettings } from './session-setup.ts';
 import { isRestart, logSignal, NO_SIGNAL, type PendingSignal, pausedSignal, signalText } from './sig.ts';
 import { loadTlsMaterials, type TlsMaterials } from './tls-materials.ts';
 import { createWrap, usesTls } from './tls-setup.ts';
@@ -205,7 +205,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   async #serveLink(
     ce: ConnectionEntry,
     opened: OpenLink,
-    createControl: CreateControl,
+    createControl: PreparedControl,
     waitedMs: number,
   ): Promise<void> {
     const session = this.#createSession(ce, opened, createControl, waitedMs);
@@ -225,7 +225,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     for (const { level, text } of lines) this.#log.log(level, text);
   }
 
-  async #prepareControl(ce: ConnectionEntry): Promise<CreateControl> {
+  async #prepareControl(ce: ConnectionEntry): Promise<PreparedControl> {
     const options = this.#options;
     const { providers, passphrase } = this.#run;
     this.#replayFile?.open();
@@ -307,7 +307,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
   #createSession(
     ce: ConnectionEntry,
     opened: OpenLink,
-    createControl: CreateControl,
+    createControl: PreparedControl,
     waitedMs: number,
   ): ClientSession {
     const { providers, signals } = this.#run;
@@ -317,7 +317,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         ...sessionSettings(this.#options, ce, opened, providers),
         link,
         remote,
-        createControl: (wake) => createControl(family, wake),
+        createControl: createControl(family),
         serverPollMs: usesTls(this.#options) ? serverPollMs(ce, waitedMs) : 0,
         totals: this.#totals,
         signals,
@@ -349,7 +349,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
     this.#trouble.noteLink(error);
   }
 
-  handleTlsEvent(event: TlsEvent): void {
+  handleTlsEvent(event: ClientTlsEvent): void {
     const { signals, hooks, env } = this.#run;
     const session = this.#session!;
     if (event.type === 'error') {
@@ -365,8 +365,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
         .tlsVerify(env, certificate)
         .then((ok) => {
           if (this.#session !== session) return;
-          session.tls.handleVerifyResult(id, ok, this.#run.providers.clock.nowMs());
-          session.drive();
+          session.peer.answer({ to: 'verify', id, ok });
         })
         .catch((error: unknown) => session.handleFault('hook', error));
     } else if (event.type === 'active') {
@@ -388,8 +387,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
 
   /** Where the peer says to be. */
   #setUntrusted(session: ClientSession): void {
-    const from = session.tls.remote ?? session.remote;
-    if (from) setPeerAddress(this.#run.env, 'untrusted', from);
+    if (session.remote) setPeerAddress(this.#run.env, 'untrusted', session.remote);
   }
 
   /** The peer has proven to be where `from` says. */
@@ -470,9 +468,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       this.handleFatal(error, 'auth-failure');
       return;
     }
-    const session = this.#session;
-    session?.tls.handleTlsOutput(this.#run.providers.clock.nowMs());
-    session?.drive();
+    this.#session?.peer.handleWake(this.#run.providers.clock.nowMs());
   }
 
   /** Closes the session; the device stays only with --persist-tun and a soft restart. */

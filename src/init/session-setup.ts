@@ -6,9 +6,9 @@ import { OptionsError } from '../base/base.ts';
 import { compressionProblem, compressorFor } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
 import { type ConnectionEntry, type Options, optionsString, optionsWarnings } from '../options/options.ts';
+import { type CreateControl, tlsControl } from '../peer/peer.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { defaultHardwareAddress } from '../route/route.ts';
-import { createTlsMulti, type TlsMulti } from '../ssl/ssl.ts';
 import type { ClientSessionConfig } from './client-session.ts';
 import type { UserPass } from './credentials.ts';
 import { frameOptions, innerOptions, maxPacketBytes } from './frame-setup.ts';
@@ -18,8 +18,8 @@ import type { OpenLink } from './peer-link.ts';
 import type { TlsMaterials } from './tls-materials.ts';
 import { LINK_OVERHEAD, tlsMultiConfig, usesTls } from './tls-setup.ts';
 
-/** Makes the control channel of a link whose addresses are of `family`. */
-export type CreateControl = (family: 4 | 6, wake: () => void) => TlsMulti;
+/** What makes the control channel of a link whose addresses are of `family`. */
+export type PreparedControl = (family: 4 | 6) => CreateControl;
 
 export interface ControlParts {
   readonly options: Options;
@@ -33,17 +33,17 @@ export interface ControlParts {
 }
 
 /** Reads wrap keys or static keys. Rejects with CryptoError or OptionsError when they can't be used. */
-export async function prepareControl(parts: ControlParts): Promise<CreateControl> {
+export async function prepareControl(parts: ControlParts): Promise<PreparedControl> {
   const { options, ce, providers, userPass, materials, keysWithoutTls } = parts;
   if (!materials) {
     const control = keysWithoutTls.createControl();
-    return () => control;
+    return () => () => control;
   }
   const wrap = parts.wrap();
   const hardwareAddress = options.pushPeerInfo ? await ownHardwareAddress(providers) : undefined;
   const env = options.setenv.map(({ name, value }) => `${name}=${value}`);
-  return (family, wake) =>
-    createTlsMulti({
+  return (family) =>
+    tlsControl({
       ...tlsMultiConfig({
         options,
         ce,
@@ -56,7 +56,6 @@ export async function prepareControl(parts: ControlParts): Promise<CreateControl
         credentials: () => userPass.current(),
       }),
       log: providers.log,
-      wake,
     });
 }
 

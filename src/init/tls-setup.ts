@@ -163,7 +163,7 @@ export interface TlsSetup {
 }
 
 /** All of a control channel's configuration but what belongs to one peer. */
-export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'log' | 'wake'> {
+export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'address' | 'log' | 'wake'> {
   const { options, ce, materials, wrap, family, providers, credentials } = setup;
   const server = options.mode === 'server';
   return {

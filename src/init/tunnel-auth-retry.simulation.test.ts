@@ -109,7 +109,7 @@ describe('messages of the server', () => {
     const server = created.mock.contexts[0] as MultiServer;
     const [instance] = server.instances();
     const say = (text: string): void => {
-      server.sendMessage(instance!, text, world.nowMs);
+      instance!.peer.sendMessage(text, world.nowMs);
       server.drive(instance!, world.nowMs);
     };
     return { alice, say };

@@ -4,6 +4,20 @@ import { RecordedScripts } from '../../test-kit/recorded-scripts.ts';
 import { type Station, TunnelWorld } from '../../test-kit/tunnel-world.ts';
 import type { FaultEntry } from '../base/base.ts';
 import { type MultiInstance, MultiServer } from '../multi/multi.ts';
+import type { TlsMulti } from '../ssl/ssl.ts';
+
+/** The control channel of each peer, by what says where the peer is. */
+const controls = new Map<unknown, TlsMulti>();
+vi.mock(import('../ssl/tls-multi.ts'), async (original) => {
+  const { createTlsMulti } = await original();
+  return {
+    createTlsMulti: (config) => {
+      const control = createTlsMulti(config);
+      controls.set(config.address, control);
+      return control;
+    },
+  };
+});
 
 let world: TunnelWorld;
 let created: { readonly mock: { readonly contexts: readonly unknown[] } };
@@ -13,6 +27,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
+  controls.clear();
   await world.close();
 });
 
@@ -44,6 +59,10 @@ function breakOnce<T extends object>(target: T, method: keyof T & string): void 
   expect(whole).toBeTypeOf('function');
 }
 
+function controlOf({ peer }: MultiInstance): TlsMulti {
+  return controls.get(peer.address)!;
+}
+
 async function expectAlive({ server, bob, multi }: Bed, entry: FaultEntry): Promise<void> {
   await world.until(() => multi.faults.total > 0, 60_000);
   expect(multi.faults.counts).toEqual(new Map([[entry, 1]]));
@@ -56,11 +75,15 @@ async function expectAlive({ server, bob, multi }: Bed, entry: FaultEntry): Prom
 
 describe('an exception ends one client only', () => {
   const cases: readonly [FaultEntry, string, (bed: Bed) => void, ((bed: Bed) => void)?][] = [
-    ['control packet', 'a control packet', ({ instance }) => breakOnce(instance.tls, 'handlePacket')],
-    ['control packet', 'an event of TLS', ({ instance }) => breakOnce(instance.tls, 'pollEvent')],
-    ['control packet', 'what is to be sent', ({ instance }) => breakOnce(instance.tls, 'pollTransmit')],
-    ['TLS output', 'output of TLS', ({ instance }) => breakOnce(instance.tls, 'handleTlsOutput')],
-    ['timer', 'a timer', ({ instance }) => breakOnce(instance.tls, 'handleTimeout')],
+    ['control packet', 'a control packet', ({ instance }) => breakOnce(controlOf(instance), 'handlePacket')],
+    ['control packet', 'an event of TLS', ({ instance }) => breakOnce(controlOf(instance), 'pollEvent')],
+    [
+      'control packet',
+      'what is to be sent',
+      ({ instance }) => breakOnce(controlOf(instance), 'pollTransmit'),
+    ],
+    ['TLS output', 'output of TLS', ({ instance }) => breakOnce(controlOf(instance), 'handleTlsOutput')],
+    ['timer', 'a timer', ({ instance }) => breakOnce(controlOf(instance), 'handleTimeout')],
     [
       'data',
       'packets from the client',
@@ -90,7 +113,7 @@ describe('an exception ends one client only', () => {
 
   it('the end of a client', async () => {
     const all = await bed();
-    breakOnce(all.instance.tls, 'close');
+    breakOnce(controlOf(all.instance), 'close');
     world.kill(all.alice);
     await expectAlive(all, 'end');
     expect(all.server.tunnel.status()?.clients).toHaveLength(1);
@@ -163,8 +186,8 @@ describe('an exception of a hook or of what its answer leads to', () => {
 
   it('the verdict on a login', async () => {
     const all = await bed();
-    breakOnce(all.instance.tls, 'handleVerifyResult');
-    vi.spyOn(all.instance.tls, 'pollEvent').mockReturnValueOnce({
+    breakOnce(controlOf(all.instance), 'handleVerifyResult');
+    vi.spyOn(controlOf(all.instance), 'pollEvent').mockReturnValueOnce({
       type: 'verify',
       session: all.instance.session.id,
       id: 1,

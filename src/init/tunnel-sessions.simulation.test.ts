@@ -5,6 +5,7 @@ import { GUARDED, guardedScripts, login, PLACE } from '../../test-kit/guarded-lo
 import { later, RecordedScripts } from '../../test-kit/recorded-scripts.ts';
 import { type Station, TunnelWorld } from '../../test-kit/tunnel-world.ts';
 import { MultiServer } from '../multi/multi.ts';
+import { readControlMessage } from '../push/push.ts';
 
 let world: TunnelWorld;
 beforeEach(() => {
@@ -124,19 +125,15 @@ describe('answers to a challenge', () => {
     await world.until(() => server.count('AUTH_PENDING') > 0, 60_000);
     const multi = created.mock.contexts[0] as MultiServer;
     const [instance] = [...multi.instances()];
-    const events = Array.from({ length: 60 }, () => ({
-      type: 'message' as const,
-      session: instance!.session.id,
-      text: 'CR_RESPONSE,MTIz',
-    }));
-    vi.spyOn(instance!.tls, 'pollEvent').mockImplementation(() => events.shift());
-    multi.drive(instance!, world.nowMs);
+    const text = 'CR_RESPONSE,MTIz';
+    for (let i = 0; i < 60; i++) {
+      instance!.handleEvent({ type: 'message', message: readControlMessage(text), text }, world.nowMs);
+    }
     await world.run(1000);
     expect(scripts.ofType('client-crresponse')).toHaveLength(1);
     expect(server.count('CR response ignored')).toBe(59);
     heard.resolve(0);
     await world.run(1000);
-    vi.mocked(instance!.tls.pollEvent).mockRestore();
   });
 });
 

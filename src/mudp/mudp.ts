@@ -183,12 +183,11 @@ export class UdpReceiver {
     this.#cookies.confirm();
     const packet = this.#batch.packet(slot);
     try {
-      if (verdict.type === 'unproven') instance.tls.handlePacket(packet, from, nowMs);
+      if (verdict.type === 'unproven') instance.peer.handlePacket(packet, from, nowMs);
       else {
         const ids = { own: verdict.ownSessionId, peer: verdict.peerSessionId };
-        instance.tls.startFromCookie(ids, packet, from, nowMs);
+        instance.peer.startFromCookie(ids, packet, from, nowMs);
       }
-      instance.data.noteControlReceived(packet.length, nowMs);
     } catch (error) {
       this.#server.handleFault('control packet', error, instance);
     }

@@ -3,8 +3,8 @@ import { logDataChannel } from '../ssl/ssl.ts';
 import type { MultiInstance } from './multi-instance.ts';
 
 /** Cipher, timers and protocol options, with every new session of the client. */
-export function logClientTunnel({ log, options, tls, data }: MultiInstance): void {
-  const { params } = tls;
+export function logClientTunnel({ log, options, peer, data }: MultiInstance): void {
+  const { params } = peer;
   if (!params) return;
   const ce = options.connectionList[0] ?? options.ce;
   logDataChannel(log, options, ce, params, data.compressor?.framing);

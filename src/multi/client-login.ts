@@ -26,8 +26,6 @@ const COMMON_NAME_MAX = 64;
 export interface LoginHost {
   readonly config: MultiConfig;
   drive(instance: MultiInstance, nowMs: number): void;
-  sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
-  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
 }
 
 /** A login in question: whose, and in which of its sessions. */
@@ -38,7 +36,7 @@ interface Asked {
 
 type AuthenticateEvent = Extract<TlsEvent, { readonly type: 'authenticate' }>;
 
-/** For TlsMulti.handleAuthResult(). */
+/** For Peer.answer(). */
 export type LoginAnswer = AuthScriptAnswer & { readonly username?: string };
 
 export class ClientLogin {
@@ -77,7 +75,7 @@ export class ClientLogin {
     const { tokens } = instance.session;
     if (!this.#host.config.authTokens || tokens.initial === undefined) return;
     if (anew) this.#renew(instance.session, tokens.username);
-    this.#host.sendMessage(instance, `PUSH_REPLY,auth-token ${tokens.current}`, nowMs);
+    instance.peer.sendMessage(`PUSH_REPLY,auth-token ${tokens.current}`, nowMs);
   }
 
   async #decide(
@@ -187,7 +185,7 @@ export class ClientLogin {
       return 0;
     }
     instance.handshakeUntilMs = Math.max(instance.handshakeUntilMs, nowMs + timeoutMs);
-    for (const text of messages) this.#host.sendLoginMessage(instance, text, nowMs);
+    for (const text of messages) instance.peer.sendLoginMessage(text, nowMs);
     session.setChallenge(true);
     this.#host.drive(instance, nowMs);
     return timeoutMs;

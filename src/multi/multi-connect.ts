@@ -51,8 +51,6 @@ export interface SetupHost {
   readonly learner: AddressLearner<MultiInstance>;
   instances(): Iterable<MultiInstance>;
   drive(instance: MultiInstance, nowMs: number): void;
-  sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
-  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean;
   failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void;
   closeInstance(instance: MultiInstance): void;
   handleFault(entry: FaultEntry, error: unknown, instance: MultiInstance): void;
@@ -81,8 +79,7 @@ export class ClientSetup {
       const ok =
         type !== undefined && (await this.#hooks.tlsCryptV2Verify(new EnvSet(), { type, data }, signal));
       if (instance.state === 'closed') return;
-      instance.tls.handleClientKeyResult(event.id, ok, this.#nowMs);
-      this.#host.drive(instance, this.#nowMs);
+      instance.peer.answer({ to: 'client-key', id: event.id, ok });
     });
   }
 
@@ -97,8 +94,7 @@ export class ClientSetup {
     this.#run(instance, async () => {
       const ok = await this.#hooks.tlsVerify(session.env, certificate, session.signal);
       if (instance.state === 'closed') return;
-      instance.tls.handleVerifyResult(event.id, ok, this.#nowMs);
-      this.#host.drive(instance, this.#nowMs);
+      instance.peer.answer({ to: 'verify', id: event.id, ok });
     });
   }
 
@@ -107,8 +103,7 @@ export class ClientSetup {
     this.#run(instance, async () => {
       const answer = await this.login.judge(instance, session, event);
       if (instance.state === 'closed') return;
-      instance.tls.handleAuthResult(event.id, answer, this.#nowMs);
-      this.#host.drive(instance, this.#nowMs);
+      instance.peer.answer({ to: 'authenticate', id: event.id, ...answer });
     });
   }
 
@@ -259,7 +254,7 @@ export class ClientSetup {
     const nowMs = this.#nowMs;
     const params = this.#negotiate(instance, nowMs);
     if (!params) return;
-    instance.tls.generateDataKeys(params, nowMs);
+    instance.peer.generateDataKeys(params, nowMs);
     instance.state = 'connected';
     this.#setFraming(instance);
     instance.data.handleKeys();
@@ -331,7 +326,7 @@ export class ClientSetup {
             : undefined,
       },
       {
-        params: instance.tls.params!,
+        params: instance.peer.params!,
         peerInfo: peerInfoOf(instance),
         tunMtu: instance.bound.profile.frame.tunMtu,
         ...(tokens.current !== undefined && { authToken: tokens.current }),
@@ -342,7 +337,7 @@ export class ClientSetup {
       instance.log.log(D_PUSH_ERRORS, '--push option is too long');
       return;
     }
-    for (const message of messages) this.#host.sendMessage(instance, message, nowMs);
+    for (const message of messages) instance.peer.sendMessage(message, nowMs);
   }
 
   async #closeDuplicates(instance: MultiInstance): Promise<void> {

@@ -7,31 +7,37 @@
  * A TLS session that takes the place of one whose set-up wasn't done goes back to handshake; one that takes
  * the place of a connected client's keeps its addresses, and logs in and negotiates anew.
  */
-import { ADDRESS_WORDS, addressToWords, type LinkAddress, type Logger } from '../base/base.ts';
+import { type FaultEntry, type LinkAddress, type Logger, PeerAddress } from '../base/base.ts';
 import {
   createDataChannel,
   type DataChannel,
+  type DataKeySource,
   type InnerOptions,
   type LinkCounters,
   newLinkCounters,
   timerOptions,
 } from '../forward/forward.ts';
 import type { Options } from '../options/options.ts';
+import { type Driver, Peer, type PeerEvent, type PeerOwner, tlsControl } from '../peer/peer.ts';
 import type { EnvSet } from '../script/script.ts';
-import { createTlsMulti, type PeerIdentity, type TlsMulti } from '../ssl/ssl.ts';
+import type { PeerIdentity } from '../ssl/ssl.ts';
 import { InstanceSession } from './instance-session.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import type { PoolLease } from './pool.ts';
 import { realAddressText } from './real-address.ts';
-import type { Scheduled } from './schedule.ts';
 
 export type InstanceState = 'handshake' | 'setup' | 'connected' | 'closing' | 'closed';
 
 export interface InstanceHost {
   readonly config: MultiConfig;
   readonly totals: LinkCounters;
-  /** The TLS engine of the instance has output. */
-  wake(instance: MultiInstance): void;
+  readonly driver: Driver;
+  sendService(instance: MultiInstance, nowMs: number): void;
+  handleEvent(instance: MultiInstance, event: PeerEvent, nowMs: number): void;
+  handleDeadlines(instance: MultiInstance, nowMs: number): void;
+  /** The end of a connection that wasn't authenticated in time. */
+  endHandshake(instance: MultiInstance): void;
+  handleFault(entry: FaultEntry, error: unknown, instance: MultiInstance): void;
 }
 
 /** Addresses that a client got, as text. */
@@ -45,17 +51,14 @@ export interface ClientAddresses {
   readonly remote6?: string;
 }
 
-export class MultiInstance implements Scheduled {
+export class MultiInstance implements PeerOwner {
   /** Slot number, also the peer-id on the wire. */
   readonly peerId: number;
   /** Counts up over the server's life; names the client on the management interface. */
   readonly clientId: number;
   bound: BoundLink;
-  remote: LinkAddress;
-  readonly remoteWords = new Int32Array(ADDRESS_WORDS);
   readonly log: Logger;
-  readonly tls: TlsMulti;
-  readonly data: DataChannel;
+  readonly peer: Peer;
   readonly counters: LinkCounters = newLinkCounters();
   /** Of the session that the client was set up with. */
   env: EnvSet;
@@ -83,10 +86,8 @@ export class MultiInstance implements Scheduled {
   #session: InstanceSession;
   /** A newcomer that isn't the peer's session yet. */
   #candidate: InstanceSession | undefined;
-
-  deadlineMs = Number.POSITIVE_INFINITY;
-  heapIndex = -1;
-  heapMs = 0;
+  readonly #host: InstanceHost;
+  readonly #address: PeerAddress;
 
   constructor(
     host: InstanceHost,
@@ -96,11 +97,11 @@ export class MultiInstance implements Scheduled {
     nowMs: number,
   ) {
     const { config } = host;
+    this.#host = host;
+    this.#address = new PeerAddress(remote);
     this.peerId = ids.peerId;
     this.clientId = ids.clientId;
     this.bound = bound;
-    this.remote = remote;
-    addressToWords(remote, this.remoteWords, 0);
     this.createdMs = nowMs;
     // One second more, so that the control channel reports first.
     this.handshakeUntilMs = nowMs + bound.profile.tls.handWindowMs + 1_000;
@@ -111,33 +112,27 @@ export class MultiInstance implements Scheduled {
     this.#session = new InstanceSession(1, config.env.child());
     this.env = this.#session.env;
     this.log = config.log.child(() => this.prefix);
-    this.tls = createTlsMulti({
-      ...bound.profile.tls,
-      renegMs: spreadReneg(config),
+    this.peer = new Peer({
+      driver: host.driver,
+      address: this.#address,
+      createControl: tlsControl({ ...bound.profile.tls, renegMs: spreadReneg(config), log: this.log }),
+      createData: (keys) => this.#createData(keys, nowMs),
+      owner: this,
       log: this.log,
-      wake: () => host.wake(this),
     });
-    this.tls.remote = remote;
-    this.data = createDataChannel(
-      {
-        keys: this.tls,
-        frame: bound.profile.frame,
-        inner: innerOptions(config.options),
-        timers: timerOptions(config.options),
-        occ: {
-          localOptions: config.options.occ ? bound.profile.tls.localOptions : undefined,
-          mtuTest: false,
-          randomBytes: (length) => config.crypto.randomBytes(length),
-        },
-        log: this.log,
-        commonName: () => this.commonName || 'UNDEF',
-        counters: this.counters,
-        totals: host.totals,
-        muteReplayWarnings: config.options.muteReplayWarnings,
-      },
-      nowMs,
-    );
     this.data.handleRemote(nowMs);
+  }
+
+  get data(): DataChannel {
+    return this.peer.data;
+  }
+
+  get remote(): LinkAddress {
+    return this.#address.current!;
+  }
+
+  get remoteWords(): Int32Array {
+    return this.#address.words;
   }
 
   /** `CN/address` after authentication, `address` before. */
@@ -147,7 +142,7 @@ export class MultiInstance implements Scheduled {
   }
 
   get identity(): PeerIdentity | undefined {
-    return this.tls.identity;
+    return this.peer.identity;
   }
 
   /** The TLS session that holds the client's place, or will be the first to. */
@@ -192,9 +187,68 @@ export class MultiInstance implements Scheduled {
 
   moveTo(bound: BoundLink, remote: LinkAddress): void {
     this.bound = bound;
-    this.remote = remote;
-    addressToWords(remote, this.remoteWords, 0);
-    this.tls.remote = remote;
+    this.peer.moveTo(remote);
+  }
+
+  // What the peer asks of its owner.
+
+  get peerName(): string {
+    return this.commonName || 'UNDEF';
+  }
+
+  sendControl(packet: Uint8Array, to: LinkAddress): void {
+    this.bound.link.send(packet, to);
+  }
+
+  sendService(nowMs: number): void {
+    this.#host.sendService(this, nowMs);
+  }
+
+  handleEvent(event: PeerEvent, nowMs: number): void {
+    this.#host.handleEvent(this, event, nowMs);
+  }
+
+  poll(nowMs: number): void {
+    if (this.state === 'handshake' && nowMs >= this.handshakeUntilMs) this.#host.endHandshake(this);
+  }
+
+  nextTimeout(): number {
+    const silent = this.state === 'handshake' ? this.handshakeUntilMs : this.renewTokenAtMs;
+    return Math.min(this.closeAtMs, silent);
+  }
+
+  handleTimeout(nowMs: number): boolean {
+    this.#host.handleDeadlines(this, nowMs);
+    return this.state !== 'closed';
+  }
+
+  handleFault(entry: FaultEntry, error: unknown): void {
+    this.#host.handleFault(entry, error, this);
+  }
+
+  #createData(keys: DataKeySource, nowMs: number): DataChannel {
+    const { config, totals } = this.#host;
+    const { options, crypto } = config;
+    const { tls, frame } = this.bound.profile;
+    return createDataChannel(
+      {
+        keys,
+        frame,
+        inner: innerOptions(options),
+        timers: timerOptions(options),
+        occ: {
+          localOptions: options.occ ? tls.localOptions : undefined,
+          mtuTest: false,
+          randomBytes: (length) => crypto.randomBytes(length),
+        },
+        log: this.log,
+        commonName: () => this.peerName,
+        counters: this.counters,
+        totals,
+        muteReplayWarnings: options.muteReplayWarnings,
+      },
+      nowMs,
+    );
   }
 }
 

@@ -16,7 +16,6 @@ import {
   type LinkAddress,
   PacketBatch,
   parseIpBytes,
-  timerDelay,
 } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
@@ -36,16 +35,11 @@ import {
   newLinkCounters,
   restartMessage,
 } from '../forward/forward.ts';
-import {
-  addressChanges,
-  authFailedMessage,
-  buildPushUpdates,
-  readControlMessage,
-  sanitizeControlMessage,
-} from '../push/push.ts';
+import { Driver, type PeerEvent } from '../peer/peer.ts';
+import { addressChanges, authFailedMessage, buildPushUpdates, type ControlMessage } from '../push/push.ts';
 import { ConnectRateLimit, InitialRateLimit } from '../reliable/reliable.ts';
 import type { Link } from '../socket/socket.ts';
-import { IV_PROTO_PUSH_UPDATE, type TlsEvent } from '../ssl/ssl.ts';
+import { IV_PROTO_PUSH_UPDATE } from '../ssl/ssl.ts';
 import { AddressLearner } from './learn.ts';
 import { LowestFree } from './lowest-free.ts';
 import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
@@ -58,7 +52,6 @@ import { realAddressText } from './real-address.ts';
 import type { MultiIoDrops, PacketRouter } from './router.ts';
 import { TapRouter } from './router-tap.ts';
 import { TunRouter } from './router-tun.ts';
-import { Schedule } from './schedule.ts';
 import { checkTableSizes, copyBuffers } from './table-sizes.ts';
 
 /** From AUTH_FAILED to the end of the instance (2.x schedule_exit, 5 s). */
@@ -80,20 +73,17 @@ export class MultiServer implements InstanceHost {
   readonly initialRate: InitialRateLimit;
   readonly connectRate: ConnectRateLimit;
   readonly faults: Faults;
+  readonly driver: Driver;
   readonly #byPeerId: (MultiInstance | undefined)[] = [];
   readonly #peerIds = new LowestFree();
   /** Per link: instances by source address. TCP links have one. */
   readonly #byAddress = new Map<Link, AddressMap<MultiInstance>>();
   readonly #hashSeed: number;
-  readonly #schedule = new Schedule<MultiInstance>();
   readonly #setup: ClientSetup;
   readonly #service: PacketBatch;
   readonly #words = new Int32Array(ADDRESS_WORDS);
-  readonly #woken = new Set<MultiInstance>();
   #nextClientId = 0;
   #count = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerMs = Number.POSITIVE_INFINITY;
   #shuttingDown = false;
   readonly #ticker: NodeJS.Timeout;
   #closed = false;
@@ -101,6 +91,7 @@ export class MultiServer implements InstanceHost {
   constructor(config: MultiConfig, maxPacketBytes: number) {
     this.config = config;
     this.faults = new Faults(config.log);
+    this.driver = new Driver(config.clock);
     checkTableSizes(config.options);
     this.plan = new AddressPlan(config);
     const seed = config.crypto.randomBytes(4);
@@ -191,8 +182,7 @@ export class MultiServer implements InstanceHost {
     const nowMs = this.config.clock.nowMs();
     let taken = false;
     try {
-      taken = instance.tls.handlePacket(packet, instance.remote, nowMs) === 'taken';
-      if (taken) instance.data.noteControlReceived(packet.length, nowMs);
+      taken = instance.peer.handlePacket(packet, instance.remote, nowMs) === 'taken';
     } catch (error) {
       this.handleFault('control packet', error, instance);
     }
@@ -227,44 +217,16 @@ export class MultiServer implements InstanceHost {
     return true;
   }
 
-  wake(instance: MultiInstance): void {
-    if (this.#closed || instance.state === 'closed') return;
-    if (this.#woken.size === 0) queueMicrotask(() => this.#driveWoken());
-    this.#woken.add(instance);
-  }
-
   /** Sends what the instance has to send, handles its events, notes its deadline. */
   drive(instance: MultiInstance, nowMs: number): void {
-    if (instance.state === 'closed') return;
-    try {
-      this.#drive(instance, nowMs);
-    } catch (error) {
-      this.handleFault('control packet', error, instance);
-    }
-  }
-
-  #drive(instance: MultiInstance, nowMs: number): void {
-    this.#transmit(instance, nowMs);
-    for (let event = instance.tls.pollEvent(); event; event = instance.tls.pollEvent()) {
-      this.#handleTlsEvent(instance, event, nowMs);
-      if ((instance.state as string) === 'closed') return;
-    }
-    // What is due already, as a peer's first ping, needs no timer.
-    if ((instance.data.nextTimeout() ?? nowMs + 1) <= nowMs) instance.data.handleTimeout(nowMs);
-    const end = instance.data.pollEvent();
-    if (end) {
-      this.#endInstance(instance, end.type === 'restart' ? 'SIGUSR1' : 'SIGTERM', end.reason);
-      return;
-    }
-    this.#transmit(instance, nowMs);
-    this.#updateDeadline(instance);
+    instance.peer.drive(nowMs);
   }
 
   /** Queues AUTH_FAILED and closes the instance after 2.x's five seconds. */
   failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void {
     if (!instance.open) return;
     instance.state = 'closing';
-    this.sendLoginMessage(instance, authFailedMessage(reason), nowMs);
+    instance.peer.sendLoginMessage(authFailedMessage(reason), nowMs);
     this.scheduleClose(instance, nowMs + AUTH_FAILED_DELAY_MS, 'delayed-exit');
   }
 
@@ -274,17 +236,7 @@ export class MultiServer implements InstanceHost {
     instance.closeReason = reason;
     const seconds = Math.round((atMs - this.config.clock.nowMs()) / 1000);
     instance.log.log(D_SCHED_EXIT, `Delayed exit in ${seconds} seconds`);
-    this.#updateDeadline(instance);
-  }
-
-  /** Sends a control message with 2.x's log line. */
-  sendMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
-    return logSent(instance, text, instance.tls.sendMessage(text, nowMs));
-  }
-
-  /** The same for what a client may hear while its login is undecided or refused. */
-  sendLoginMessage(instance: MultiInstance, text: string, nowMs: number): boolean {
-    return logSent(instance, text, instance.tls.sendLoginMessage(text, nowMs));
+    instance.peer.noteDeadline();
   }
 
   /** Ends an instance at once: routes forgotten, address and pool entry freed, keys zeroed. */
@@ -292,14 +244,12 @@ export class MultiServer implements InstanceHost {
     if (instance.state === 'closed') return;
     instance.state = 'closed';
     instance.endSessions();
-    this.#schedule.remove(instance);
-    this.#woken.delete(instance);
     this.#byPeerId[instance.peerId] = undefined;
     this.#peerIds.release(instance.peerId);
     this.#forgetAddress(instance);
     this.#count--;
     this.#endStep(instance, () => this.#setup.handleClosed(instance));
-    this.#endStep(instance, () => instance.tls.close());
+    this.#endStep(instance, () => instance.peer.close());
     const { link } = instance.bound;
     if (link.transport !== 'tcp') return;
     this.#endStep(instance, () => this.removeLink(link));
@@ -328,7 +278,7 @@ export class MultiServer implements InstanceHost {
     for (const instance of this.instances()) {
       if (clientId !== undefined && instance.clientId !== clientId) continue;
       if (!this.#takesUpdates(instance, clientId !== undefined)) continue;
-      if (!messages.every((message) => this.sendMessage(instance, message, nowMs))) continue;
+      if (!messages.every((message) => instance.peer.sendMessage(message, nowMs))) continue;
       told++;
       if (changes.v4 || changes.v6) this.#setup.handleAddressChanges(instance, changes);
       this.drive(instance, nowMs);
@@ -343,7 +293,7 @@ export class MultiServer implements InstanceHost {
     let told = 0;
     for (const instance of this.instances()) {
       if (instance.bound.link.transport !== 'udp' || instance.state !== 'connected') continue;
-      if (this.sendMessage(instance, restartMessage(advance ? 2 : 1), nowMs)) told++;
+      if (instance.peer.sendMessage(restartMessage(advance ? 2 : 1), nowMs)) told++;
       this.drive(instance, nowMs);
     }
     return told;
@@ -352,7 +302,7 @@ export class MultiServer implements InstanceHost {
   /** Closes all instances; links and tun are the caller's. Resolves when the last script ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.driver.close();
     clearInterval(this.#ticker);
     for (const instance of [...this.instances()]) this.closeInstance(instance);
     await this.#setup.idle();
@@ -391,8 +341,7 @@ export class MultiServer implements InstanceHost {
     return false;
   }
 
-  #handleTlsEvent(instance: MultiInstance, event: TlsEvent, nowMs: number): void {
-    if (isStale(instance, event)) return;
+  handleEvent(instance: MultiInstance, event: PeerEvent, nowMs: number): void {
     switch (event.type) {
       case 'client-key':
         this.#setup.verifyClientKey(instance, event);
@@ -417,7 +366,10 @@ export class MultiServer implements InstanceHost {
         this.failAuth(instance, event.reason, nowMs);
         break;
       case 'message':
-        this.#handleMessage(instance, event.text, nowMs);
+        this.#handleMessage(instance, event.message, event.text, nowMs);
+        break;
+      case 'over':
+        this.#endInstance(instance, event.end.type === 'restart' ? 'SIGUSR1' : 'SIGTERM', event.end.reason);
         break;
       case 'error':
         this.#endInstance(instance, 'SIGUSR1', event.reason);
@@ -425,8 +377,7 @@ export class MultiServer implements InstanceHost {
     }
   }
 
-  #handleMessage(instance: MultiInstance, text: string, nowMs: number): void {
-    const message = readControlMessage(text);
+  #handleMessage(instance: MultiInstance, message: ControlMessage, text: string, nowMs: number): void {
     switch (message.type) {
       case 'push-request':
         instance.log.log(D_PUSH, `PUSH: Received control message: '${text}'`);
@@ -454,12 +405,8 @@ export class MultiServer implements InstanceHost {
     this.closeInstance(instance);
   }
 
-  #transmit(instance: MultiInstance, nowMs: number): void {
+  sendService(instance: MultiInstance, nowMs: number): void {
     const { link } = instance.bound;
-    for (let out = instance.tls.pollTransmit(); out; out = instance.tls.pollTransmit()) {
-      link.send(out.packet, out.to);
-      instance.data.noteControlSent(out.packet.length, nowMs);
-    }
     const batch = this.#service;
     batch.clear();
     while (instance.data.pollTransmit(batch, nowMs) > 0) {
@@ -471,74 +418,20 @@ export class MultiServer implements InstanceHost {
     }
   }
 
-  #driveWoken(): void {
-    const nowMs = this.config.clock.nowMs();
-    const woken = [...this.#woken];
-    this.#woken.clear();
-    for (const instance of woken) {
-      if (instance.state === 'closed') continue;
-      try {
-        instance.tls.handleTlsOutput(nowMs);
-      } catch (error) {
-        this.handleFault('TLS output', error, instance);
-      }
-      this.drive(instance, nowMs);
-    }
-  }
-
-  #updateDeadline(instance: MultiInstance): void {
-    if (instance.state === 'closed') return;
-    const silent = instance.state === 'handshake' ? instance.handshakeUntilMs : instance.renewTokenAtMs;
-    instance.deadlineMs = Math.min(
-      instance.tls.nextTimeout() ?? Number.POSITIVE_INFINITY,
-      instance.data.nextTimeout() ?? Number.POSITIVE_INFINITY,
-      instance.closeAtMs,
-      silent,
-    );
-    if (this.#schedule.update(instance)) this.#armTimer();
-    else if (this.#timer === undefined) this.#armTimer();
-  }
-
-  #armTimer(): void {
-    const next = this.#schedule.nextMs();
-    if (next === undefined || this.#closed) return;
-    if (this.#timer && this.#timerMs <= next) return;
-    clearTimeout(this.#timer);
-    this.#timerMs = next;
-    this.#timer = setTimeout(() => this.#handleTimer(), timerDelay(next - this.config.clock.nowMs()));
-  }
-
-  #handleTimer(): void {
-    this.#timer = undefined;
-    this.#timerMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.config.clock.nowMs();
-    for (let due = this.#schedule.takeDue(nowMs); due; due = this.#schedule.takeDue(nowMs)) {
-      try {
-        this.#handleDue(due, nowMs);
-      } catch (error) {
-        this.handleFault('timer', error, due);
-      }
-    }
-    this.#armTimer();
-  }
-
-  #handleDue(instance: MultiInstance, nowMs: number): void {
+  handleDeadlines(instance: MultiInstance, nowMs: number): void {
     if (nowMs >= instance.closeAtMs) {
       this.#endInstance(instance, 'SIGTERM', instance.closeReason);
       return;
     }
-    instance.tls.handleTimeout(nowMs);
-    instance.data.handleTimeout(nowMs);
-    if (nowMs >= instance.renewTokenAtMs) {
-      instance.renewTokenAtMs = nowMs + tokenRenewalMs(this.config);
-      if (instance.state === 'connected' && instance.tls.authenticated) {
-        this.#setup.login.renewToken(instance, nowMs, true);
-      }
+    if (nowMs < instance.renewTokenAtMs) return;
+    instance.renewTokenAtMs = nowMs + tokenRenewalMs(this.config);
+    if (instance.state === 'connected' && instance.peer.authenticated) {
+      this.#setup.login.renewToken(instance, nowMs, true);
     }
-    this.drive(instance, nowMs);
-    if (instance.state === 'handshake' && nowMs >= instance.handshakeUntilMs) {
-      this.#endInstance(instance, 'SIGUSR1', 'tls-error');
-    }
+  }
+
+  endHandshake(instance: MultiInstance): void {
+    this.#endInstance(instance, 'SIGUSR1', 'tls-error');
   }
 
   #handleTick(): void {
@@ -553,26 +446,6 @@ export class MultiServer implements InstanceHost {
     const map = this.#byAddress.get(instance.bound.link);
     if (map?.get(instance.remoteWords, 0) === instance) map.delete(instance.remoteWords, 0);
   }
-}
-
-/** What a session has still said when another one had taken its place. */
-function isStale(instance: MultiInstance, event: TlsEvent): boolean {
-  switch (event.type) {
-    case 'active':
-    case 'keys':
-    case 'auth-failed':
-    case 'message':
-      return event.session !== instance.session.id;
-    default:
-      return false;
-  }
-}
-
-function logSent(instance: MultiInstance, text: string, sent: boolean): boolean {
-  const name = instance.commonName || 'UNDEF';
-  const shown = sanitizeControlMessage(text);
-  instance.log.log(D_PUSH, `SENT CONTROL [${name}]: '${shown}' (status=${sent ? 1 : 0})`);
-  return sent;
 }
 
 /** Certificates and username; clients without certificates differ by their names alone. */

@@ -33,7 +33,7 @@ export interface LinkProfile {
   readonly link: 'udp' | 'tcp';
   readonly family: 4 | 6;
   /** All but what belongs to one client. */
-  readonly tls: Omit<TlsMultiConfig, 'log' | 'wake'>;
+  readonly tls: Omit<TlsMultiConfig, 'address' | 'log' | 'wake'>;
   readonly wrap: ControlWrap;
   readonly frame: FrameOptions;
 }

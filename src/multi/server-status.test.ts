@@ -77,7 +77,7 @@ function client(changes: Partial<MultiInstance>): MultiInstance {
     addresses: {},
     counters: newLinkCounters(),
     identity: undefined,
-    tls: { params: undefined },
+    peer: { params: undefined },
     options: { cipher: 'AES-256-GCM' },
     connectedWallMs: 1000,
     ...changes,

@@ -24,7 +24,7 @@ export function serverStatus(server: MultiServer): ServerStatus {
 }
 
 function clientEntry(instance: MultiInstance): ClientEntry {
-  const { addresses, counters, identity, tls } = instance;
+  const { addresses, counters, identity, peer } = instance;
   return {
     commonName: instance.commonName || UNDEF,
     realAddress: realAddressText(instance.remote),
@@ -36,7 +36,7 @@ function clientEntry(instance: MultiInstance): ClientEntry {
     username: identity?.username || UNDEF,
     clientId: instance.clientId,
     peerId: instance.peerId,
-    cipher: tls.params?.cipher.name ?? (instance.options.cipher || UNSET_CIPHER),
+    cipher: peer.params?.cipher.name ?? (instance.options.cipher || UNSET_CIPHER),
   };
 }
 

@@ -50,7 +50,7 @@ export interface IntakeHost {
   readonly config: TlsMultiConfig;
   readonly sessions: Sessions;
   /** Makes the session of a newcomer, in place of one in INITIAL. `clientWrap`: of a tls-crypt-v2 key; the session's from here on. */
-  createInitial(remote: LinkAddress, nowMs: number, clientWrap?: ControlWrap): TlsSession;
+  createInitial(from: LinkAddress, nowMs: number, clientWrap?: ControlWrap): TlsSession;
   /** Goes on with a newcomer at once, or when a script has said that its key may be used. */
   judgeClientKey(newcomer: Newcomer, nowMs: number): PacketVerdict;
   /** The first packet of a session was taken. */
@@ -151,7 +151,8 @@ export class PacketIntake {
 
   /** A packet, without a client key, of a session that is known. */
   takeKnown(session: TlsSession, packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict {
-    if (session.remote && !sameAddress(session.remote, from)) {
+    const place = session.from ?? this.#host.config.address.current;
+    if (place && !sameAddress(place, from)) {
       const text = `TLS Error: Received control packet from unexpected IP addr: ${formatAddress(from)}`;
       return this.#drop('unroutable', text);
     }
@@ -196,7 +197,7 @@ export class PacketIntake {
     const control = this.#unwrap(session, packet, from);
     if (typeof control === 'string') return control;
     session.peerId = Uint8Array.from(control.sessionId);
-    session.remote = from;
+    session.from = from;
     this.#sessionCount++;
     this.#log(
       D_TLS_DEBUG_LOW,

@@ -6,7 +6,7 @@
  * How to drive it: after every handle*() call, after every `wake`, and at nextTimeout(), call
  * pollTransmit() until undefined and pollEvent() until undefined.
  */
-import type { Clock, LinkAddress, Logger } from '../base/base.ts';
+import type { Clock, LinkAddress, Logger, PeerAddress } from '../base/base.ts';
 import type {
   CipherInfo,
   CryptoBackend,
@@ -72,8 +72,10 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Configuration of one peer's control channel. One object may serve all peers of a server. */
+/** Configuration of one peer's control channel; but for address, log and wake one object may serve all peers of a server. */
 export interface TlsMultiConfig {
+  /** Where the peer is, for packets to it and from it; moved to where a session proves that it is. */
+  readonly address: PeerAddress;
   readonly role: 'client' | 'server';
   /** True with --pull or --mode server: data keys wait for generateDataKeys(). */
   readonly p2mp: boolean;
@@ -268,8 +270,8 @@ export interface TlsMulti {
   sealKeys(nowMs: number): DataKeys | undefined;
   /** The keys that open packets with this key id; undefined = drop. */
   openKeys(keyId: number): DataKeys | undefined;
-  /** Where control packets go; set by the newest session, or by floating. */
-  remote: LinkAddress | undefined;
+  /** Data has shown the peer at another place: a session that has begun elsewhere goes on there, too. */
+  handleMoved(): void;
   readonly identity: PeerIdentity | undefined;
   /** Whether the newest key of the peer's session has data keys and its login was accepted. */
   readonly authenticated: boolean;

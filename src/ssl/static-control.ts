@@ -3,7 +3,7 @@
  * do_init_crypto_none()): a peer whose data keys come from --secret, or that has no keys at all. Nothing
  * is negotiated, nothing expires; only the data channel looks at it.
  */
-import type { LinkAddress, Logger, PacketBatch } from '../base/base.ts';
+import type { Logger, PacketBatch } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import {
   type CipherInfo,
@@ -68,7 +68,6 @@ export function createPlainControl(none: CipherInfo): TlsMulti {
 }
 
 class StaticControl implements TlsMulti {
-  remote: LinkAddress | undefined;
   readonly identity = undefined;
   readonly authenticated = true;
   readonly params: DataChannelParams;
@@ -107,6 +106,7 @@ class StaticControl implements TlsMulti {
   handleAuthResult(): void {}
   generateDataKeys(): void {}
   softReset(): void {}
+  handleMoved(): void {}
 
   handlePacket(): PacketVerdict {
     return 'unroutable';

@@ -53,7 +53,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
   #reports: KeyReport[] = [];
   readonly #questions = new Questions();
   #sessionCount = 0;
-  #remote: LinkAddress | undefined;
   #identity: PeerIdentity | undefined;
   #params: DataChannelParams | undefined;
   /** Where "Peer Connection Initiated" was said for. */
@@ -65,16 +64,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#intake = new PacketIntake(this);
     this.#lock = new PeerLock(config.log);
     this.#limits = new RenegotiationLimits(config);
-  }
-
-  get remote(): LinkAddress | undefined {
-    return this.#remote;
-  }
-
-  set remote(address: LinkAddress | undefined) {
-    this.#remote = address;
-    const { active, initial, lameDuck } = this.sessions;
-    for (const session of [active, initial, lameDuck]) if (session) session.remote = address;
   }
 
   get identity(): PeerIdentity | undefined {
@@ -101,7 +90,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     if (this.#closed || this.sessions.initial || this.sessions.active) {
       throw new ApiMisuseError('this control channel was started already');
     }
-    this.createInitial(this.#remote, nowMs);
+    this.createInitial(undefined, nowMs);
     this.#process(nowMs);
   }
 
@@ -129,6 +118,11 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     return verdict;
   }
 
+  handleMoved(): void {
+    const { initial } = this.sessions;
+    if (initial) initial.from = undefined;
+  }
+
   handleTimeout(nowMs: number): void {
     this.#process(nowMs);
   }
@@ -145,7 +139,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       return;
     }
     question.newcomer.opened.wrap.destroy();
-    const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(this.#remote ?? CONNECTED_PEER)}`;
+    const text = `TLS Error: can not extract tls-crypt-v2 client key from ${formatAddress(this.#place())}`;
     this.#log(D_TLS_ERRORS, text);
     this.handleSoftError(text);
   }
@@ -282,7 +276,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#reports.push(report);
   }
 
-  createInitial(remote: LinkAddress | undefined, nowMs: number, clientWrap?: ControlWrap): TlsSession {
+  createInitial(from: LinkAddress | undefined, nowMs: number, clientWrap?: ControlWrap): TlsSession {
     const { role, tcp, crypto, wrap } = this.config;
     const server = role === 'server';
     const ofClient = wrap.wrappedClientKey
@@ -294,14 +288,14 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     const hold = server && tcp;
     const skipResets = false;
     const serial = ++this.#sessionCount;
-    const options = { serial, ownId, opcode, clientWrap, remote, hold, skipResets, nowMs };
+    const options = { serial, ownId, opcode, clientWrap, from, hold, skipResets, nowMs };
     const session = new TlsSession(this, options);
     this.sessions.initial = session;
     return session;
   }
 
   handleNewPeer(session: TlsSession, from: LinkAddress): void {
-    if (!this.sessions.active) this.#remote = from;
+    if (!this.sessions.active) this.#settle(session);
     if (session.peerId)
       this.#events.push({ type: 'session', from, sessionId: Uint8Array.from(session.peerId) });
   }
@@ -332,7 +326,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
       ownId: Uint8Array.from(ids.own),
       opcode: op.P_CONTROL_HARD_RESET_SERVER_V2,
       clientWrap,
-      remote: from,
+      from,
       hold: false,
       skipResets: true,
       nowMs,
@@ -356,7 +350,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     const { active, initial, lameDuck } = this.sessions;
     if (lameDuck && !active && !initial) {
       // Data still flows on the old key: try to get a new one.
-      this.#processSession(this.createInitial(lameDuck.remote, nowMs), nowMs);
+      this.#processSession(this.createInitial(undefined, nowMs), nowMs);
     }
   }
 
@@ -365,7 +359,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     for (let report = this.#reports.shift(); report; report = this.#reports.shift()) this.#hear(report);
     if (session === this.sessions.initial && session.primary.hasPeerKey) this.#promote(session);
     const wallSec = Math.floor(this.config.clock.wallMs() / 1000);
-    const to = session.remote ?? this.#remote ?? CONNECTED_PEER;
+    const to = this.#place(session);
     const fewAcks =
       this.config.role === 'client' && this.config.wrap.name === 'none' && !this.#params?.tlsEkm;
     session.transmit(nowMs, wallSec, fewAcks, (packet) => this.#out.push({ packet, to }));
@@ -402,7 +396,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     if (session === this.sessions.initial) this.#promote(session);
     const { log } = this.config;
     if (log.enabled(D_HANDSHAKE)) log.log(D_HANDSHAKE, `Control Channel: ${key.describe()}`);
-    const to = session.remote ?? CONNECTED_PEER;
+    const to = this.#place(session);
     if (!this.#initiatedWith || !sameAddress(this.#initiatedWith, to)) {
       this.#initiatedWith = to;
       log.log(M_INFO, `[${this.#nameOf(key)}] Peer Connection Initiated with ${formatAddress(to)}`);
@@ -441,12 +435,24 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#identity = undefined;
     this.#params = undefined;
     this.#events.push({ type: 'promoted', session: session.serial });
-    if (session.remote) this.#remote = session.remote;
+    this.#settle(session);
     const semi = session.primary.auth === 'KS_AUTH_TRUE' ? '' : 'semi-';
     this.#log(
       D_TLS_DEBUG_LOW,
       `TLS: tls_multi_process: initial untrusted session promoted to ${semi}trusted`,
     );
+  }
+
+  /** Where a session's packets come from and go to. */
+  #place(session?: TlsSession): LinkAddress {
+    return session?.from ?? this.config.address.current ?? CONNECTED_PEER;
+  }
+
+  /** From here on the peer is where this session is. */
+  #settle(session: TlsSession): void {
+    const { from } = session;
+    session.from = undefined;
+    if (from) this.config.address.moveTo(from);
   }
 
   /** The name that the peer goes by: its login's, where that counts, as long as the login isn't refused. */

@@ -29,7 +29,8 @@ export interface TlsSessionOptions {
   readonly opcode: number;
   /** The wrap of a client's own key (tls-crypt-v2), which the session then destroys; the configuration's otherwise. */
   readonly clientWrap: ControlWrap | undefined;
-  readonly remote: LinkAddress | undefined;
+  /** Where the newcomer is; undefined: where the peer is known to be. */
+  readonly from: LinkAddress | undefined;
   readonly hold: boolean;
   /** After a cookie handshake: both resets are done, replay id 1 is used up. */
   readonly skipResets: boolean;
@@ -41,7 +42,8 @@ export class TlsSession {
   readonly ownId: Uint8Array;
   /** The peer's session id; undefined until its first packet. */
   peerId: Uint8Array | undefined;
-  remote: LinkAddress | undefined;
+  /** Where a newcomer is that hasn't proven itself; undefined: where the peer is. */
+  from: LinkAddress | undefined;
   primary: KeyState;
   lameDuck: KeyState | undefined;
   /** Whether everything pending was sent again at once because the peer has shown up. */
@@ -59,7 +61,7 @@ export class TlsSession {
     this.#host = host;
     this.serial = options.serial;
     this.ownId = options.ownId;
-    this.remote = options.remote;
+    this.from = options.from;
     this.#clientWrap = options.clientWrap;
     this.#wrap = this.wrapOf(0).createSession(skipResets ? { nextPacketId: 2 } : {});
     this.primary = new KeyState(host, { keyId: 0, opcode, hold, skipResets, nowMs });
