@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include <cstring>
+#include <iterator>
 
 namespace ovpn {
 namespace {
@@ -31,7 +32,7 @@ constexpr CipherName kCiphers[] = {
     {"AES-256-GCM", "AES-256-GCM", 32},
     {"CHACHA20-POLY1305", "ChaCha20-Poly1305", 32},
 };
-constexpr size_t kCipherCount = sizeof kCiphers / sizeof kCiphers[0];
+constexpr size_t kCipherCount = std::size(kCiphers);
 
 struct FetchedCiphers {
   EVP_CIPHER* cipher[kCipherCount];
@@ -279,8 +280,8 @@ bool InitAead(napi_env env, napi_value exports) {
   const Method sealer_getters[] = {{"nextPacketId", NextPacketId<Sealer>}};
   const Method opener[] = {{"openBatch", OpenBatch}, {"destroy", DestroyKey<Opener>}};
   const Method opener_getters[] = {{"failures", Failures<Opener>}};
-  return DefineClass(env, exports, "AeadSealer", NewSealer, sealer, 2, sealer_getters, 1) &&
-         DefineClass(env, exports, "AeadOpener", NewOpener, opener, 2, opener_getters, 1) &&
+  return DefineClass(env, exports, "AeadSealer", NewSealer, sealer, sealer_getters) &&
+         DefineClass(env, exports, "AeadOpener", NewOpener, opener, opener_getters) &&
          DefineFunction(env, exports, "supportsAead", SupportsAead);
 }
 

@@ -179,8 +179,8 @@ bool InitAeadEpoch(napi_env env, napi_value exports) {
   const Method sealer_getters[] = {{"nextPacketId", NextPacketId<EpochSealer>}};
   const Method opener[] = {{"openBatch", OpenBatch}, {"destroy", DestroyKey<EpochOpener>}};
   const Method opener_getters[] = {{"failures", Failures<EpochOpener>}};
-  return DefineClass(env, exports, "EpochSealer", NewSealer, sealer, 2, sealer_getters, 1) &&
-         DefineClass(env, exports, "EpochOpener", NewOpener, opener, 2, opener_getters, 1);
+  return DefineClass(env, exports, "EpochSealer", NewSealer, sealer, sealer_getters) &&
+         DefineClass(env, exports, "EpochOpener", NewOpener, opener, opener_getters);
 }
 
 }  // namespace ovpn

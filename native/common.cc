@@ -221,23 +221,26 @@ void ErrorLog::Add(napi_env env, int32_t op, int error, int32_t info) {
   words[0] = static_cast<int32_t>(count + 1);
 }
 
-bool DefineClass(napi_env env, napi_value exports, const char* name, napi_callback constructor,
-                 const Method* methods, size_t method_count, const Method* getters, size_t getter_count) {
-  napi_property_descriptor properties[24] = {};
-  if (method_count + getter_count > 24) return false;
-  size_t used = 0;
-  for (size_t i = 0; i < method_count; i++, used++) {
-    properties[used].utf8name = methods[i].name;
-    properties[used].method = methods[i].function;
-    properties[used].attributes = napi_default_method;
-  }
-  for (size_t i = 0; i < getter_count; i++, used++) {
-    properties[used].utf8name = getters[i].name;
-    properties[used].getter = getters[i].function;
-    properties[used].attributes = napi_enumerable;
-  }
+napi_property_descriptor DescribeMethod(const Method& method) {
+  napi_property_descriptor property = {};
+  property.utf8name = method.name;
+  property.method = method.function;
+  property.attributes = napi_default_method;
+  return property;
+}
+
+napi_property_descriptor DescribeGetter(const Method& getter) {
+  napi_property_descriptor property = {};
+  property.utf8name = getter.name;
+  property.getter = getter.function;
+  property.attributes = napi_enumerable;
+  return property;
+}
+
+bool DefineProperties(napi_env env, napi_value exports, const char* name, napi_callback constructor,
+                      const napi_property_descriptor* properties, size_t count) {
   napi_value object;
-  return napi_define_class(env, name, NAPI_AUTO_LENGTH, constructor, nullptr, used, properties, &object) ==
+  return napi_define_class(env, name, NAPI_AUTO_LENGTH, constructor, nullptr, count, properties, &object) ==
              napi_ok &&
          napi_set_named_property(env, exports, name, object) == napi_ok;
 }

@@ -145,9 +145,30 @@ struct Method {
   napi_callback function;
 };
 
-// Defines a class on `exports`; getters take no argument.
+napi_property_descriptor DescribeMethod(const Method& method);
+// A getter takes no argument.
+napi_property_descriptor DescribeGetter(const Method& getter);
+bool DefineProperties(napi_env env, napi_value exports, const char* name, napi_callback constructor,
+                      const napi_property_descriptor* properties, size_t count);
+
+// Defines a class on `exports`, with methods alone or with getters too.
+template <size_t M>
 bool DefineClass(napi_env env, napi_value exports, const char* name, napi_callback constructor,
-                 const Method* methods, size_t method_count, const Method* getters, size_t getter_count);
+                 const Method (&methods)[M]) {
+  napi_property_descriptor properties[M];
+  for (size_t i = 0; i < M; i++) properties[i] = DescribeMethod(methods[i]);
+  return DefineProperties(env, exports, name, constructor, properties, M);
+}
+
+template <size_t M, size_t G>
+bool DefineClass(napi_env env, napi_value exports, const char* name, napi_callback constructor,
+                 const Method (&methods)[M], const Method (&getters)[G]) {
+  napi_property_descriptor properties[M + G];
+  for (size_t i = 0; i < M; i++) properties[i] = DescribeMethod(methods[i]);
+  for (size_t i = 0; i < G; i++) properties[M + i] = DescribeGetter(getters[i]);
+  return DefineProperties(env, exports, name, constructor, properties, M + G);
+}
+
 bool DefineFunction(napi_env env, napi_value exports, const char* name, napi_callback function);
 
 napi_value MakeInt(napi_env env, int64_t value);

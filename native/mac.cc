@@ -247,8 +247,8 @@ bool InitMac(napi_env env, napi_value exports) {
   const Method mac[] = {{"matches", Matches}, {"write", Write}, {"destroy", DestroyKey<Mac>}};
   const Method mac_getters[] = {{"bytes", MacBytes}};
   const Method ctr[] = {{"apply", Apply}, {"destroy", DestroyKey<Ctr>}};
-  return DefineClass(env, exports, "Mac", NewMac, mac, 3, mac_getters, 1) &&
-         DefineClass(env, exports, "AesCtr", NewCtr, ctr, 2, nullptr, 0);
+  return DefineClass(env, exports, "Mac", NewMac, mac, mac_getters) &&
+         DefineClass(env, exports, "AesCtr", NewCtr, ctr);
 }
 
 }  // namespace ovpn

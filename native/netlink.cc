@@ -152,7 +152,7 @@ napi_value InterfaceName(napi_env env, napi_callback_info info) {
 
 bool InitNetlink(napi_env env, napi_value exports) {
   const Method methods[] = {{"send", Send}, {"receive", Receive}, {"close", Close}};
-  return DefineClass(env, exports, "Netlink", New, methods, sizeof methods / sizeof methods[0], nullptr, 0) &&
+  return DefineClass(env, exports, "Netlink", New, methods) &&
          DefineFunction(env, exports, "interfaceIndex", InterfaceIndex) &&
          DefineFunction(env, exports, "interfaceName", InterfaceName);
 }

@@ -346,9 +346,7 @@ bool InitTls(napi_env env, napi_value exports) {
       {"setDh", SetDh},
       {"close", CloseContext},
   };
-  return DefineClass(env, exports, "TlsContext", NewContext, methods, sizeof methods / sizeof methods[0],
-                     nullptr, 0) &&
-         InitTlsSession(env, exports);
+  return DefineClass(env, exports, "TlsContext", NewContext, methods) && InitTlsSession(env, exports);
 }
 
 }  // namespace ovpn

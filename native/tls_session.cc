@@ -555,7 +555,7 @@ bool InitTlsSession(napi_env env, napi_value exports) {
       {"refuseSignature", RefuseSignature},
   };
   const Method getters[] = {{"state", State}};
-  return DefineClass(env, exports, "TlsSession", NewSession, methods, sizeof methods / sizeof methods[0], getters, 1);
+  return DefineClass(env, exports, "TlsSession", NewSession, methods, getters);
 }
 
 }  // namespace ovpn

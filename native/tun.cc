@@ -320,7 +320,7 @@ bool InitTun(napi_env env, napi_value exports) {
                             {"close", Pollable::JsClose}};
   const Method getters[] = {{"fd", Pollable::JsFd}, {"name", Name}, {"dropped", Dropped},
                             {"offload", Offloads},    {"pending", Pending}};
-  return DefineClass(env, exports, "Tun", NewTun, methods, 7, getters, 5);
+  return DefineClass(env, exports, "Tun", NewTun, methods, getters);
 }
 
 }  // namespace ovpn

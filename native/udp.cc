@@ -641,7 +641,7 @@ bool InitUdp(napi_env env, napi_value exports) {
                             {"unref", Pollable::JsUnref},   {"close", Pollable::JsClose},
                             {"multihome", Multihome}};
   const Method getters[] = {{"fd", Pollable::JsFd}, {"dropped", Dropped}, {"pending", Pending}, {"syscalls", Syscalls}};
-  return DefineClass(env, exports, "Udp", NewUdp, methods, 9, getters, 4);
+  return DefineClass(env, exports, "Udp", NewUdp, methods, getters);
 }
 
 }  // namespace ovpn
