@@ -1,6 +1,6 @@
 // Entry of the addon: one property per class or function that src/native/native.ts declares.
-// No process-wide state but the fetched ciphers and digests (aead.cc, mac.cc) and OpenSSL's providers (provider.cc), so worker
-// threads may load it too.
+// No process-wide state but the fetched ciphers and digests (aead.cc, mac.cc) and OpenSSL's providers
+// (provider.cc), so worker threads may load it too.
 #include "common.h"
 
 namespace ovpn {
@@ -21,11 +21,11 @@ bool InitUdp(napi_env env, napi_value exports);
 }  // namespace ovpn
 
 NAPI_MODULE_INIT() {
-  if (!ovpn::InitAead(env, exports) || !ovpn::InitAeadEpoch(env, exports) ||
-      !ovpn::InitMac(env, exports) || !ovpn::InitNetlink(env, exports) ||
-      !ovpn::InitProcess(env, exports) || !ovpn::InitProvider(env, exports) ||
-      !ovpn::InitSegment(env, exports) || !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) ||
-      !ovpn::InitTun(env, exports) || !ovpn::InitUdp(env, exports)) {
+  if (!ovpn::InitAead(env, exports) || !ovpn::InitAeadEpoch(env, exports) || !ovpn::InitMac(env, exports) ||
+      !ovpn::InitNetlink(env, exports) || !ovpn::InitProcess(env, exports) ||
+      !ovpn::InitProvider(env, exports) || !ovpn::InitSegment(env, exports) ||
+      !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||
+      !ovpn::InitUdp(env, exports)) {
     napi_throw_error(env, nullptr, "the addon can't define its classes");
     return nullptr;
   }

@@ -37,7 +37,9 @@ constexpr size_t kCipherCount = std::size(kCiphers);
 struct FetchedCiphers {
   EVP_CIPHER* cipher[kCipherCount];
   FetchedCiphers() {
-    for (size_t i = 0; i < kCipherCount; i++) cipher[i] = EVP_CIPHER_fetch(nullptr, kCiphers[i].openssl, nullptr);
+    for (size_t i = 0; i < kCipherCount; i++) {
+      cipher[i] = EVP_CIPHER_fetch(nullptr, kCiphers[i].openssl, nullptr);
+    }
   }
 };
 
@@ -229,7 +231,8 @@ int32_t OpenSlot(Opener* opener, Batch* batch, size_t slot, uint32_t* packet_id)
   const uint8_t* aad = opcode == kDataV2 ? packet : packet + 1;
   uint8_t nonce[kAeadNonce];
   FillNonce(nonce, packet + header, opener->key);
-  if (!opener->key.Open(nonce, aad, header == 4 ? 8 : 4, packet + head, size - head, packet + head - kAeadTag)) {
+  if (!opener->key.Open(nonce, aad, header == 4 ? 8 : 4, packet + head, size - head,
+                        packet + head - kAeadTag)) {
     opener->failures++;
     return kOpenAuthFailed;
   }

@@ -1,4 +1,5 @@
-// Receive offload for a TUN device. See coalesce.h; the rules are those of Linux's own (net/ipv4/tcp_offload.c).
+// Receive offload for a TUN device. See coalesce.h; the rules are those of Linux's own
+// (net/ipv4/tcp_offload.c).
 #include "coalesce.h"
 
 #include <cerrno>
@@ -45,9 +46,7 @@ bool Coalescer::Segment::SameHeaders(const Segment& other) const {
          memcmp(at + 14, bt + 14, 2) == 0 && memcmp(at + 18, bt + 18, head - ip_head - 18) == 0;
 }
 
-bool Coalescer::Segment::MayJoin() const {
-  return payload() > 0 && (tcp()[kTcpFlags] & ~kTcpPsh) == kTcpAck;
-}
+bool Coalescer::Segment::MayJoin() const { return payload() > 0 && (tcp()[kTcpFlags] & ~kTcpPsh) == kTcpAck; }
 
 bool Coalescer::Segment::ChecksumsRight() const {
   if (!ipv6 && FoldSum(SumBytes(packet, ip_head, 0)) != 0xffff) return false;
@@ -117,7 +116,8 @@ bool Coalescer::Join(Group* group, const Segment& segment) {
   if (!segment.ChecksumsRight()) return false;
   if (!group->checked && !first.ChecksumsRight()) return false;
   group->checked = true;
-  group->parts[2 + group->segments] = {const_cast<uint8_t*>(segment.packet + segment.head), segment.payload()};
+  group->parts[2 + group->segments] = {const_cast<uint8_t*>(segment.packet + segment.head),
+                                       segment.payload()};
   group->segments++;
   group->size += segment.payload();
   group->next_seq += static_cast<uint32_t>(segment.payload());

@@ -1,5 +1,6 @@
-// The local addresses that datagrams came to, for --multihome (2.x socket.c: link_socket_read_udp_posix_recvmsg(),
-// link_socket_write_udp_posix_sendmsg()). Each is numbered when it is first seen.
+// The local addresses that datagrams came to, for --multihome (2.x socket.c:
+// link_socket_read_udp_posix_recvmsg(), link_socket_write_udp_posix_sendmsg()). Each is numbered when it is
+// first seen.
 #ifndef OPENVPN_TS_LOCALS_H_
 #define OPENVPN_TS_LOCALS_H_
 

@@ -1,6 +1,6 @@
-// Keys of the control channel's wraps (2.x crypto.c, tls_crypt.c): an HMAC and AES-256-CTR, each with one OpenSSL
-// context that keeps the expanded key. Both work on ranges of the caller's bytes, so that a packet of a stranger is
-// judged without anything being made for it.
+// Keys of the control channel's wraps (2.x crypto.c, tls_crypt.c): an HMAC and AES-256-CTR, each with one
+// OpenSSL context that keeps the expanded key. Both work on ranges of the caller's bytes, so that a packet of
+// a stranger is judged without anything being made for it.
 //
 // OpenSSL zeroes a key when its context is freed: in destroy() or at garbage collection.
 #include <openssl/core_names.h>
@@ -21,8 +21,8 @@ constexpr size_t kRanges = 3;
 constexpr size_t kCtrKey = 32;
 constexpr size_t kCtrIv = 16;
 
-// Contexts without a key, one for each digest, kept for the life of the process: to find a digest by its name takes
-// longer than to compute with it. Worker threads share them.
+// Contexts without a key, one for each digest, kept for the life of the process: to find a digest by its name
+// takes longer than to compute with it. Worker threads share them.
 class Templates {
  public:
   // nullptr when OpenSSL lacks the digest.

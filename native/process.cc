@@ -128,8 +128,7 @@ bool InitProcess(napi_env env, napi_value exports) {
          DefineFunction(env, exports, "lockMemory", LockMemory) &&
          DefineFunction(env, exports, "lockFile", LockFile) &&
          DefineFunction(env, exports, "returnMemory", ReturnMemory) &&
-         DefineFunction(env, exports, "userId", UserId) &&
-         DefineFunction(env, exports, "groupId", GroupId) &&
+         DefineFunction(env, exports, "userId", UserId) && DefineFunction(env, exports, "groupId", GroupId) &&
          DefineFunction(env, exports, "keepCapabilities", KeepCapabilities) &&
          DefineFunction(env, exports, "retainNetAdmin", RetainNetAdmin) &&
          DefineFunction(env, exports, "tryThreads", TryThreads);

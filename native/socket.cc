@@ -20,9 +20,12 @@ struct Option {
 };
 
 constexpr Option kOptions[] = {
-    {"sndbuf", SOL_SOCKET, SO_SNDBUF},          {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
-    {"mark", SOL_SOCKET, SO_MARK},              {"tos", IPPROTO_IP, IP_TOS},
-    {"mtu-disc", IPPROTO_IP, IP_MTU_DISCOVER},  {"mtu-disc6", IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+    {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
+    {"mark", SOL_SOCKET, SO_MARK},
+    {"tos", IPPROTO_IP, IP_TOS},
+    {"mtu-disc", IPPROTO_IP, IP_MTU_DISCOVER},
+    {"mtu-disc6", IPPROTO_IPV6, IPV6_MTU_DISCOVER},
 };
 
 // setSocketOption(fd, name, value): 0 or an errno
@@ -34,7 +37,8 @@ napi_value SetSocketOption(napi_env env, napi_callback_info info) {
   for (const Option& option : kOptions) {
     if (name != option.name) continue;
     const int setting = value;
-    return MakeInt(env, setsockopt(fd, option.level, option.number, &setting, sizeof setting) == 0 ? 0 : errno);
+    return MakeInt(env,
+                   setsockopt(fd, option.level, option.number, &setting, sizeof setting) == 0 ? 0 : errno);
   }
   return ThrowMisuse(env, "unknown socket option");
 }

@@ -23,8 +23,8 @@ bool InitTlsSession(napi_env env, napi_value exports);
 
 namespace {
 
-// SSL_OP_NO_RX_CERTIFICATE_COMPRESSION of OpenSSL 3.2 and newer, which older headers lack: tls_screen.cc reads no
-// compressed certificates.
+// SSL_OP_NO_RX_CERTIFICATE_COMPRESSION of OpenSSL 3.2 and newer, which older headers lack: tls_screen.cc
+// reads no compressed certificates.
 constexpr uint64_t kNoCompressedCertificates = uint64_t{1} << 33;
 
 template <typename T, void (*Free)(T*)>
@@ -93,7 +93,8 @@ napi_value NewContext(napi_env env, napi_callback_info info) {
   SSL_CTX* ctx = context->ssl_ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
   if (ctx == nullptr) return ThrowCrypto(env, TakeTlsError().c_str());
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE | kNoCompressedCertificates);
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE |
+                               kNoCompressedCertificates);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
@@ -157,7 +158,8 @@ bool HasName(const STACK_OF(X509_NAME) * names, const X509_NAME* name) {
 // A certificate that may end a peer's chain, and whose name a server tells to its clients.
 bool AddAuthority(TlsContext* context, X509* cert) {
   if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context->ssl_ctx), cert) != 1) return false;
-  if (!context->server || HasName(SSL_CTX_get_client_CA_list(context->ssl_ctx), X509_get_subject_name(cert))) {
+  if (!context->server ||
+      HasName(SSL_CTX_get_client_CA_list(context->ssl_ctx), X509_get_subject_name(cert))) {
     return true;
   }
   return SSL_CTX_add_client_CA(context->ssl_ctx, cert) == 1;
@@ -220,9 +222,9 @@ napi_value UsePrivateKey(napi_env env, napi_callback_info info) {
   std::string pem, password;
   if (context == nullptr || !args.Text(0, &pem) || !args.Text(1, &password)) return nullptr;
   BioPtr bio = ReadBio(pem);
-  KeyPtr key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, GivePassword,
-                                           password.empty() ? nullptr : &password)
-                 : nullptr);
+  KeyPtr key(
+      bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, GivePassword, password.empty() ? nullptr : &password)
+          : nullptr);
   OPENSSL_cleanse(&pem[0], pem.size());
   OPENSSL_cleanse(&password[0], password.size());
   return Taken(env, key && SSL_CTX_use_PrivateKey(context->ssl_ctx, key.get()) == 1);
@@ -314,7 +316,9 @@ napi_value SetDh(napi_env env, napi_callback_info info) {
   // OpenSSL takes no password callback here and would ask at the terminal.
   BioPtr bio = pem.find("ENCRYPTED") == std::string::npos ? ReadBio(pem) : nullptr;
   KeyPtr parameters(bio ? PEM_read_bio_Parameters(bio.get(), nullptr) : nullptr);
-  if (!parameters || SSL_CTX_set0_tmp_dh_pkey(context->ssl_ctx, parameters.get()) != 1) return Taken(env, false);
+  if (!parameters || SSL_CTX_set0_tmp_dh_pkey(context->ssl_ctx, parameters.get()) != 1) {
+    return Taken(env, false);
+  }
   parameters.release();
   return Taken(env, true);
 }

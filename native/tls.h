@@ -24,7 +24,8 @@ struct TlsContext : Wrapped {
   bool server = false;
 };
 
-// The oldest error of the queue as `error:0A000086:SSL routines::certificate verify failed`; empties the queue.
+// The oldest error of the queue as `error:0A000086:SSL routines::certificate verify failed`; empties the
+// queue.
 std::string TakeTlsError();
 
 // Index under which an SSL holds its TlsSession.

@@ -53,7 +53,8 @@ void FreeKey(void* key) { delete static_cast<Key*>(key); }
 int KeyHas(const void* key, int) { return static_cast<const Key*>(key)->public_half != nullptr; }
 
 int KeysMatch(const void* one, const void* other, int) {
-  return EVP_PKEY_eq(static_cast<const Key*>(one)->public_half, static_cast<const Key*>(other)->public_half) == 1;
+  return EVP_PKEY_eq(static_cast<const Key*>(one)->public_half,
+                     static_cast<const Key*>(other)->public_half) == 1;
 }
 
 int ImportKey(void* data, int, const OSSL_PARAM params[]) {
@@ -77,7 +78,9 @@ const OSSL_PARAM* ImportTypes(int) {
   return params;
 }
 
-int KeyParams(void* key, OSSL_PARAM params[]) { return EVP_PKEY_get_params(static_cast<Key*>(key)->public_half, params); }
+int KeyParams(void* key, OSSL_PARAM params[]) {
+  return EVP_PKEY_get_params(static_cast<Key*>(key)->public_half, params);
+}
 
 const OSSL_PARAM* GettableKeyParams(void*) {
   static const OSSL_PARAM params[] = {
@@ -138,7 +141,8 @@ int SetOperationParams(void* data, const OSSL_PARAM params[]) {
     } else if (OSSL_PARAM_get_utf8_string_ptr(padding, &word) != 1) {
       return 0;
     } else {
-      operation->padding = strcmp(word, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0 ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
+      operation->padding =
+          strcmp(word, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0 ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
     }
     if (operation->padding != RSA_PKCS1_PADDING && operation->padding != RSA_PKCS1_PSS_PADDING) return 0;
   }
@@ -146,14 +150,16 @@ int SetOperationParams(void* data, const OSSL_PARAM params[]) {
     const char* word = nullptr;
     if (salt->data_type != OSSL_PARAM_UTF8_STRING) return OSSL_PARAM_get_int(salt, &operation->salt);
     // TLS knows no other length.
-    return OSSL_PARAM_get_utf8_string_ptr(salt, &word) == 1 && strcmp(word, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0;
+    return OSSL_PARAM_get_utf8_string_ptr(salt, &word) == 1 &&
+           strcmp(word, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0;
   }
   return 1;
 }
 
 const OSSL_PARAM* SettableOperationParams(void*, void*) {
   static const OSSL_PARAM params[] = {OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PAD_MODE, nullptr),
-                                      OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, nullptr), OSSL_PARAM_END};
+                                      OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, nullptr),
+                                      OSSL_PARAM_END};
   return params;
 }
 
@@ -246,7 +252,8 @@ const OSSL_ALGORITHM* Query(void*, int operation, int* no_cache) {
   return operation == OSSL_OP_KEYMGMT ? keys : operation == OSSL_OP_SIGNATURE ? signatures : nullptr;
 }
 
-int InitKeyProvider(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context) {
+int InitKeyProvider(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out,
+                    void** context) {
   static const OSSL_DISPATCH methods[] = {Entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, Query), {0, nullptr}};
   static char unused;
   *out = methods;
@@ -279,7 +286,8 @@ bool VerifiesAs(const SignRequest& request, EVP_PKEY* key, const uint8_t* signat
   EVP_MD_CTX* ctx = EVP_MD_CTX_new();
   EVP_PKEY_CTX* key_ctx = nullptr;
   const char* digest = request.digest.empty() ? nullptr : request.digest.c_str();
-  bool good = ctx != nullptr && EVP_DigestVerifyInit_ex(ctx, &key_ctx, digest, nullptr, nullptr, key, nullptr) == 1;
+  bool good =
+      ctx != nullptr && EVP_DigestVerifyInit_ex(ctx, &key_ctx, digest, nullptr, nullptr, key, nullptr) == 1;
   if (good && request.salt >= 0) {
     good = EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, request.salt) == 1;
@@ -322,8 +330,9 @@ SigningScope::~SigningScope() { current_signing = before_; }
 EVP_PKEY* MakeExternalKey(EVP_PKEY* public_half, std::string* problem) {
   const char* type = KnownType(public_half);
   const char* name = EVP_PKEY_get0_type_name(public_half);
-  if (type == nullptr) *problem = std::string("a key of type ") + (name ? name : "unknown") + " can't live elsewhere";
-  else if (ASYNC_is_capable() != 1) *problem = "this OpenSSL has no jobs to wait for a signature";
+  if (type == nullptr) {
+    *problem = std::string("a key of type ") + (name ? name : "unknown") + " can't live elsewhere";
+  } else if (ASYNC_is_capable() != 1) *problem = "this OpenSSL has no jobs to wait for a signature";
   if (!problem->empty()) return nullptr;
   OSSL_LIB_CTX* library = KeyLibrary();
   EVP_PKEY_CTX* ctx = library == nullptr ? nullptr : EVP_PKEY_CTX_new_from_name(library, type, kProperties);

@@ -18,7 +18,8 @@ constexpr int kMaxCertificates = 24;
 // The same as in src/ssl/x509-der.ts.
 constexpr size_t kMaxNameBytes = 16 * 1024;
 constexpr int kMaxExtensions = 128;
-// So many times longer than others takes a key whose point is compressed, where its curve makes square roots slow.
+// So many times longer than others takes a key whose point is compressed, where its curve makes square roots
+// slow.
 constexpr int kCompressedPoint = 4;
 // DSA, the only kind of key with a prime among its parameters that signs: 4096 bits and a sign byte.
 constexpr size_t kMaxPrimeBytes = 513;
@@ -106,8 +107,8 @@ struct Costs {
   size_t copied_bytes = 0;
 };
 
-// Parameters of a key's algorithm: a curve's name, or numbers. Curves that are spelled out choose how long a square
-// root takes in their field; their second part is the field, which numbers never are.
+// Parameters of a key's algorithm: a curve's name, or numbers. Curves that are spelled out choose how long a
+// square root takes in their field; their second part is the field, which numbers never are.
 const char* LookAtParameters(Span parameters) {
   Span first, second;
   uint8_t tag;
@@ -125,8 +126,8 @@ bool HasLongExponent(Span key) {
 const char* LookAtKey(Span info, Costs* costs) {
   Span algorithm, oid, parameters, key, unused;
   uint8_t tag = 0;
-  if (!info.Expect(kSequence, &algorithm) || !algorithm.Expect(kOid, &oid) || !info.Expect(kBitString, &key) ||
-      !key.Cut(1, &unused)) {
+  if (!info.Expect(kSequence, &algorithm) || !algorithm.Expect(kOid, &oid) ||
+      !info.Expect(kBitString, &key) || !key.Cut(1, &unused)) {
     return kUnreadable;
   }
   if (algorithm.size > 0 && !algorithm.Element(&tag, &parameters)) return kUnreadable;
@@ -167,7 +168,9 @@ const char* LookAtExtensions(Span wrapper, size_t issuer_bytes, Costs* costs) {
       if (!extension.Element(&tag, &value)) return kUnreadable;
     }
     if (tag != kOctetString) return kUnreadable;
-    if (oid.size != sizeof kDistributionPoints || memcmp(oid.data, kDistributionPoints, oid.size) != 0) continue;
+    if (oid.size != sizeof kDistributionPoints || memcmp(oid.data, kDistributionPoints, oid.size) != 0) {
+      continue;
+    }
     if (const char* refusal = LookAtPoints(value, issuer_bytes, costs)) return refusal;
   }
   return nullptr;
@@ -178,8 +181,9 @@ const char* LookAtCertificate(Span der, Costs* costs) {
   Span certificate, body, version, serial, algorithm, issuer, validity, subject, key;
   if (!der.Expect(kSequence, &certificate) || !certificate.Expect(kSequence, &body)) return kUnreadable;
   body.Expect(kVersion, &version);
-  if (!body.Expect(kInteger, &serial) || !body.Expect(kSequence, &algorithm) || !body.Expect(kSequence, &issuer) ||
-      !body.Expect(kSequence, &validity) || !body.Expect(kSequence, &subject) || !body.Expect(kSequence, &key)) {
+  if (!body.Expect(kInteger, &serial) || !body.Expect(kSequence, &algorithm) ||
+      !body.Expect(kSequence, &issuer) || !body.Expect(kSequence, &validity) ||
+      !body.Expect(kSequence, &subject) || !body.Expect(kSequence, &key)) {
     return kUnreadable;
   }
   if (issuer.size > kMaxNameBytes || subject.size > kMaxNameBytes) return kLongName;
@@ -226,8 +230,9 @@ const char* LookAtHello(Span body) {
 
 const char* LookAtPrime(Span body) {
   Span prime;
-  return body.Vector(2, &prime) && prime.size > kMaxDhBytes ? "the peer's Diffie-Hellman parameters are too long"
-                                                            : nullptr;
+  return body.Vector(2, &prime) && prime.size > kMaxDhBytes
+             ? "the peer's Diffie-Hellman parameters are too long"
+             : nullptr;
 }
 
 }  // namespace

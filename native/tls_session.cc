@@ -5,13 +5,10 @@
 // Synchronous: when a call returns, everything that follows from it is there. Bytes from the peer are read
 // from the caller's array within the call and are used up by its end; only output and plaintext wait, both
 // bounded. With a private key that lives elsewhere the handshake runs as a job (tls_key.cc): while it waits
-// for a signature, input is kept, bounded too, and whoever ends the session ends the job first. Handshake messages
-// that would take OpenSSL too long are kept from it (tls_screen.h). The peer's chain never ends a handshake: the first
-// problem is noted with its depth, and the owner judges after the handshake. A session that failed takes nothing more;
-// an alert for the peer may still be in output().
-#include "tls_key.h"
-#include "tls_screen.h"
-
+// for a signature, input is kept, bounded too, and whoever ends the session ends the job first. Handshake
+// messages that would take OpenSSL too long are kept from it (tls_screen.h). The peer's chain never ends a
+// handshake: the first problem is noted with its depth, and the owner judges after the handshake. A session
+// that failed takes nothing more; an alert for the peer may still be in output().
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -21,12 +18,14 @@
 #include <cstring>
 #include <vector>
 
+#include "tls_key.h"
+#include "tls_screen.h"
+
 namespace ovpn {
 namespace {
 
 // Bits of the state that every call gives, as in src/native/native.ts.
-constexpr uint32_t kStateOutput = 1, kStatePlaintext = 2, kStateDone = 4, kStateFailed = 8,
-                   kStateSign = 16;
+constexpr uint32_t kStateOutput = 1, kStatePlaintext = 2, kStateDone = 4, kStateFailed = 8, kStateSign = 16;
 // Ours: a whole push reply is a tenth of it. Beyond it the peer makes us answer without reading.
 constexpr size_t kMaxOutput = 256 * 1024;
 // Ours: the control channel stops feeding at half of it.
@@ -51,7 +50,8 @@ struct TlsSession : Wrapped {
 
   uint32_t State() const {
     return (output.empty() ? 0 : kStateOutput) | (plaintext.empty() ? 0 : kStatePlaintext) |
-           (done ? kStateDone : 0) | (failure.empty() ? 0 : kStateFailed) | (signing.waiting ? kStateSign : 0);
+           (done ? kStateDone : 0) | (failure.empty() ? 0 : kStateFailed) |
+           (signing.waiting ? kStateSign : 0);
   }
   void Close();
   // Bytes from the peer, and what follows from them; kept while a signature is waited for.
@@ -134,15 +134,19 @@ const BIO_METHOD* MemoryMethod() {
   return method;
 }
 
-// OpenSSL calls it for each handshake message that has come whole, before it works on it, and takes no answer: a
-// message that is refused is overwritten, so that OpenSSL finds it malformed and ends the session.
-void LookAtMessage(int written, int version, int type, const void* message, size_t size, SSL* ssl, void* arg) {
+// OpenSSL calls it for each handshake message that has come whole, before it works on it, and takes no
+// answer: a message that is refused is overwritten, so that OpenSSL finds it malformed and ends the session.
+void LookAtMessage(int written, int version, int type, const void* message, size_t size, SSL* ssl,
+                   void* arg) {
   TlsSession* session = static_cast<TlsSession*>(arg);
-  if (written != 0 || type != SSL3_RT_HANDSHAKE || size <= kMessageHeader || session->refusal != nullptr) return;
+  if (written != 0 || type != SSL3_RT_HANDSHAKE || size <= kMessageHeader || session->refusal != nullptr) {
+    return;
+  }
   const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl);
   const bool dhe = cipher != nullptr && SSL_CIPHER_get_kx_nid(cipher) == NID_kx_dhe;
-  session->refusal = session->done ? session->screen.LookLate()
-                                   : session->screen.Look(static_cast<const uint8_t*>(message), size, version, dhe);
+  session->refusal = session->done
+                         ? session->screen.LookLate()
+                         : session->screen.Look(static_cast<const uint8_t*>(message), size, version, dhe);
   if (session->refusal == nullptr) return;
   // The buffer is OpenSSL's own, for reading into, and const for us only.
   memset(static_cast<uint8_t*>(const_cast<void*>(message)) + kMessageHeader, 0xff, size - kMessageHeader);
@@ -254,7 +258,8 @@ void TlsSession::Send(const Bytes& bytes) {
   ERR_clear_error();
   for (size_t at = 0; at < bytes.size && failure.empty();) {
     const size_t rest = bytes.size - at;
-    const int count = SSL_write(ssl, bytes.data + at, static_cast<int>(rest < kMaxRecord ? rest : kMaxRecord));
+    const int count =
+        SSL_write(ssl, bytes.data + at, static_cast<int>(rest < kMaxRecord ? rest : kMaxRecord));
     if (count > 0) {
       at += static_cast<size_t>(count);
       continue;
@@ -363,12 +368,14 @@ napi_value Plaintext(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
-// signRequest(): what is to be signed as [message, padding, digest, bytes of salt], undefined when nothing is.
+// signRequest(): what is to be signed as [message, padding, digest, bytes of salt], undefined when nothing
+// is.
 napi_value SignRequested(napi_env env, napi_callback_info info) {
   Args args(env, info);
   TlsSession* session = UnwrapSession(env, args);
   napi_value array = nullptr;
-  if (session == nullptr || !session->signing.waiting || napi_create_array_with_length(env, 4, &array) != napi_ok) {
+  if (session == nullptr || !session->signing.waiting ||
+      napi_create_array_with_length(env, 4, &array) != napi_ok) {
     return nullptr;
   }
   const SignRequest& request = session->signing.request;
@@ -410,7 +417,8 @@ bool AddDer(napi_env env, napi_value array, uint32_t index, X509* cert) {
   unsigned char* der = nullptr;
   const int size = i2d_X509(cert, &der);
   if (size <= 0) return false;
-  const bool good = napi_set_element(env, array, index, CopyBytes(env, der, static_cast<size_t>(size))) == napi_ok;
+  const bool good =
+      napi_set_element(env, array, index, CopyBytes(env, der, static_cast<size_t>(size))) == napi_ok;
   OPENSSL_free(der);
   return good;
 }
@@ -420,7 +428,9 @@ napi_value Chain(napi_env env, napi_callback_info info) {
   Args args(env, info);
   TlsSession* session = UnwrapSession(env, args);
   napi_value array = nullptr;
-  if (session == nullptr || napi_create_array(env, &array) != napi_ok || session->ssl == nullptr) return array;
+  if (session == nullptr || napi_create_array(env, &array) != napi_ok || session->ssl == nullptr) {
+    return array;
+  }
   X509* leaf = SSL_get0_peer_certificate(session->ssl);
   if (leaf == nullptr) return array;
   STACK_OF(X509)* chain = SSL_get0_verified_chain(session->ssl);
@@ -464,7 +474,9 @@ napi_value ExportKey(napi_env env, napi_callback_info info) {
   std::string label;
   Bytes into;
   if (session == nullptr || !args.Text(0, &label) || !args.Byte(1, &into)) return nullptr;
-  if (into.size == 0 || into.size > kMaxExport) return ThrowMisuse(env, "the length of the export is out of range");
+  if (into.size == 0 || into.size > kMaxExport) {
+    return ThrowMisuse(env, "the length of the export is out of range");
+  }
   ERR_clear_error();
   const bool good = session->ssl != nullptr && session->done &&
                     SSL_export_keying_material(session->ssl, into.data, into.size, label.data(), label.size(),
@@ -476,11 +488,13 @@ napi_value ExportKey(napi_env env, napi_callback_info info) {
 // `2048 bits RSA`, `256 bits ECprime256v1`.
 std::string KeyText(const EVP_PKEY* key) {
   const char* type = EVP_PKEY_get0_type_name(key);
-  std::string text = std::to_string(EVP_PKEY_get_bits(key)) + " bits " + (type ? type : "(error getting public key type)");
+  std::string text =
+      std::to_string(EVP_PKEY_get_bits(key)) + " bits " + (type ? type : "(error getting public key type)");
   if (EVP_PKEY_is_a(key, "EC")) {
     char group[80];
     size_t size;
-    text += EVP_PKEY_get_group_name(key, group, sizeof group, &size) == 1 ? group : "(error getting curve name)";
+    text +=
+        EVP_PKEY_get_group_name(key, group, sizeof group, &size) == 1 ? group : "(error getting curve name)";
   }
   return text;
 }
@@ -523,7 +537,8 @@ int TlsSessionIndex() {
 
 int NoteVerification(int ok, X509_STORE_CTX* store) {
   SSL* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  TlsSession* session = ssl == nullptr ? nullptr : static_cast<TlsSession*>(SSL_get_ex_data(ssl, TlsSessionIndex()));
+  TlsSession* session =
+      ssl == nullptr ? nullptr : static_cast<TlsSession*>(SSL_get_ex_data(ssl, TlsSessionIndex()));
   if (session == nullptr) return 0;
   const int depth = X509_STORE_CTX_get_error_depth(store);
   const int error = X509_STORE_CTX_get_error(store);
@@ -538,8 +553,8 @@ int NoteVerification(int ok, X509_STORE_CTX* store) {
   return 0;
 }
 
-// Verifies as far as the first problem: what comes after it changes no verdict, and a chain of a stranger's may have
-// dozens of signatures by keys of his choice. The handshake goes on all the same.
+// Verifies as far as the first problem: what comes after it changes no verdict, and a chain of a stranger's
+// may have dozens of signatures by keys of his choice. The handshake goes on all the same.
 int VerifyChain(X509_STORE_CTX* store, void*) {
   X509_verify_cert(store);
   return 1;
@@ -547,9 +562,16 @@ int VerifyChain(X509_STORE_CTX* store, void*) {
 
 bool InitTlsSession(napi_env env, napi_value exports) {
   const Method methods[] = {
-      {"write", Write},       {"send", Send},           {"output", Output},        {"plaintext", Plaintext},
-      {"failure", Failure},   {"chain", Chain},         {"problem", ChainProblem}, {"exportKey", ExportKey},
-      {"describe", Describe}, {"close", CloseSession},
+      {"write", Write},
+      {"send", Send},
+      {"output", Output},
+      {"plaintext", Plaintext},
+      {"failure", Failure},
+      {"chain", Chain},
+      {"problem", ChainProblem},
+      {"exportKey", ExportKey},
+      {"describe", Describe},
+      {"close", CloseSession},
       {"signRequest", SignRequested},
       {"provideSignature", ProvideSignature},
       {"refuseSignature", RefuseSignature},

@@ -314,12 +314,15 @@ napi_value Pending(napi_env env, napi_callback_info info) {
 }  // namespace
 
 bool InitTun(napi_env env, napi_value exports) {
-  const Method methods[] = {{"readBatch", ReadBatch},        {"writeBatch", WriteBatch},
-                            {"setTxQueueLength", SetTxQueueLength}, {"poll", Pollable::JsPoll},
-                            {"ref", Pollable::JsRef},        {"unref", Pollable::JsUnref},
-                            {"close", Pollable::JsClose}};
-  const Method getters[] = {{"fd", Pollable::JsFd}, {"name", Name}, {"dropped", Dropped},
-                            {"offload", Offloads},    {"pending", Pending}};
+  const Method methods[] = {
+      {"readBatch", ReadBatch},     {"writeBatch", WriteBatch}, {"setTxQueueLength", SetTxQueueLength},
+      {"poll", Pollable::JsPoll},   {"ref", Pollable::JsRef},   {"unref", Pollable::JsUnref},
+      {"close", Pollable::JsClose},
+  };
+  const Method getters[] = {
+      {"fd", Pollable::JsFd}, {"name", Name},       {"dropped", Dropped},
+      {"offload", Offloads},  {"pending", Pending},
+  };
   return DefineClass(env, exports, "Tun", NewTun, methods, getters);
 }
 

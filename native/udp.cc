@@ -332,7 +332,8 @@ void Udp::Take(Batch* batch, int32_t* words, size_t headroom, size_t room, int32
 
 // Makes messages of the slots from *slot on, passing over empty and unaddressable ones; *slot ends
 // behind the last one looked at. Slots below `single_until` get a message each.
-void Udp::Prepare(const Batch& batch, const int32_t* words, int32_t* slot, int32_t end, int32_t single_until) {
+void Udp::Prepare(const Batch& batch, const int32_t* words, int32_t* slot, int32_t end,
+                  int32_t single_until) {
   out_.messages = 0;
   for (int32_t used = 0; *slot < end && used < kSendBatch; (*slot)++) {
     const size_t index = static_cast<size_t>(*slot);
@@ -368,8 +369,9 @@ bool Udp::Extends(const int32_t* words, size_t index, size_t size, int32_t singl
   const size_t segments = out_.segments(message);
   const size_t segment_size = out_.segment_size(message);
   const size_t last = static_cast<size_t>(out_.first[message]) + segments - 1;
-  if (!offload_ || static_cast<int32_t>(index) < single_until || segments >= kMaxSegments || size > segment_size ||
-      out_.vectors[last].iov_len < segment_size || segments * segment_size + size > kMaxRun) {
+  if (!offload_ || static_cast<int32_t>(index) < single_until || segments >= kMaxSegments ||
+      size > segment_size || out_.vectors[last].iov_len < segment_size ||
+      segments * segment_size + size > kMaxRun) {
     return false;
   }
   if (refused_for_ > 0 && segment_size >= refused_size_) return false;
@@ -459,7 +461,8 @@ bool Udp::SendOne(const Bytes& packet, const int32_t* words) {
   message.msg_namelen = size;
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
-  message.msg_controllen = locals_.Write(words[kLocalWord], family_, reinterpret_cast<cmsghdr*>(control.bytes));
+  message.msg_controllen =
+      locals_.Write(words[kLocalWord], family_, reinterpret_cast<cmsghdr*>(control.bytes));
   if (message.msg_controllen > 0) message.msg_control = control.bytes;
   for (int attempts = 0; attempts < 2;) {
     syscalls_++;
@@ -635,12 +638,19 @@ napi_value Pending(napi_env env, napi_callback_info info) {
 }  // namespace
 
 bool InitUdp(napi_env env, napi_value exports) {
-  const Method methods[] = {{"localAddress", LocalAddress}, {"recvBatch", RecvBatch},
-                            {"sendBatch", SendBatch},       {"send", Send},
-                            {"poll", Pollable::JsPoll},     {"ref", Pollable::JsRef},
-                            {"unref", Pollable::JsUnref},   {"close", Pollable::JsClose},
-                            {"multihome", Multihome}};
-  const Method getters[] = {{"fd", Pollable::JsFd}, {"dropped", Dropped}, {"pending", Pending}, {"syscalls", Syscalls}};
+  const Method methods[] = {
+      {"localAddress", LocalAddress}, {"recvBatch", RecvBatch},
+      {"sendBatch", SendBatch},       {"send", Send},
+      {"poll", Pollable::JsPoll},     {"ref", Pollable::JsRef},
+      {"unref", Pollable::JsUnref},   {"close", Pollable::JsClose},
+      {"multihome", Multihome},
+  };
+  const Method getters[] = {
+      {"fd", Pollable::JsFd},
+      {"dropped", Dropped},
+      {"pending", Pending},
+      {"syscalls", Syscalls},
+  };
   return DefineClass(env, exports, "Udp", NewUdp, methods, getters);
 }
 

@@ -23,6 +23,10 @@ export const lintStages = [
     name: 'format and lint (biome)',
     run: () => tool('@biomejs/biome', 'biome', ['check', '--error-on-warnings', '.']),
   },
+  {
+    name: 'format of native/ (clang-format)',
+    run: () => tool('@wasm-fmt/clang-format', 'clang-format', ['--dry-run', '--Werror', ...nativeFiles()]),
+  },
   { name: 'types (tsc)', run: () => tool('typescript', 'tsc', ['-p', 'tsconfig.json', '--noEmit']) },
   {
     name: 'floors (dependency-cruiser)',
@@ -89,6 +93,10 @@ export function compatStage(extra = []) {
 
 function fuzzEntries() {
   return readdirSync(join(root, 'fuzz')).filter((file) => file.endsWith('.ts')).length;
+}
+
+function nativeFiles() {
+  return readdirSync(join(root, 'native')).map((file) => join('native', file));
 }
 
 function floorArguments() {
