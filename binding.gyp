@@ -1,4 +1,5 @@
-# The addon links nothing: libuv and OpenSSL come from the node that loads it.
+# The addon links nothing: libuv and OpenSSL come from the node that loads it. Once loaded it stays (nodelete), for
+# OpenSSL keeps functions of it (native/environment.h).
 {
   "targets": [
     {
@@ -9,6 +10,7 @@
         "native/aead_epoch.cc",
         "native/coalesce.cc",
         "native/common.cc",
+        "native/environment.cc",
         "native/locals.cc",
         "native/mac.cc",
         "native/netlink.cc",
@@ -26,6 +28,7 @@
         "native/udp.cc"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE", "OPENSSL_NO_DEPRECATED"],
+      "ldflags": ["-Wl,-z,nodelete"],
       "cflags!": ["-O3", "-fno-omit-frame-pointer"],
       "cflags": ["-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3"],

@@ -1,7 +1,6 @@
 // Entry of the addon: one property per class or function that src/native/native.ts declares.
-// No process-wide state but the fetched ciphers and digests (aead.cc, mac.cc) and OpenSSL's providers
-// (provider.cc), so worker threads may load it too.
-#include "common.h"
+// Worker threads may load it too, as many as like at once: environment.h says what belongs to whom.
+#include "environment.h"
 
 namespace ovpn {
 // NATIVE_ABI of src/native/native-abi.ts, which says when it changes.
@@ -21,7 +20,8 @@ bool InitUdp(napi_env env, napi_value exports);
 }  // namespace ovpn
 
 NAPI_MODULE_INIT() {
-  if (!ovpn::InitAead(env, exports) || !ovpn::InitAeadEpoch(env, exports) || !ovpn::InitMac(env, exports) ||
+  if (!ovpn::Environment::Attach(env) || !ovpn::InitAead(env, exports) ||
+      !ovpn::InitAeadEpoch(env, exports) || !ovpn::InitMac(env, exports) ||
       !ovpn::InitNetlink(env, exports) || !ovpn::InitProcess(env, exports) ||
       !ovpn::InitProvider(env, exports) || !ovpn::InitSegment(env, exports) ||
       !ovpn::InitSocket(env, exports) || !ovpn::InitTls(env, exports) || !ovpn::InitTun(env, exports) ||

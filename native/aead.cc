@@ -11,7 +11,8 @@
 #include <openssl/crypto.h>
 
 #include <cstring>
-#include <iterator>
+
+#include "environment.h"
 
 namespace ovpn {
 namespace {
@@ -32,24 +33,12 @@ constexpr CipherName kCiphers[] = {
     {"AES-256-GCM", "AES-256-GCM", 32},
     {"CHACHA20-POLY1305", "ChaCha20-Poly1305", 32},
 };
-constexpr size_t kCipherCount = std::size(kCiphers);
-
-struct FetchedCiphers {
-  EVP_CIPHER* cipher[kCipherCount];
-  FetchedCiphers() {
-    for (size_t i = 0; i < kCipherCount; i++) {
-      cipher[i] = EVP_CIPHER_fetch(nullptr, kCiphers[i].openssl, nullptr);
-    }
-  }
-};
-
-// The fetched cipher, kept for the life of the process, or nullptr.
-EVP_CIPHER* FindCipher(const std::string& name, size_t* key_bytes) {
-  static const FetchedCiphers fetched;
-  for (size_t i = 0; i < kCipherCount; i++) {
-    if (name != kCiphers[i].openvpn) continue;
-    *key_bytes = kCiphers[i].key_bytes;
-    return fetched.cipher[i];
+// The cipher, or nullptr when it is none of ours or OpenSSL lacks it.
+EVP_CIPHER* FindCipher(napi_env env, const std::string& name, size_t* key_bytes) {
+  for (const CipherName& cipher : kCiphers) {
+    if (name != cipher.openvpn) continue;
+    *key_bytes = cipher.key_bytes;
+    return Environment::Of(env)->Cipher(cipher.openssl);
   }
   return nullptr;
 }
@@ -61,7 +50,7 @@ bool AeadKey::Init(napi_env env, Args* args, size_t iv_size, bool sealing) {
   Bytes key, iv;
   if (!args->Text(0, &name) || !args->Byte(1, &key) || !args->Byte(2, &iv)) return false;
   size_t key_bytes = 0;
-  EVP_CIPHER* cipher = FindCipher(name, &key_bytes);
+  EVP_CIPHER* cipher = FindCipher(env, name, &key_bytes);
   if (cipher == nullptr) {
     ThrowCrypto(env, "the AEAD cipher is not supported");
     return false;
@@ -272,7 +261,7 @@ napi_value SupportsAead(napi_env env, napi_callback_info info) {
   if (!args.Text(0, &name)) return nullptr;
   size_t key_bytes;
   napi_value result = nullptr;
-  napi_get_boolean(env, FindCipher(name, &key_bytes) != nullptr, &result);
+  napi_get_boolean(env, FindCipher(env, name, &key_bytes) != nullptr, &result);
   return result;
 }
 

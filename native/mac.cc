@@ -3,16 +3,13 @@
 // a stranger is judged without anything being made for it.
 //
 // OpenSSL zeroes a key when its context is freed: in destroy() or at garbage collection.
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include <cstring>
-#include <mutex>
-#include <vector>
 
 #include "aead.h"
+#include "environment.h"
 
 namespace ovpn {
 namespace {
@@ -21,50 +18,12 @@ constexpr size_t kRanges = 3;
 constexpr size_t kCtrKey = 32;
 constexpr size_t kCtrIv = 16;
 
-// Contexts without a key, one for each digest, kept for the life of the process: to find a digest by its name
-// takes longer than to compute with it. Worker threads share them.
-class Templates {
- public:
-  // nullptr when OpenSSL lacks the digest.
-  EVP_MAC_CTX* NewContext(const std::string& digest) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (const Entry& entry : entries_) {
-      if (entry.digest == digest) return EVP_MAC_CTX_dup(entry.context);
-    }
-    EVP_MAC_CTX* made = Make(digest);
-    if (made == nullptr) return nullptr;
-    entries_.push_back({digest, made});
-    return EVP_MAC_CTX_dup(made);
-  }
-
- private:
-  struct Entry {
-    std::string digest;
-    EVP_MAC_CTX* context;
-  };
-
-  static EVP_MAC_CTX* Make(std::string digest) {
-    EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    EVP_MAC_CTX* context = mac == nullptr ? nullptr : EVP_MAC_CTX_new(mac);
-    EVP_MAC_free(mac);
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, &digest[0], 0),
-                                 OSSL_PARAM_construct_end()};
-    if (context != nullptr && EVP_MAC_CTX_set_params(context, params) == 1) return context;
-    EVP_MAC_CTX_free(context);
-    return nullptr;
-  }
-
-  std::mutex mutex_;
-  std::vector<Entry> entries_;
-};
-
 class HmacKey {
  public:
   ~HmacKey() { Destroy(); }
 
-  bool Init(const std::string& digest, const Bytes& key) {
-    static Templates templates;
-    context_ = templates.NewContext(digest);
+  bool Init(Environment* environment, const std::string& digest, const Bytes& key) {
+    context_ = environment->NewHmac(digest);
     // An empty key would mean the last one.
     static const uint8_t kNoKey[1] = {0};
     const uint8_t* data = key.size == 0 ? kNoKey : key.data;
@@ -99,8 +58,8 @@ class CtrKey {
  public:
   ~CtrKey() { Destroy(); }
 
-  bool Init(const uint8_t* key) {
-    static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
+  bool Init(Environment* environment, const uint8_t* key) {
+    EVP_CIPHER* cipher = environment->Cipher("AES-256-CTR");
     context_ = cipher == nullptr ? nullptr : EVP_CIPHER_CTX_new();
     if (context_ != nullptr && EVP_EncryptInit_ex2(context_, cipher, key, nullptr, nullptr) != 1) Destroy();
     return context_ != nullptr;
@@ -152,7 +111,7 @@ napi_value NewMac(napi_env env, napi_callback_info info) {
   Bytes key;
   if (!args.Constructing(info) || !args.Text(0, &digest) || !args.Byte(1, &key)) return nullptr;
   Mac* mac = new Mac();
-  if (!mac->key.Init(digest, key)) {
+  if (!mac->key.Init(Environment::Of(env), digest, key)) {
     delete mac;
     return ThrowCrypto(env, "OpenSSL refuses the key or lacks the digest");
   }
@@ -210,7 +169,7 @@ napi_value NewCtr(napi_env env, napi_callback_info info) {
   if (!args.Constructing(info) || !args.Byte(0, &key)) return nullptr;
   if (key.size != kCtrKey) return ThrowMisuse(env, "the key has the wrong length");
   Ctr* ctr = new Ctr();
-  if (!ctr->key.Init(key.data)) {
+  if (!ctr->key.Init(Environment::Of(env), key.data)) {
     delete ctr;
     return ThrowCrypto(env, "OpenSSL refuses the key");
   }

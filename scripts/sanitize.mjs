@@ -133,5 +133,5 @@ function sanitizedGyp() {
   return readFileSync(join(root, 'binding.gyp'), 'utf8')
     .replaceAll('"native/', '"../native/')
     .replace('"-O2"', flags)
-    .replace('"cflags_cc!"', `"ldflags": [${flags}],\n      "cflags_cc!"`);
+    .replace('"ldflags": [', `"ldflags": [${flags}, `);
 }
