@@ -4,7 +4,7 @@ import { type HostileResults, hostileTables } from './hostile-report.ts';
 import type { ManyClientsRun, ReturnRun } from './many-clients.ts';
 import type { RoutesRun } from './routes.ts';
 import { median } from './setting.ts';
-import { table } from './table.ts';
+import { ratioCells, ratioHead, table } from './table.ts';
 import type { Flow, ThroughputRun } from './throughput.ts';
 
 /** Results of a run; `peer` and `ours` of one index were measured one after the other. */
@@ -115,33 +115,16 @@ function returnsTable(pairs: readonly ReturnsPair[]): string {
 }
 
 function throughputTable({ title, pairs }: ThroughputSeries): string {
+  const inTurn = pairs.map(({ peer, ours }) => [peer, ours] as const);
   const rows = (['up', 'down'] as const).map((direction) => {
-    const of = (which: 'peer' | 'ours', value: (flow: Flow) => number) =>
-      pairs.map((pair) => value(pair[which][direction]));
-    const speed = (flow: Flow) => flow.mbitPerSec;
-    const [peer, ours] = [of('peer', speed), of('ours', speed)];
-    const ratios = ours.map((value, i) => value / peer[i]!);
     const cpu = (which: 'peer' | 'ours') =>
-      `${median(of(which, (f) => f.serverCpuPerGb)).toFixed(2)}, ${median(of(which, (f) => f.clientCpuPerGb)).toFixed(2)}`;
-    return [
-      direction,
-      median(peer).toFixed(0),
-      median(ours).toFixed(0),
-      `**${median(ratios).toFixed(2)}**`,
-      ratios.map((ratio) => ratio.toFixed(2)).join(' '),
-      cpu('peer'),
-      cpu('ours'),
-    ];
+      [(flow: Flow) => flow.serverCpuPerGb, (flow: Flow) => flow.clientCpuPerGb]
+        .map((value) => median(pairs.map((pair) => value(pair[which][direction]))).toFixed(2))
+        .join(', ');
+    const speed = (run: ThroughputRun) => run[direction].mbitPerSec;
+    return [direction, ...ratioCells(inTurn, speed, 0), cpu('peer'), cpu('ours')];
   });
-  const head = [
-    '',
-    'peer Mbit/s',
-    'ours Mbit/s',
-    'ratio',
-    'pair by pair',
-    'peer CPU s/GB (server, client)',
-    'ours CPU s/GB',
-  ];
+  const head = ['', ...ratioHead('Mbit/s'), 'peer CPU s/GB (server, client)', 'ours CPU s/GB'];
   return table(`${title} (medians of ${pairs.length} pairs)`, head, rows);
 }
 

@@ -12,7 +12,7 @@ import {
   type TunnelOptions,
   tunnelFiles,
 } from '../compat-tests/config.ts';
-import { createNetwork, ip, type TestNetwork } from '../test-kit/netns.ts';
+import { createNetwork, ip, setUdpSegmentation, type TestNetwork } from '../test-kit/netns.ts';
 import { pkiFor } from '../test-kit/pki.ts';
 import { Program } from '../test-kit/process.ts';
 import { createTemporaryFolder, removeTemporaryFolder } from '../test-kit/temporary.ts';
@@ -23,6 +23,12 @@ export interface Contender {
   readonly name: string;
   readonly path: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What lies between the ends of a tunnel. */
+export interface TunnelWire {
+  /** Make the veth split UDP super-packets as a network card does. */
+  readonly split: boolean;
 }
 
 /** Lines of a client that has no device and sets nothing up. */
@@ -92,6 +98,13 @@ export class Setting {
     const own = this.#clientLines.filter((line) => remotes.length === 0 || !line.startsWith('remote '));
     const lines = [...own, ...remotes, 'verb 1', ...extra];
     return this.launch(contender, this.network.clients[0]!.ns, lines);
+  }
+
+  /** Both ends of the veth pass UDP packets one by one, as a network card puts them on the wire. */
+  splitSuperPackets(): void {
+    const client = this.network.clients[0]!;
+    setUdpSegmentation(client.ns, client.device, false);
+    setUdpSegmentation(this.network.server, client.serverDevice, false);
   }
 
   /** A file of this measurement, removed with it. */

@@ -4,9 +4,8 @@
  */
 
 import { INNER_SERVER4, PLAIN_TUNNEL, type TunnelOptions } from '../compat-tests/config.ts';
-import { setUdpSegmentation } from '../test-kit/netns.ts';
 import { cpuSeconds, type Program } from '../test-kit/process.ts';
-import { type Contender, Setting } from './setting.ts';
+import { type Contender, Setting, type TunnelWire } from './setting.ts';
 
 /** One direction of one run. */
 export interface Flow {
@@ -23,10 +22,8 @@ export interface ThroughputRun {
   readonly down: Flow;
 }
 
-export interface ThroughputOptions {
+export interface ThroughputOptions extends TunnelWire {
   readonly seconds: number;
-  /** Make the veth split UDP super-packets as a network card does. */
-  readonly split: boolean;
   readonly tunnel?: Partial<TunnelOptions>;
 }
 
@@ -43,7 +40,7 @@ export async function measureThroughput(
 ): Promise<ThroughputRun> {
   const setting = await Setting.create({ ...PLAIN_TUNNEL, ...options.tunnel });
   try {
-    if (options.split) splitSuperPackets(setting);
+    if (options.split) setting.splitSuperPackets();
     const serverProgram = await setting.startServer(server);
     const clientProgram = await setting.startClient(client);
     const iperf = setting.run(setting.network.server, ['iperf3', '-s', '--forceflush']);
@@ -76,10 +73,4 @@ async function flow(
   const { bytes, bits_per_second } = report.end.sum_received;
   const perGb = (end: 0 | 1) => (after[end]! - before[end]!) / (bytes / 1e9);
   return { mbitPerSec: bits_per_second / 1e6, serverCpuPerGb: perGb(0), clientCpuPerGb: perGb(1) };
-}
-
-function splitSuperPackets(setting: Setting): void {
-  const client = setting.network.clients[0]!;
-  setUdpSegmentation(client.ns, client.device, false);
-  setUdpSegmentation(setting.network.server, client.serverDevice, false);
 }
