@@ -21,20 +21,24 @@ import {
   tunnelName,
 } from './hostile.ts';
 import { type CostPair, costPairText, honestText } from './hostile-report.ts';
+import { measureLatency } from './latency.ts';
 import { measureManyClients, measureReturn } from './many-clients.ts';
+import { measurePackets } from './packets.ts';
 import { type BenchResults, benchTables, type StartUps, type ThroughputSeries } from './report.ts';
 import { measureRoutes } from './routes.ts';
-import type { Contender } from './setting.ts';
+import type { Contender, TunnelWire } from './setting.ts';
 import { measureStartUp } from './start-up.ts';
 import { measureThroughput, type ThroughputOptions } from './throughput.ts';
+import { latencyText, packetsText, type TunnelSeries } from './tunnel-report.ts';
 
 const USAGE = `usage: npm run bench -- [options]
   --peer PATH      reference program (default /usr/sbin/openvpn)
   --ours PATH      program under test (default bin/openvpn)
-  --only PART      throughput, clients, handshakes, return, start, hostile or routes (may be given more than once; default all)
+  --only PART      throughput, latency, packets, clients, handshakes, return, start, hostile or routes
+                   (may be given more than once; default all)
   --pairs N        pairs of runs (default 3)
-  --seconds N      length of each iperf3 run (default 5)
-  --split          also with a veth that splits UDP super-packets as a network card does
+  --seconds N      length of each iperf3 run, and of each count of packets (default 5)
+  --split          throughput, latency and packets also with a veth that splits UDP super-packets as a network card does
   --mix            also with ours at one end and the peer at the other
   --tcp            also over TCP
   --only-native    leave out the pairs without the C++ data path (OPENVPN_TS_NATIVE=tun)
@@ -126,6 +130,8 @@ async function measure(options: Options): Promise<BenchResults> {
   const ours: Contender = { name: 'ours', path: resolve(options.ours) };
   const wants = (part: string) => options.only === undefined || options.only.includes(part);
   const throughput = wants('throughput') ? await measureAllThroughput(peer, ours, options) : [];
+  const latency = wants('latency') ? await compareLatency(peer, ours, options) : [];
+  const packets = wants('packets') ? await comparePackets(peer, ours, options) : [];
   const versus: (readonly [Contender, Contender])[] = [[peer, ours]];
   if (options['tls-engines']) versus.push([withTls(ours, 'node'), withTls(ours, 'native')]);
   const servers: BenchResults['servers'][number][] = [];
@@ -143,6 +149,8 @@ async function measure(options: Options): Promise<BenchResults> {
     machine: machine(),
     peerVersion: versionOf(peer.path),
     throughput,
+    latency,
+    packets,
     servers,
     handshakes,
     returns,
@@ -202,6 +210,31 @@ async function inTurns<R>(
     pairs.push(pair);
   }
   return pairs;
+}
+
+/** Round trips through the tunnel of each. */
+function compareLatency(peer: Contender, ours: Contender, options: Options) {
+  return overWires('Round trip of a UDP packet', options.split, (wire) =>
+    inTurns([peer, ours], options.pairs, (ends) => measureLatency(ends, wire), latencyText),
+  );
+}
+
+/** Floods through the tunnel of each. */
+function comparePackets(peer: Contender, ours: Contender, { split, pairs, seconds }: Options) {
+  return overWires('Packets a second, by UDP payload', split, (wire) =>
+    inTurns([peer, ours], pairs, (ends) => measurePackets(ends, wire, seconds), packetsText),
+  );
+}
+
+/** A series over the plain wire, and one over that which splits super-packets where it is asked for. */
+async function overWires<R>(
+  title: string,
+  split: boolean,
+  measure: (wire: TunnelWire) => Promise<(readonly [R, R])[]>,
+): Promise<TunnelSeries<R>[]> {
+  const all = [{ title, pairs: await measure({ split: false }) }];
+  if (split) all.push({ title: `${title}, UDP super-packets split`, pairs: await measure({ split: true }) });
+  return all;
 }
 
 /** Two servers with the same clients. */

@@ -1,17 +1,22 @@
 /** The bench's results as Markdown tables: medians, and ratios pair by pair. */
 import type { HandshakePart, HandshakeRun } from './handshakes.ts';
 import { type HostileResults, hostileTables } from './hostile-report.ts';
+import type { LatencyRun } from './latency.ts';
 import type { ManyClientsRun, ReturnRun } from './many-clients.ts';
+import type { PacketsRun } from './packets.ts';
 import type { RoutesRun } from './routes.ts';
 import { median } from './setting.ts';
 import { ratioCells, ratioHead, table } from './table.ts';
 import type { Flow, ThroughputRun } from './throughput.ts';
+import { latencyTable, packetsTable, type TunnelSeries } from './tunnel-report.ts';
 
 /** Results of a run; `peer` and `ours` of one index were measured one after the other. */
 export interface BenchResults {
   readonly machine: string;
   readonly peerVersion: string;
   readonly throughput: readonly ThroughputSeries[];
+  readonly latency: readonly TunnelSeries<LatencyRun>[];
+  readonly packets: readonly TunnelSeries<PacketsRun>[];
   /** What was measured of two servers in turn: peer and ours, then others. */
   readonly servers: readonly {
     readonly manyClients: readonly ClientsPair[];
@@ -49,6 +54,8 @@ export interface ThroughputSeries {
 export function benchTables(results: BenchResults): string {
   const parts = [`Machine: ${results.machine}. Peer: ${results.peerVersion}.`];
   for (const series of results.throughput) parts.push(throughputTable(series));
+  for (const series of results.latency) parts.push(latencyTable(series));
+  for (const series of results.packets) parts.push(packetsTable(series));
   for (const { manyClients, startUp } of results.servers) {
     if (manyClients.length > 0) parts.push(manyClientsTable(manyClients));
     if (startUp) parts.push(startUpTable(startUp));

@@ -31,6 +31,9 @@ export interface TunnelWire {
   readonly split: boolean;
 }
 
+/** The address inside of the tunnel that a server gives to its first client. */
+export const INNER_CLIENT4 = '10.8.0.2';
+
 /** Lines of a client that has no device and sets nothing up. */
 export const NO_DEVICE: readonly string[] = ['dev null', 'ifconfig-noexec', 'route-noexec'];
 
@@ -153,4 +156,10 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** The value that this share of all is not above, by nearest rank; NaN of nothing. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
