@@ -74,7 +74,6 @@ export interface OptionRow {
   readonly max: number;
   /** Letters of options.tsv: G C P R D I U N, or '-'. */
   readonly contexts: string;
-  readonly importance: 'must' | 'should' | 'accept' | 'reject';
   readonly supported: Support;
   /** What follows the option word in --help. */
   readonly usage: string;
