@@ -28,13 +28,13 @@ interface ScriptRules {
 }
 
 /** Stores a command after checking that it can be run. */
-export function script(key: ScriptKey, type: string, rules: ScriptRules = {}): Apply {
+export function script(key: ScriptKey, rules: ScriptRules = {}): Apply {
   return ([value = ''], options, context) => {
     const command = rules.commas ? value.replaceAll(',', ' ') : value;
-    warnIfSet(options[key] !== undefined, type, context);
+    warnIfSet(options[key] !== undefined, context);
     options[key] = command;
     options.userScriptUsed = true;
-    checkCommand(command, type, rules.outsideChroot ? undefined : options.chroot, context);
+    checkCommand(command, rules.outsideChroot ? undefined : options.chroot, context);
   };
 }
 
@@ -45,10 +45,10 @@ export const applyAuthUserPassVerify: Apply = ([command = '', method], options, 
   if (method !== 'via-env' && method !== 'via-file') {
     return context.fail("second parm to --auth-user-pass-verify must be 'via-env' or 'via-file'");
   }
-  warnIfSet(options.authUserPassVerify !== undefined, 'auth-user-pass-verify', context);
+  warnIfSet(options.authUserPassVerify !== undefined, context);
   options.authUserPassVerify = { command, viaFile: method === 'via-file' };
   options.userScriptUsed = true;
-  checkCommand(command, 'auth-user-pass-verify', options.chroot, context);
+  checkCommand(command, options.chroot, context);
 };
 
 /** Some names switch features on; the rest goes to the environment of scripts. */
@@ -74,22 +74,19 @@ export function setVariable(options: Options, name: string, value: string): void
   else found.value = value;
 }
 
-function warnIfSet(set: boolean, type: string, context: ApplyContext): void {
+function warnIfSet(set: boolean, context: ApplyContext): void {
   if (!set) return;
-  context.warn(`Multiple --${type} scripts defined.  The previously configured script is overridden.`);
+  context.warn(
+    `Multiple --${context.name} scripts defined.  The previously configured script is overridden.`,
+  );
 }
 
-function checkCommand(
-  command: string,
-  type: string,
-  chroot: string | undefined,
-  context: ApplyContext,
-): void {
-  const { files, log } = context;
+function checkCommand(command: string, chroot: string | undefined, context: ApplyContext): void {
+  const { name, files, log } = context;
   if (files === undefined) return;
   const program = splitCommand(command)[0];
   if (program === undefined && command !== '') {
-    log(M_NOPREFIX, `Options error: --${type} script fails with '${command}': No path to executable.`);
+    log(M_NOPREFIX, `Options error: --${name} script fails with '${command}': No path to executable.`);
     context.fail('Please correct this error.');
   }
   const path = chroot === undefined ? (program ?? '') : `${chroot}/${program ?? ''}`;
@@ -97,7 +94,7 @@ function checkCommand(
   if (problem === undefined) return;
   log(
     M_NOPREFIX,
-    `Options error: --${type} script fails with '${path}': ${problem.text} (errno=${problem.errno})`,
+    `Options error: --${name} script fails with '${path}': ${problem.text} (errno=${problem.errno})`,
   );
   context.fail('Please correct this error.');
 }

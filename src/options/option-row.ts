@@ -1,5 +1,5 @@
 /**
- * One row of the option table, what a row's action gets, and small makers of common actions
+ * One row of the option table, what a row's action gets, and small makers of rows and common actions
  * (2.x options.c add_option()). Rows live in table-*.ts, one file per section of the manual.
  */
 import type { ConfigFileSystem } from './config-files.ts';
@@ -82,6 +82,41 @@ export interface OptionRow {
   /** Too many values get the text about quoting instead of "Unrecognized option". */
   readonly quoteHint?: true;
   readonly apply?: Apply;
+}
+
+/** What a row may have besides its head, arity and contexts. */
+type RowDetails = Pick<OptionRow, 'help' | 'imports' | 'quoteHint' | 'apply'>;
+
+/**
+ * Makes a row in one line, or with details by name where a line is too short. `head` is the option as --help
+ * shows it, e.g. `reneg-sec SECONDS [MIN]`.
+ */
+interface RowMaker {
+  (
+    head: string,
+    min: number,
+    max: number,
+    contexts: string,
+    help: string,
+    apply?: Apply,
+    imports?: ImportKind,
+  ): OptionRow;
+  (head: string, min: number, max: number, contexts: string, details: RowDetails): OptionRow;
+}
+
+/** An option that works. */
+export const row = rowMaker('yes');
+export const notYet = rowMaker('not-yet');
+export const ignored = rowMaker('ignored');
+export const rejected = rowMaker('rejected');
+
+function rowMaker(supported: Support): RowMaker {
+  return (head, min, max, contexts, help: string | RowDetails, apply?: Apply, imports?: ImportKind) => {
+    const [name = '', ...usage] = head.split(' ');
+    const details =
+      typeof help === 'string' ? { help, ...(apply && { apply }), ...(imports && { imports }) } : help;
+    return { name, min, max, contexts, supported, usage: usage.join(' '), ...details };
+  };
 }
 
 type KeyTaking<V> = { [K in keyof Options]-?: V extends Options[K] ? K : never }[keyof Options];

@@ -7,159 +7,65 @@ import { M_INFO } from '../base/errlevel.ts';
 import { applyAllowCompression, applyCompLzo, applyCompress } from './apply-compression.ts';
 import { applyCipher, applyDataCiphers, parseKeyDirection } from './apply-tls.ts';
 import { epochAllowed } from './data-ciphers.ts';
-import { atoi, fileOrInline, MANY, nothing, type OptionRow, text } from './option-row.ts';
+import { atoi, fileOrInline, ignored, MANY, nothing, type OptionRow, row, text } from './option-row.ts';
 
 export const dataChannelOptions: readonly OptionRow[] = [
-  {
-    name: 'allow-compression',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'MODE',
-    help: 'Compression policy no, asym, yes',
-    apply: applyAllowCompression,
-  },
-  {
-    name: 'allow-deprecated-insecure-static-crypto',
-    min: 0,
-    max: MANY,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  row('allow-compression MODE', 1, 1, 'G', 'Compression policy no, asym, yes', applyAllowCompression),
+  row('allow-deprecated-insecure-static-crypto', 0, MANY, 'G', {
     help: 'Permit static-key/no-crypto mode in 2.7',
     // As in 2.6, that needs no permission.
     apply: nothing,
-  },
-  {
-    name: 'auth',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'DIGEST',
-    help: 'HMAC digest for CBC data channel and tls-auth',
-    apply: text('auth'),
-  },
-  {
-    name: 'cipher',
-    min: 1,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'CIPHER',
+  }),
+  row('auth DIGEST', 1, 1, 'G', 'HMAC digest for CBC data channel and tls-auth', text('auth')),
+  row('cipher CIPHER', 1, 1, 'GPD', {
     help: 'Legacy data cipher; pushed value sets negotiated cipher',
     imports: 'ncp',
     apply: applyCipher,
-  },
-  {
-    name: 'comp-lzo',
-    min: 0,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: '[MODE]',
-    help: 'Legacy LZO framing: yes, no, adaptive',
-    imports: 'comp',
-    apply: applyCompLzo,
-  },
-  {
-    name: 'comp-noadapt',
-    min: 0,
-    max: 0,
-    contexts: 'N',
-    supported: 'ignored',
-    usage: '',
-    help: 'Disable adaptive LZO',
-    apply: (_values, { compress }) => {
-      compress.adaptive = false;
-    },
-  },
-  {
-    name: 'compress',
-    min: 0,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: '[ALGORITHM]',
+  }),
+  row('comp-lzo [MODE]', 0, 1, 'GPD', 'Legacy LZO framing: yes, no, adaptive', applyCompLzo, 'comp'),
+  ignored('comp-noadapt', 0, 0, 'N', 'Disable adaptive LZO', (_values, { compress }) => {
+    compress.adaptive = false;
+  }),
+  row('compress [ALGORITHM]', 0, 1, 'GPD', {
     help: 'Compression framing stub, stub-v2, lzo, lz4, lz4-v2, migrate',
     imports: 'comp',
     apply: applyCompress,
-  },
-  {
-    name: 'data-ciphers',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'LIST',
+  }),
+  row('data-ciphers LIST', 1, 1, 'GD', {
     help: 'Allowed ciphers; ? marks optional; 2.7 DEFAULT keyword',
     apply: applyDataCiphers,
-  },
-  {
-    name: 'data-ciphers-fallback',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'CIPHER',
+  }),
+  row('data-ciphers-fallback CIPHER', 1, 1, 'GD', {
     help: 'Cipher when the peer cannot negotiate',
     apply: (values, options, context) => {
       applyCipher(values, options, context);
       options.enableNcpFallback = true;
     },
-  },
-  {
-    name: 'key-derivation',
-    min: 1,
-    max: MANY,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'METHOD',
+  }),
+  row('key-derivation METHOD', 1, MANY, 'GP', {
     help: 'Pushed: tls-ekm selects exporter-based keys',
     imports: 'ncp',
     apply: ([method = ''], options, context) => {
       if (method === 'tls-ekm') options.protocolFlags.tlsEkm = true;
       else context.error(`Unknown key-derivation method ${method}`);
     },
-  },
-  {
-    name: 'ncp-ciphers',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'LIST',
-    help: 'Old name of data-ciphers',
-    apply: ([list = ''], options, context) => {
-      context.log(
-        M_INFO,
-        "Note: Treating option '--ncp-ciphers' as  '--data-ciphers' (renamed in OpenVPN 2.5).",
-      );
-      applyDataCiphers([list], options, context);
-    },
-  },
-  {
-    name: 'peer-id',
-    min: 1,
-    max: 1,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'ID',
+  }),
+  row('ncp-ciphers LIST', 1, 1, 'GD', 'Old name of data-ciphers', ([list = ''], options, context) => {
+    context.log(
+      M_INFO,
+      "Note: Treating option '--ncp-ciphers' as  '--data-ciphers' (renamed in OpenVPN 2.5).",
+    );
+    applyDataCiphers([list], options, context);
+  }),
+  row('peer-id ID', 1, 1, 'GP', {
     help: 'Pushed: 24-bit id for DATA_V2 packets',
     imports: 'peer-id',
     apply: ([id = ''], options) => {
       // What packets have room for, as 2.x cuts it when it sends them.
       options.peerId = atoi(id) & 0xff_ffff;
     },
-  },
-  {
-    name: 'protocol-flags',
-    min: 1,
-    max: MANY,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'FLAG...',
+  }),
+  row('protocol-flags FLAG...', 1, MANY, 'GP', {
     help: 'Pushed: cc-exit, tls-ekm, dyn-tls-crypt, 2.7 aead-epoch',
     imports: 'ncp',
     apply: (values, options, context) => {
@@ -172,24 +78,9 @@ export const dataChannelOptions: readonly OptionRow[] = [
         else context.error(`Unknown protocol-flags flag: ${word}`);
       }
     },
-  },
-  {
-    name: 'replay-persist',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'FILE',
-    help: 'Persist replay state in a file',
-    apply: text('replayPersist'),
-  },
-  {
-    name: 'replay-window',
-    min: 1,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'PACKETS [SECONDS]',
+  }),
+  row('replay-persist FILE', 1, 1, 'G', 'Persist replay state in a file', text('replayPersist')),
+  row('replay-window PACKETS [SECONDS]', 1, 2, 'G', {
     help: 'Replay window size (0..65536) and time (0..600)',
     apply: ([packets = '', seconds], options, context) => {
       const size = atoi(packets);
@@ -204,14 +95,8 @@ export const dataChannelOptions: readonly OptionRow[] = [
       }
       options.replaySec = time;
     },
-  },
-  {
-    name: 'secret',
-    min: 1,
-    max: 2,
-    contexts: 'GI',
-    supported: 'yes',
-    usage: 'FILE [DIRECTION]',
+  }),
+  row('secret FILE [DIRECTION]', 1, 2, 'GI', {
     help: 'Static key mode without TLS',
     apply: ([value = '', direction], options, context) => {
       context.warn('DEPRECATED OPTION: The option --secret is deprecated.');
@@ -220,5 +105,5 @@ export const dataChannelOptions: readonly OptionRow[] = [
         options.keyDirection = parseKeyDirection(direction, context);
       }
     },
-  },
+  }),
 ];

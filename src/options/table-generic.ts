@@ -2,16 +2,10 @@
  * Option rows for general and process options (2.x options.c add_option(), manual section "generic").
  * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
  */
-import { atoi, flag, MANY, type OptionRow, text } from './option-row.ts';
+import { atoi, flag, MANY, notYet, type OptionRow, rejected, row, text } from './option-row.ts';
 
 export const genericOptions: readonly OptionRow[] = [
-  {
-    name: 'cd',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'DIR',
+  row('cd DIR', 1, 1, 'G', {
     help: 'Change directory immediately when parsed; later relative paths use it',
     apply: ([dir = ''], options, context) => {
       const problem = context.files?.chdir(dir);
@@ -19,51 +13,24 @@ export const genericOptions: readonly OptionRow[] = [
         return context.fatal(`cd to '${dir}' failed: ${problem.text} (errno=${problem.errno})`);
       options.cd = dir;
     },
-  },
-  {
-    name: 'chroot',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: 'DIR',
-    help: 'chroot after initialisation',
-    apply: text('chroot'),
-  },
-  {
-    name: 'compat-mode',
-    min: 1,
-    max: 2,
-    contexts: 'N',
-    supported: 'yes',
-    usage: 'VERSION',
+  }),
+  notYet('chroot DIR', 1, 1, 'G', 'chroot after initialisation', text('chroot')),
+  row('compat-mode VERSION', 1, 2, 'N', {
     help: 'Adjust defaults for peers of version X.Y.Z',
     apply: ([version = ''], options, context) => {
       const parts = /^\s*(\d+)\.(\d+)\.(\d+)/.exec(version);
       if (parts === null) return context.fail(`cannot parse version number for --compat-mode: ${version}`);
       options.compatMode = Number(parts[1]) * 10000 + Number(parts[2]) * 100 + Number(parts[3]);
     },
-  },
-  {
-    name: 'config',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'FILE',
+  }),
+  row('config FILE', 1, 1, 'GD', {
     help: 'Read further options from a file (or stdin); nestable to depth 10; lone CLI argument without -- means the same',
     apply: ([path = ''], options, context) => {
       if (options.config === '') options.config = path;
       context.include(path);
     },
-  },
-  {
-    name: 'daemon',
-    min: 0,
-    max: 1,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '[NAME]',
+  }),
+  notYet('daemon [NAME]', 0, 1, 'G', {
     help: 'Go to background after initialisation; logs to syslog from the moment it is parsed',
     apply: ([name], options, context) => {
       if (options.daemon && name !== undefined) {
@@ -75,82 +42,29 @@ export const genericOptions: readonly OptionRow[] = [
       options.daemon = true;
       options.syslog ??= name ?? 'openvpn';
     },
-  },
-  {
-    name: 'gremlin',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: 'MASK',
-    help: 'Debug: simulate packet loss/corruption and outages',
-  },
-  {
-    name: 'group',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'GROUP',
-    help: 'Drop to this group after init (Windows: ignored with note)',
-    apply: text('group'),
-  },
-  {
-    name: 'help',
-    min: 0,
-    max: MANY,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  }),
+  notYet('gremlin MASK', 1, 1, 'G', 'Debug: simulate packet loss/corruption and outages'),
+  row('group GROUP', 1, 1, 'G', 'Drop to this group after init (Windows: ignored with note)', text('group')),
+  row('help', 0, MANY, 'G', {
     help: 'Print the option summary to stdout and exit with status 1',
     apply: (values, _options, context) => {
       if (values.length > 0) return context.fail('--help does not accept any parameters');
       return context.stop('help');
     },
-  },
-  {
-    name: 'ignore-unknown-option',
-    min: 1,
-    max: MANY,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NAME...',
+  }),
+  row('ignore-unknown-option NAME...', 1, MANY, 'G', {
     help: 'Names of options to tolerate with a warning if unknown',
     apply: (values, options) => {
       options.ignoreUnknownOption.push(
         ...values.map((name) => (name.startsWith('--') ? name.slice(2) : name)),
       );
     },
-  },
-  {
-    name: 'mlock',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Lock memory (raises RLIMIT_MEMLOCK to 100 MB if lower)',
-    apply: flag('mlock'),
-  },
-  {
-    name: 'nice',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Change process priority after start',
-    apply: ([value = ''], options) => {
-      options.nice = atoi(value);
-    },
-  },
-  {
-    name: 'remap-usr1',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'SIGNAL',
+  }),
+  notYet('mlock', 0, 0, 'G', 'Lock memory (raises RLIMIT_MEMLOCK to 100 MB if lower)', flag('mlock')),
+  row('nice N', 1, 1, 'G', 'Change process priority after start', ([value = ''], options) => {
+    options.nice = atoi(value);
+  }),
+  row('remap-usr1 SIGNAL', 1, 1, 'G', {
     help: 'Treat SIGUSR1 as SIGHUP or SIGTERM',
     apply: ([signal = ''], options, context) => {
       if (signal !== 'SIGHUP' && signal !== 'SIGTERM') {
@@ -158,34 +72,11 @@ export const genericOptions: readonly OptionRow[] = [
       }
       options.remapUsr1 = signal;
     },
-  },
-  {
-    name: 'setcon',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'rejected',
-    usage: 'CONTEXT',
-    help: 'Set SELinux context after start-up',
-  },
-  {
-    name: 'user',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'USER',
-    help: 'Drop to this user after init (Windows: ignored with note)',
-    apply: text('user'),
-  },
-  {
-    name: 'writepid',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'FILE',
+  }),
+  rejected('setcon CONTEXT', 1, 1, 'G', 'Set SELinux context after start-up'),
+  row('user USER', 1, 1, 'G', 'Drop to this user after init (Windows: ignored with note)', text('user')),
+  row('writepid FILE', 1, 1, 'G', {
     help: 'Write PID file after daemonising; removed on exit unless chroot is used',
     apply: text('writepid'),
-  },
+  }),
 ];

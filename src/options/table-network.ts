@@ -4,7 +4,7 @@
  */
 import { applyDhcpOption, applyDns, applyLinkMtu } from './apply-network.ts';
 import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN, TUN_MTU_MIN } from './defaults.ts';
-import { atoi, count, flag, MANY, type OptionRow, positiveAtoi, text } from './option-row.ts';
+import { atoi, count, flag, ignored, MANY, type OptionRow, positiveAtoi, row, text } from './option-row.ts';
 import { parseProto, protoList } from './proto.ts';
 import { routeOptions } from './table-route.ts';
 
@@ -12,115 +12,42 @@ import { routeOptions } from './table-route.ts';
 const TUN_MTU_MOST = 65536;
 
 export const networkOptions: readonly OptionRow[] = [
-  {
-    name: 'allow-recursive-routing',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  row('allow-recursive-routing', 0, 0, 'G', {
     help: 'Do not drop tunnel packets addressed to the VPN server',
     apply: flag('allowRecursiveRouting'),
-  },
-  {
-    name: 'bind',
-    min: 0,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: '[ipv6only]',
-    help: 'Bind locally; ipv6only limits to IPv6',
-    apply: ([flagWord], options) => {
-      options.ce.bindDefined = true;
-      if (flagWord === 'ipv6only') options.ce.bindIpv6Only = true;
-    },
-  },
-  {
-    name: 'bind-dev',
-    min: 1,
-    max: MANY,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'DEVICE',
+  }),
+  row('bind [ipv6only]', 0, 1, 'GC', 'Bind locally; ipv6only limits to IPv6', ([flagWord], options) => {
+    options.ce.bindDefined = true;
+    if (flagWord === 'ipv6only') options.ce.bindIpv6Only = true;
+  }),
+  row('bind-dev DEVICE', 1, MANY, 'GPD', {
     help: 'SO_BINDTODEVICE for the transport socket (VRF)',
     imports: 'sockflags',
     apply: text('bindDev'),
-  },
-  {
-    name: 'block-ipv6',
-    min: 0,
-    max: 0,
-    contexts: 'GRU',
-    supported: 'yes',
-    usage: '',
-    help: 'Answer tunnelled IPv6 with ICMPv6 unreachable',
-    imports: 'route',
-    apply: flag('blockIpv6'),
-  },
-  {
-    name: 'dhcp-option',
-    min: 1,
-    max: 2,
-    contexts: 'GRU',
-    supported: 'yes',
-    usage: 'TYPE [VALUE]',
+  }),
+  row('block-ipv6', 0, 0, 'GRU', 'Answer tunnelled IPv6 with ICMPv6 unreachable', flag('blockIpv6'), 'route'),
+  row('dhcp-option TYPE [VALUE]', 1, 2, 'GRU', {
     help: 'DNS, DOMAIN, WINS... On Linux exported as foreign_option_n (2.7 tolerates extra args)',
     imports: 'dhcpdns',
     apply: applyDhcpOption,
-  },
-  {
-    name: 'dns',
-    min: 2,
-    max: MANY,
-    contexts: 'GRU',
-    supported: 'yes',
-    usage: 'KIND VALUE...',
+  }),
+  row('dns KIND VALUE...', 2, MANY, 'GRU', {
     help: 'search-domains ... or server N address/resolve-domains/dnssec/transport/sni',
     imports: 'dhcpdns',
     apply: applyDns,
-  },
-  {
-    name: 'explicit-exit-notify',
-    min: 0,
-    max: 1,
-    contexts: 'GCP',
-    supported: 'yes',
-    usage: '[N]',
+  }),
+  row('explicit-exit-notify [N]', 0, 1, 'GCP', {
     help: 'Tell the peer on exit/restart; server value 2 = advance to next remote',
     imports: 'explicit-notify',
     apply: ([times], options) => {
       options.ce.explicitExitNotify = times === undefined ? 1 : positiveAtoi(times);
     },
-  },
-  {
-    name: 'fast-io',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'ignored',
-    usage: '',
-    help: 'Skip poll before UDP writes',
-    apply: flag('fastIo'),
-  },
-  {
-    name: 'float',
-    min: 0,
-    max: 0,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: '',
-    help: 'Accept authenticated packets from any address',
-    apply: (_values, options) => {
-      options.ce.float = true;
-    },
-  },
-  {
-    name: 'fragment',
-    min: 1,
-    max: 2,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'BYTES [mtu]',
+  }),
+  ignored('fast-io', 0, 0, 'G', 'Skip poll before UDP writes', flag('fastIo')),
+  row('float', 0, 0, 'GC', 'Accept authenticated packets from any address', (_values, options) => {
+    options.ce.float = true;
+  }),
+  row('fragment BYTES [mtu]', 1, 2, 'GC', {
     help: 'Split datagrams so that UDP payload (or whole packet with mtu) stays under n',
     apply: ([size = '', unit], options, context) => {
       const bytes = positiveAtoi(size);
@@ -129,14 +56,8 @@ export const networkOptions: readonly OptionRow[] = [
       if (unit === 'mtu') options.ce.fragmentMtu = true;
       else if (unit !== undefined) context.error(`Unknown parameter to --fragment: ${unit}`);
     },
-  },
-  {
-    name: 'inactive',
-    min: 1,
-    max: 2,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'SECONDS [BYTES]',
+  }),
+  row('inactive SECONDS [BYTES]', 1, 2, 'GPD', {
     help: 'Exit after n s with less than given bytes on the tunnel',
     imports: 'timers',
     apply: ([seconds = '', bytes], options, context) => {
@@ -149,36 +70,15 @@ export const networkOptions: readonly OptionRow[] = [
         );
       }
     },
-  },
-  {
-    name: 'keepalive',
-    min: 2,
-    max: 2,
-    contexts: 'GU',
-    supported: 'yes',
-    usage: 'INTERVAL TIMEOUT',
+  }),
+  row('keepalive INTERVAL TIMEOUT', 2, 2, 'GU', {
     help: 'Helper for ping + ping-restart (see config-syntax)',
     apply: ([ping = '', timeout = ''], options) => {
       options.keepalive = { ping: atoi(ping), timeout: atoi(timeout) };
     },
-  },
-  {
-    name: 'link-mtu',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Assumed max UDP/TCP payload of the link',
-    apply: applyLinkMtu,
-  },
-  {
-    name: 'local',
-    min: 1,
-    max: 3,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'HOST|* [PORT] [PROTO]',
+  }),
+  row('link-mtu N', 1, 1, 'GC', 'Assumed max UDP/TCP payload of the link', applyLinkMtu),
+  row('local HOST|* [PORT] [PROTO]', 1, 3, 'GC', {
     help: 'Bind address (2.6: 1 arg only); 2.7 server: repeatable, with optional port and proto, * for any',
     apply: ([host = '', port, protoName], options, context) => {
       const proto = protoName === undefined ? undefined : parseProto(protoName);
@@ -191,39 +91,15 @@ export const networkOptions: readonly OptionRow[] = [
       options.ce.local = address;
       options.ce.locals.push({ address, port, proto });
     },
-  },
-  {
-    name: 'lport',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'PORT',
-    help: 'Local port; implies bind (2.7: not for 0)',
-    apply: ([port = ''], options) => {
-      options.ce.lportDefined = true;
-      options.ce.lport = port;
-    },
-  },
-  {
-    name: 'mark',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'SO_MARK for encrypted packets',
-    apply: ([value = ''], options) => {
-      options.mark = atoi(value);
-    },
-  },
-  {
-    name: 'max-packet-size',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'BYTES',
+  }),
+  row('lport PORT', 1, 1, 'GC', 'Local port; implies bind (2.7: not for 0)', ([port = ''], options) => {
+    options.ce.lportDefined = true;
+    options.ce.lport = port;
+  }),
+  row('mark N', 1, 1, 'G', 'SO_MARK for encrypted packets', ([value = ''], options) => {
+    options.mark = atoi(value);
+  }),
+  row('max-packet-size BYTES', 1, 1, 'GC', {
     help: 'Limit control packet size and set mssfix n mtu',
     apply: ([size = ''], options, context) => {
       const wanted = positiveAtoi(size);
@@ -237,14 +113,8 @@ export const networkOptions: readonly OptionRow[] = [
       options.ce.mssfix = { value: wanted, mode: 'mtu' };
       options.ce.mssfixDefault = false;
     },
-  },
-  {
-    name: 'mssfix',
-    min: 0,
-    max: 2,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: '[BYTES] [mtu|fixed]',
+  }),
+  row('mssfix [BYTES] [mtu|fixed]', 0, 2, 'GC', {
     help: 'Clamp TCP MSS; 0 disables; modes mtu or fixed',
     apply: ([size, unit], options, context) => {
       const { ce } = options;
@@ -256,14 +126,8 @@ export const networkOptions: readonly OptionRow[] = [
       if (unit === 'mtu' || unit === 'fixed') ce.mssfix.mode = unit;
       else if (unit !== undefined) context.error(`Unknown parameter to --mssfix: ${unit}`);
     },
-  },
-  {
-    name: 'mtu-disc',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'MODE',
+  }),
+  row('mtu-disc MODE', 1, 1, 'GC', {
     help: 'Path-MTU discovery mode no, maybe or yes',
     apply: ([mode = ''], options, context) => {
       if (mode !== 'no' && mode !== 'maybe' && mode !== 'yes') {
@@ -271,24 +135,9 @@ export const networkOptions: readonly OptionRow[] = [
       }
       options.ce.mtuDisc = mode;
     },
-  },
-  {
-    name: 'mtu-test',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Probe path MTU on connect (UDP only)',
-    apply: flag('mtuTest'),
-  },
-  {
-    name: 'multihome',
-    min: 0,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('mtu-test', 0, 0, 'G', 'Probe path MTU on connect (UDP only)', flag('mtuTest')),
+  row('multihome', 0, 1, 'G', {
     help: 'Reply from the address a UDP packet arrived on; 2.7 adds same-interface (2.6: no args)',
     apply: ([mode], options, context) => {
       if (mode !== undefined && mode !== 'same-interface') {
@@ -296,119 +145,47 @@ export const networkOptions: readonly OptionRow[] = [
       }
       options.multihome = true;
     },
-  },
-  {
-    name: 'nobind',
-    min: 0,
-    max: 0,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: '',
-    help: 'Use an ephemeral local port',
-    apply: (_values, options) => {
-      options.ce.bindLocal = false;
-    },
-  },
-  {
-    name: 'passtos',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Copy TOS of tunnelled packets to the outside',
-    apply: flag('passtos'),
-  },
-  {
-    name: 'persist-local-ip',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Keep local address across restarts',
-    apply: flag('persistLocalIp'),
-  },
-  {
-    name: 'persist-remote-ip',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('nobind', 0, 0, 'GC', 'Use an ephemeral local port', (_values, options) => {
+    options.ce.bindLocal = false;
+  }),
+  row('passtos', 0, 0, 'G', 'Copy TOS of tunnelled packets to the outside', flag('passtos')),
+  row('persist-local-ip', 0, 0, 'G', 'Keep local address across restarts', flag('persistLocalIp')),
+  row('persist-remote-ip', 0, 0, 'G', {
     help: 'Keep last authenticated remote across restarts',
     apply: flag('persistRemoteIp'),
-  },
-  {
-    name: 'ping',
-    min: 1,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'SECONDS',
+  }),
+  row('ping SECONDS', 1, 1, 'GPD', {
     help: 'Send keepalive after n s without sending (2.7 max 86400)',
     imports: 'timers',
     apply: count('ping'),
-  },
-  {
-    name: 'ping-exit',
-    min: 1,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'SECONDS',
+  }),
+  row('ping-exit SECONDS', 1, 1, 'GPD', {
     help: 'Exit after n s without receiving',
     imports: 'timers',
     apply: ([seconds = ''], options) => {
       options.pingRecTimeout = positiveAtoi(seconds);
       options.pingRecAction = 'exit';
     },
-  },
-  {
-    name: 'ping-restart',
-    min: 1,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'SECONDS',
+  }),
+  row('ping-restart SECONDS', 1, 1, 'GPD', {
     help: 'Restart after n s without receiving',
     imports: 'timers',
     apply: ([seconds = ''], options) => {
       options.pingRecTimeout = positiveAtoi(seconds);
       options.pingRecAction = 'restart';
     },
-  },
-  {
-    name: 'ping-timer-rem',
-    min: 0,
-    max: 0,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('ping-timer-rem', 0, 0, 'GPD', {
     help: 'Run ping timers only once a remote is known',
     imports: 'timers',
     apply: flag('pingTimerRem'),
-  },
-  {
-    name: 'port',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'PORT',
-    help: 'Local and remote port',
-    apply: ([port = ''], options) => {
-      options.ce.lport = port;
-      options.ce.rport = port;
-    },
-  },
-  {
-    name: 'proto',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'PROTO',
+  }),
+  row('port PORT', 1, 1, 'GC', 'Local and remote port', ([port = ''], options) => {
+    options.ce.lport = port;
+    options.ce.rport = port;
+  }),
+  row('proto PROTO', 1, 1, 'GC', {
     help: 'udp, tcp-server, tcp-client, tcp and 4/6 variants',
     apply: ([name = ''], options, context) => {
       const proto = parseProto(name);
@@ -417,49 +194,18 @@ export const networkOptions: readonly OptionRow[] = [
       }
       options.ce.proto = proto;
     },
-  },
-  {
-    name: 'rcvbuf',
-    min: 1,
-    max: 1,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'BYTES',
-    help: 'Socket receive buffer size',
-    imports: 'sockbuf',
-    apply: count('rcvbuf'),
-  },
+  }),
+  row('rcvbuf BYTES', 1, 1, 'GP', 'Socket receive buffer size', count('rcvbuf'), 'sockbuf'),
   ...routeOptions,
-  {
-    name: 'rport',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'PORT',
-    help: 'Remote port',
-    apply: ([port = ''], options) => {
-      options.ce.rport = port;
-    },
-  },
-  {
-    name: 'session-timeout',
-    min: 1,
-    max: 1,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: 'SECONDS',
+  row('rport PORT', 1, 1, 'GC', 'Remote port', ([port = ''], options) => {
+    options.ce.rport = port;
+  }),
+  row('session-timeout SECONDS', 1, 1, 'GPD', {
     help: 'End the session after n seconds',
     imports: 'timers',
     apply: count('sessionTimeout'),
-  },
-  {
-    name: 'shaper',
-    min: 1,
-    max: 1,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'BYTES',
+  }),
+  row('shaper BYTES', 1, 1, 'GP', {
     help: 'Limit outgoing bandwidth in bytes/s (100..100000000); not in server mode',
     imports: 'shaper',
     apply: ([rate = ''], options, context) => {
@@ -469,25 +215,9 @@ export const networkOptions: readonly OptionRow[] = [
       }
       options.shaper = bytes;
     },
-  },
-  {
-    name: 'sndbuf',
-    min: 1,
-    max: 1,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'BYTES',
-    help: 'Socket send buffer size',
-    imports: 'sockbuf',
-    apply: count('sndbuf'),
-  },
-  {
-    name: 'socket-flags',
-    min: 0,
-    max: MANY,
-    contexts: 'GPD',
-    supported: 'yes',
-    usage: '[FLAG...]',
+  }),
+  row('sndbuf BYTES', 1, 1, 'GP', 'Socket send buffer size', count('sndbuf'), 'sockbuf'),
+  row('socket-flags [FLAG...]', 0, MANY, 'GPD', {
     help: 'Socket flags; only TCP_NODELAY is known',
     imports: 'sockflags',
     apply: (values, options, context) => {
@@ -496,24 +226,9 @@ export const networkOptions: readonly OptionRow[] = [
         else context.error(`unknown socket flag: ${word}`);
       }
     },
-  },
-  {
-    name: 'tcp-nodelay',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'TCP_NODELAY helper',
-    apply: flag('tcpNodelayHelper'),
-  },
-  {
-    name: 'tun-mtu',
-    min: 1,
-    max: 2,
-    contexts: 'GCPU',
-    supported: 'yes',
-    usage: 'N [OCC-MTU]',
+  }),
+  row('tcp-nodelay', 0, 0, 'G', 'TCP_NODELAY helper', flag('tcpNodelayHelper')),
+  row('tun-mtu N [OCC-MTU]', 1, 2, 'GCPU', {
     help: 'Tunnel device MTU; optional second value for the OCC string',
     imports: 'push-mtu',
     apply: ([mtu = '', occMtu], options, context) => {
@@ -526,42 +241,21 @@ export const networkOptions: readonly OptionRow[] = [
       options.ce.tunMtuDefined = true;
       options.ce.occMtu = occMtu === undefined ? 0 : positiveAtoi(occMtu);
     },
-  },
-  {
-    name: 'tun-mtu-extra',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'N',
+  }),
+  row('tun-mtu-extra N', 1, 1, 'GC', {
     help: 'Extra bytes the device may return beyond tun-mtu',
     apply: ([extra = ''], options) => {
       options.ce.tunMtuExtra = positiveAtoi(extra);
       options.ce.tunMtuExtraDefined = true;
     },
-  },
-  {
-    name: 'tun-mtu-max',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'N',
+  }),
+  row('tun-mtu-max N', 1, 1, 'GC', {
     help: 'Upper bound for a pushed tun-mtu (2.6 tolerates a second, unused arg)',
     apply: ([max = ''], options, context) => {
       const mtu = positiveAtoi(max);
       if (mtu < 68 || mtu > 65536) context.error(`--tun-mtu-max value '${max}' is invalid`);
       else options.ce.tunMtuMax = mtu;
     },
-  },
-  {
-    name: 'udp-mtu',
-    min: 1,
-    max: 1,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Alias of link-mtu',
-    apply: applyLinkMtu,
-  },
+  }),
+  row('udp-mtu N', 1, 1, 'GC', 'Alias of link-mtu', applyLinkMtu),
 ];

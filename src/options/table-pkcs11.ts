@@ -2,79 +2,15 @@
  * Option rows for PKCS#11 tokens (2.x options.c add_option(), manual section "pkcs11").
  * Fields: option-row.ts. Arity and contexts are those of test-kit/options.tsv.
  */
-import { MANY, type OptionRow } from './option-row.ts';
+import { MANY, notYet, type OptionRow } from './option-row.ts';
 
 export const pkcs11Options: readonly OptionRow[] = [
-  {
-    name: 'pkcs11-cert-private',
-    min: 0,
-    max: MANY,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Certificate access needs login',
-  },
-  {
-    name: 'pkcs11-id',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Object to use',
-  },
-  {
-    name: 'pkcs11-id-management',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Ask management for object id',
-  },
-  {
-    name: 'pkcs11-pin-cache',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'PIN cache seconds',
-  },
-  {
-    name: 'pkcs11-private-mode',
-    min: 1,
-    max: MANY,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Private key access mode bits per provider',
-  },
-  {
-    name: 'pkcs11-protected-authentication',
-    min: 0,
-    max: MANY,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'Use PIN pad per provider',
-  },
-  {
-    name: 'pkcs11-providers',
-    min: 1,
-    max: MANY,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'PKCS#11 modules',
-  },
-  {
-    name: 'show-pkcs11-ids',
-    min: 0,
-    max: 2,
-    contexts: 'G',
-    supported: 'not-yet',
-    usage: '',
-    help: 'List PKCS#11 objects and exit',
-  },
+  notYet('pkcs11-cert-private', 0, MANY, 'G', 'Certificate access needs login'),
+  notYet('pkcs11-id', 1, 1, 'G', 'Object to use'),
+  notYet('pkcs11-id-management', 0, 0, 'G', 'Ask management for object id'),
+  notYet('pkcs11-pin-cache', 1, 1, 'G', 'PIN cache seconds'),
+  notYet('pkcs11-private-mode', 1, MANY, 'G', 'Private key access mode bits per provider'),
+  notYet('pkcs11-protected-authentication', 0, MANY, 'G', 'Use PIN pad per provider'),
+  notYet('pkcs11-providers', 1, MANY, 'G', 'PKCS#11 modules'),
+  notYet('show-pkcs11-ids', 0, 2, 'G', 'List PKCS#11 objects and exit'),
 ];

@@ -4,61 +4,31 @@
  */
 
 import { applyHttpProxy, applyHttpProxyOption, proxyOverride, userPassOf } from './apply-proxy.ts';
-import { MANY, type OptionRow } from './option-row.ts';
+import { MANY, type OptionRow, row } from './option-row.ts';
 
 export const proxyOptions: readonly OptionRow[] = [
-  {
-    name: 'http-proxy',
-    min: 2,
-    max: 4,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'HOST PORT [FILE|auto|auto-nct] [METHOD]',
+  row('http-proxy HOST PORT [FILE|auto|auto-nct] [METHOD]', 2, 4, 'GC', {
     help: 'HTTP proxy host, port, auth file or auto/auto-nct, method',
     apply: applyHttpProxy,
-  },
-  {
-    name: 'http-proxy-option',
-    min: 2,
-    max: 3,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'NAME VALUE...',
+  }),
+  row('http-proxy-option NAME VALUE...', 2, 3, 'GC', {
     help: 'VERSION, AGENT or CUSTOM-HEADER for the proxy request',
     apply: applyHttpProxyOption,
-  },
-  {
-    name: 'http-proxy-override',
-    min: 2,
-    max: 3,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'HOST PORT [nct]',
+  }),
+  row('http-proxy-override HOST PORT [nct]', 2, 3, 'G', {
     help: 'Force all remotes through this HTTP proxy over TCP',
     apply: ([server = '', port = '', flags], options) => {
       options.httpProxyOverride = proxyOverride(server, port, flags === 'nct');
     },
-  },
-  {
-    name: 'http-proxy-user-pass',
-    min: 1,
-    max: MANY,
-    contexts: 'GI',
-    supported: 'yes',
-    usage: 'FILE',
+  }),
+  row('http-proxy-user-pass FILE', 1, MANY, 'GI', {
     help: 'Credentials for HTTP proxy, mostly as inline block',
     apply: userPassOf,
-  },
-  {
-    name: 'socks-proxy',
-    min: 1,
-    max: 3,
-    contexts: 'GC',
-    supported: 'yes',
-    usage: 'HOST [PORT] [FILE]',
+  }),
+  row('socks-proxy HOST [PORT] [FILE]', 1, 3, 'GC', {
     help: 'SOCKS5 proxy host, port, auth file',
     apply: ([server = '', port = '1080', authFile], { ce }) => {
       ce.socksProxy = { server, port, authFile };
     },
-  },
+  }),
 ];

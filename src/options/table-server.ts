@@ -6,7 +6,7 @@
 import { D_PUSH } from '../base/errlevel.ts';
 import { areUsableIpv4, readIpv4, readIpv6Prefix } from './apply-address.ts';
 import { applyIfconfigIpv6Push, applyIfconfigPool, applyIroute, MAX_PEER_ID } from './apply-server.ts';
-import { atoi, flag, MANY, material, type OptionRow, positiveAtoi, text } from './option-row.ts';
+import { atoi, flag, MANY, material, notYet, type OptionRow, positiveAtoi, row, text } from './option-row.ts';
 import { pushRemove, pushReset } from './push-list.ts';
 
 /** VLAN ids that 802.1Q allows a port. */
@@ -14,13 +14,7 @@ const MIN_VLAN_ID = 1;
 const MAX_VLAN_ID = 4094;
 
 export const serverOptions: readonly OptionRow[] = [
-  {
-    name: 'auth-gen-token',
-    min: 0,
-    max: MANY,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '[LIFETIME] [RENEWAL] [external-auth]',
+  row('auth-gen-token [LIFETIME] [RENEWAL] [external-auth]', 0, MANY, 'G', {
     help: 'Generate auth-token for clients: lifetime, renewal, external-auth',
     apply: ([lifetime = '', ...words], options, context) => {
       const token = { lifetimeSec: positiveAtoi(lifetime), renewalSec: 0, externalAuth: false };
@@ -31,92 +25,35 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.authGenToken = token;
     },
-  },
-  {
-    name: 'auth-gen-token-secret',
-    min: 1,
-    max: 1,
-    contexts: 'GI',
-    supported: 'yes',
-    usage: 'FILE',
+  }),
+  row('auth-gen-token-secret FILE', 1, 1, 'GI', {
     help: 'Key file for auth-token HMAC',
     apply: material('authGenTokenSecret'),
-  },
-  {
-    name: 'auth-user-pass-optional',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('auth-user-pass-optional', 0, 0, 'G', {
     help: 'Let auth hook decide about missing credentials',
     apply: flag('authUserPassOptional'),
-  },
-  {
-    name: 'bcast-buffers',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Broadcast buffer count',
-    apply: ([value = ''], options, context) => {
-      const buffers = atoi(value);
-      if (buffers < 1) context.error('--bcast-buffers parameter must be > 0');
-      options.bcastBuffers = buffers;
-    },
-  },
-  {
-    name: 'ccd-exclusive',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Require a CCD file for each client',
-    apply: flag('ccdExclusive'),
-  },
-  {
-    name: 'client-config-dir',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'DIR',
+  }),
+  row('bcast-buffers N', 1, 1, 'G', 'Broadcast buffer count', ([value = ''], options, context) => {
+    const buffers = atoi(value);
+    if (buffers < 1) context.error('--bcast-buffers parameter must be > 0');
+    options.bcastBuffers = buffers;
+  }),
+  row('ccd-exclusive', 0, 0, 'G', 'Require a CCD file for each client', flag('ccdExclusive')),
+  row('client-config-dir DIR', 1, 1, 'G', {
     help: 'Directory with per-CN config files (or DEFAULT)',
     apply: text('clientConfigDir'),
-  },
-  {
-    name: 'client-to-client',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Route between clients internally',
-    apply: flag('clientToClient'),
-  },
-  {
-    name: 'connect-freq',
-    min: 2,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N SECONDS',
+  }),
+  row('client-to-client', 0, 0, 'G', 'Route between clients internally', flag('clientToClient')),
+  row('connect-freq N SECONDS', 2, 2, 'G', {
     help: 'Max new connections n per s seconds (UDP)',
     apply: ([max = '', seconds = ''], options, context) => {
       const rate = { max: atoi(max), perSec: atoi(seconds) };
       if (rate.max < 0 || rate.perSec < 0) return context.fail('--connect-freq parms must be > 0');
       options.connectFreq = rate;
     },
-  },
-  {
-    name: 'connect-freq-initial',
-    min: 2,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N SECONDS',
+  }),
+  row('connect-freq-initial N SECONDS', 2, 2, 'G', {
     help: 'Rate limit for unauthenticated initial packets',
     apply: ([max = '', seconds = ''], options, context) => {
       // As by strtol(): nothing at all is 0.
@@ -125,34 +62,10 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.connectFreqInitial = { max: Number(max), perSec: Number(seconds) };
     },
-  },
-  {
-    name: 'disable',
-    min: 0,
-    max: 0,
-    contexts: 'D',
-    supported: 'yes',
-    usage: '',
-    help: 'Reject this client',
-    apply: flag('disable'),
-  },
-  {
-    name: 'duplicate-cn',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: 'Allow several clients with one CN',
-    apply: flag('duplicateCn'),
-  },
-  {
-    name: 'hash-size',
-    min: 2,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'REAL VIRTUAL',
+  }),
+  row('disable', 0, 0, 'D', 'Reject this client', flag('disable')),
+  row('duplicate-cn', 0, 0, 'G', 'Allow several clients with one CN', flag('duplicateCn')),
+  row('hash-size REAL VIRTUAL', 2, 2, 'G', {
     help: 'Hash table sizes',
     apply: ([real = '', virtual = ''], options, context) => {
       const sizes = { real: atoi(real), virtual: atoi(virtual) };
@@ -161,67 +74,34 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.hashSize = sizes;
     },
-  },
-  {
-    name: 'ifconfig-ipv6-pool',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NETWORK/BITS',
-    help: 'Dynamic IPv6 pool',
-    apply: ([text6 = ''], options, context) => {
-      const prefix = readIpv6Prefix(text6, context);
-      if (prefix === undefined) return context.fail('error parsing --ifconfig-ipv6-pool parameters');
-      const { address, netbits } = prefix;
-      if (netbits < 64 || netbits > 124) {
-        return context.fail(
-          `--ifconfig-ipv6-pool settings: network must be between /64 and /124 (not /${netbits})`,
-        );
-      }
-      options.ifconfigIpv6Pool = { base: address, netbits };
-    },
-  },
-  {
-    name: 'ifconfig-ipv6-push',
-    min: 1,
-    max: 2,
-    contexts: 'D',
-    supported: 'yes',
-    usage: 'LOCAL/BITS [REMOTE]',
+  }),
+  row('ifconfig-ipv6-pool NETWORK/BITS', 1, 1, 'G', 'Dynamic IPv6 pool', ([text6 = ''], options, context) => {
+    const prefix = readIpv6Prefix(text6, context);
+    if (prefix === undefined) return context.fail('error parsing --ifconfig-ipv6-pool parameters');
+    const { address, netbits } = prefix;
+    if (netbits < 64 || netbits > 124) {
+      return context.fail(
+        `--ifconfig-ipv6-pool settings: network must be between /64 and /124 (not /${netbits})`,
+      );
+    }
+    options.ifconfigIpv6Pool = { base: address, netbits };
+  }),
+  row('ifconfig-ipv6-push LOCAL/BITS [REMOTE]', 1, 2, 'D', {
     help: 'Static IPv6 for this client',
     apply: applyIfconfigIpv6Push,
-  },
-  {
-    name: 'ifconfig-pool',
-    min: 2,
-    max: 3,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'START END [NETMASK]',
+  }),
+  row('ifconfig-pool START END [NETMASK]', 2, 3, 'G', {
     help: 'Dynamic IPv4 pool start, end, netmask',
     apply: applyIfconfigPool,
-  },
-  {
-    name: 'ifconfig-pool-persist',
-    min: 1,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'FILE [SECONDS]',
+  }),
+  row('ifconfig-pool-persist FILE [SECONDS]', 1, 2, 'G', {
     help: 'Persist CN to address leases; 0 = read-only',
     apply: ([file = '', seconds], options) => {
       const refreshSec = seconds === undefined ? 600 : positiveAtoi(seconds);
       options.ifconfigPoolPersist = { file, refreshSec };
     },
-  },
-  {
-    name: 'ifconfig-push',
-    min: 2,
-    max: 3,
-    contexts: 'D',
-    supported: 'yes',
-    usage: 'LOCAL REMOTE [ALIAS]',
+  }),
+  row('ifconfig-push LOCAL REMOTE [ALIAS]', 2, 3, 'D', {
     help: 'Static IPv4 for this client, optional NAT alias',
     apply: ([local = '', remoteNetmask = '', alias], options, context) => {
       if (!areUsableIpv4([local, remoteNetmask], context)) {
@@ -229,14 +109,8 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.ifconfigPush = { local, remoteNetmask, alias };
     },
-  },
-  {
-    name: 'ifconfig-push-constraint',
-    min: 2,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NETWORK NETMASK',
+  }),
+  row('ifconfig-push-constraint NETWORK NETMASK', 2, 2, 'G', {
     help: 'Network that pushed addresses must fall into',
     apply: ([network = '', netmask = ''], options, context) => {
       const value = readIpv4(network, context, true);
@@ -245,151 +119,57 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.ifconfigPushConstraint = { network, netmask };
     },
-  },
-  {
-    name: 'iroute',
-    min: 1,
-    max: 2,
-    contexts: 'D',
-    supported: 'yes',
-    usage: 'NETWORK [NETMASK]',
-    help: 'Client-owned IPv4 subnet',
-    apply: applyIroute,
-  },
-  {
-    name: 'iroute-ipv6',
-    min: 1,
-    max: 1,
-    contexts: 'D',
-    supported: 'yes',
-    usage: 'NETWORK/BITS',
-    help: 'Client-owned IPv6 subnet',
-    apply: ([text6 = ''], options, context) => {
-      const prefix = readIpv6Prefix(text6, context);
-      if (prefix === undefined)
-        return context.fail(`in --iroute-ipv6 ${text6}: Bad IPv6 prefix specification`);
-      options.iroutesIpv6.push({ network: prefix.address, prefix: prefix.netbits });
-    },
-  },
-  {
-    name: 'max-clients',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Maximum concurrent clients',
-    apply: ([value = ''], options, context) => {
-      const clients = atoi(value);
-      if (clients < 0) return context.fail('--max-clients must be at least 1');
-      if (clients >= MAX_PEER_ID) return context.fail(`--max-clients must be less than ${MAX_PEER_ID}`);
-      options.maxClients = clients;
-    },
-  },
-  {
-    name: 'max-routes-per-client',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Internal routes per client',
-    apply: ([value = ''], options) => {
-      options.maxRoutesPerClient = Math.max(atoi(value), 1);
-    },
-  },
-  {
-    name: 'mode',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'MODE',
-    help: 'Operating mode p2p or server',
-    apply: ([mode = ''], options, context) => {
-      if (mode !== 'p2p' && mode !== 'server') return context.fail(`Bad --mode parameter: ${mode}`);
-      options.mode = mode;
-    },
-  },
-  {
-    name: 'override-username',
-    min: 1,
-    max: 1,
-    contexts: 'D',
-    supported: 'not-yet',
-    usage: 'NAME',
-    help: "Replace the client's username after auth (for tokens)",
-  },
-  {
-    name: 'port-share',
-    min: 2,
-    max: 3,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'HOST PORT [DIR]',
+  }),
+  row('iroute NETWORK [NETMASK]', 1, 2, 'D', 'Client-owned IPv4 subnet', applyIroute),
+  row('iroute-ipv6 NETWORK/BITS', 1, 1, 'D', 'Client-owned IPv6 subnet', ([text6 = ''], options, context) => {
+    const prefix = readIpv6Prefix(text6, context);
+    if (prefix === undefined) return context.fail(`in --iroute-ipv6 ${text6}: Bad IPv6 prefix specification`);
+    options.iroutesIpv6.push({ network: prefix.address, prefix: prefix.netbits });
+  }),
+  row('max-clients N', 1, 1, 'G', 'Maximum concurrent clients', ([value = ''], options, context) => {
+    const clients = atoi(value);
+    if (clients < 0) return context.fail('--max-clients must be at least 1');
+    if (clients >= MAX_PEER_ID) return context.fail(`--max-clients must be less than ${MAX_PEER_ID}`);
+    options.maxClients = clients;
+  }),
+  row('max-routes-per-client N', 1, 1, 'GD', 'Internal routes per client', ([value = ''], options) => {
+    options.maxRoutesPerClient = Math.max(atoi(value), 1);
+  }),
+  row('mode MODE', 1, 1, 'G', 'Operating mode p2p or server', ([mode = ''], options, context) => {
+    if (mode !== 'p2p' && mode !== 'server') return context.fail(`Bad --mode parameter: ${mode}`);
+    options.mode = mode;
+  }),
+  notYet('override-username NAME', 1, 1, 'D', "Replace the client's username after auth (for tokens)"),
+  row('port-share HOST PORT [DIR]', 2, 3, 'G', {
     help: 'Hand non-OpenVPN TCP connections to another server',
     apply: ([host = '', port = '', journalDir], options) => {
       options.portShare = { host, port, journalDir };
     },
-  },
-  {
-    name: 'push',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'OPTION',
-    help: 'Option text sent to clients',
-    apply: ([option = ''], options, context) => {
-      if (option.includes(',')) {
-        context.error(`PUSH OPTION FAILED (illegal comma (',') in string): '${option}'`);
-        return;
-      }
-      options.push.push(option);
-    },
-  },
-  {
-    name: 'push-continuation',
-    min: 1,
-    max: 1,
-    contexts: 'PU',
-    supported: 'yes',
-    usage: 'N',
+  }),
+  row('push OPTION', 1, 1, 'GD', 'Option text sent to clients', ([option = ''], options, context) => {
+    if (option.includes(',')) {
+      context.error(`PUSH OPTION FAILED (illegal comma (',') in string): '${option}'`);
+      return;
+    }
+    options.push.push(option);
+  }),
+  row('push-continuation N', 1, 1, 'PU', {
     help: 'Protocol-internal marker for split PUSH_REPLY (2 more follow, 1 last)',
     apply: ([value = ''], options) => {
       options.pushContinuation = atoi(value);
     },
-  },
-  {
-    name: 'push-remove',
-    min: 1,
-    max: 1,
-    contexts: 'D',
-    supported: 'yes',
-    usage: 'PREFIX',
+  }),
+  row('push-remove PREFIX', 1, 1, 'D', {
     help: 'Drop pushed options with this prefix for this client',
     apply: ([prefix = ''], options, context) => {
       context.log(D_PUSH, `PUSH_REMOVE '${prefix}'`);
       pushRemove(options, prefix);
     },
-  },
-  {
-    name: 'push-reset',
-    min: 0,
-    max: 0,
-    contexts: 'D',
-    supported: 'yes',
-    usage: '',
-    help: 'Forget globally pushed options for this client',
-    apply: (_values, options) => pushReset(options),
-  },
-  {
-    name: 'server',
-    min: 2,
-    max: 3,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NETWORK NETMASK [nopool]',
+  }),
+  row('push-reset', 0, 0, 'D', 'Forget globally pushed options for this client', (_values, options) =>
+    pushReset(options),
+  ),
+  row('server NETWORK NETMASK [nopool]', 2, 3, 'G', {
     help: 'Helper: VPN subnet for server; optional nopool',
     apply: ([network = '', netmask = '', word], options, context) => {
       if (!areUsableIpv4([network, netmask], context))
@@ -399,14 +179,8 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.server = { network, netmask, nopool: word === 'nopool' };
     },
-  },
-  {
-    name: 'server-bridge',
-    min: 0,
-    max: 4,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '[GATEWAY NETMASK START END | nogw]',
+  }),
+  row('server-bridge [GATEWAY NETMASK START END | nogw]', 0, 4, 'G', {
     help: 'Helper for tap bridging: 0, 1 (nogw) or 4 arguments',
     apply: ([ip, netmask, start, end], options, context) => {
       if (ip === undefined) options.serverBridge = 'dhcp';
@@ -420,14 +194,8 @@ export const serverOptions: readonly OptionRow[] = [
         options.serverBridge = { ip, netmask, start, end };
       }
     },
-  },
-  {
-    name: 'server-ipv6',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NETWORK/BITS',
+  }),
+  row('server-ipv6 NETWORK/BITS', 1, 1, 'G', {
     help: 'Helper: VPN IPv6 subnet /64../124',
     apply: ([text6 = ''], options, context) => {
       const prefix = readIpv6Prefix(text6, context);
@@ -438,14 +206,8 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.serverIpv6 = { network: address, netbits };
     },
-  },
-  {
-    name: 'stale-routes-check',
-    min: 1,
-    max: 2,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'AGE [INTERVAL]',
+  }),
+  row('stale-routes-check AGE [INTERVAL]', 1, 2, 'G', {
     help: 'Drop learned routes idle for n s',
     apply: ([age = '', interval], options, context) => {
       const ageSec = atoi(age);
@@ -455,48 +217,18 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.staleRoutesCheck = { ageSec, intervalSec };
     },
-  },
-  {
-    name: 'tcp-queue-limit',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Queued packets per TCP client',
-    apply: ([value = ''], options, context) => {
-      const limit = atoi(value);
-      if (limit < 1) context.error('--tcp-queue-limit parameter must be > 0');
-      options.tcpQueueLimit = limit;
-    },
-  },
-  {
-    name: 'tmp-dir',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'DIR',
-    help: 'Directory for temporary files',
-    apply: text('tmpDir'),
-  },
-  {
-    name: 'username-as-common-name',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('tcp-queue-limit N', 1, 1, 'G', 'Queued packets per TCP client', ([value = ''], options, context) => {
+    const limit = atoi(value);
+    if (limit < 1) context.error('--tcp-queue-limit parameter must be > 0');
+    options.tcpQueueLimit = limit;
+  }),
+  row('tmp-dir DIR', 1, 1, 'G', 'Directory for temporary files', text('tmpDir')),
+  row('username-as-common-name', 0, 0, 'G', {
     help: 'Use the auth username as common name',
     apply: flag('usernameAsCommonName'),
-  },
-  {
-    name: 'verify-client-cert',
-    min: 0,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '[MODE]',
+  }),
+  row('verify-client-cert [MODE]', 0, 1, 'G', {
     help: 'none, optional or require',
     apply: ([mode = 'require'], options, context) => {
       if (mode !== 'none' && mode !== 'optional' && mode !== 'require') {
@@ -504,48 +236,21 @@ export const serverOptions: readonly OptionRow[] = [
       }
       options.verifyClientCert = mode;
     },
-  },
-  {
-    name: 'vlan-accept',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'KIND',
-    help: 'tagged, untagged or all',
-    apply: ([kind = ''], options, context) => {
-      if (kind !== 'tagged' && kind !== 'untagged' && kind !== 'all') {
-        return context.fail("--vlan-accept must be 'tagged', 'untagged' or 'all'");
-      }
-      options.vlanAccept = kind;
-    },
-  },
-  {
-    name: 'vlan-pvid',
-    min: 1,
-    max: 1,
-    contexts: 'GD',
-    supported: 'yes',
-    usage: 'ID',
-    help: 'Port VLAN id 1..4094',
-    apply: ([value = ''], options, context) => {
-      const vid = positiveAtoi(value);
-      if (vid < MIN_VLAN_ID || vid > MAX_VLAN_ID) {
-        return context.fail(
-          `the parameter of --vlan-pvid parameters must be >= ${MIN_VLAN_ID} and <= ${MAX_VLAN_ID}`,
-        );
-      }
-      options.vlanPvid = vid;
-    },
-  },
-  {
-    name: 'vlan-tagging',
-    min: 0,
-    max: 0,
-    contexts: 'G',
-    supported: 'yes',
-    usage: '',
-    help: '802.1Q awareness in tap server',
-    apply: flag('vlanTagging'),
-  },
+  }),
+  row('vlan-accept KIND', 1, 1, 'G', 'tagged, untagged or all', ([kind = ''], options, context) => {
+    if (kind !== 'tagged' && kind !== 'untagged' && kind !== 'all') {
+      return context.fail("--vlan-accept must be 'tagged', 'untagged' or 'all'");
+    }
+    options.vlanAccept = kind;
+  }),
+  row('vlan-pvid ID', 1, 1, 'GD', 'Port VLAN id 1..4094', ([value = ''], options, context) => {
+    const vid = positiveAtoi(value);
+    if (vid < MIN_VLAN_ID || vid > MAX_VLAN_ID) {
+      return context.fail(
+        `the parameter of --vlan-pvid parameters must be >= ${MIN_VLAN_ID} and <= ${MAX_VLAN_ID}`,
+      );
+    }
+    options.vlanPvid = vid;
+  }),
+  row('vlan-tagging', 0, 0, 'G', '802.1Q awareness in tap server', flag('vlanTagging')),
 ];

@@ -5,56 +5,20 @@
 
 import { isIpOrName, isIpv6 } from './addresses.ts';
 import { readIpv6Prefix } from './apply-address.ts';
-import { count, flag, MANY, type OptionRow, text } from './option-row.ts';
+import { count, flag, MANY, type OptionRow, rejected, row, text } from './option-row.ts';
 
 export const tunnelOptions: readonly OptionRow[] = [
-  {
-    name: 'dev',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'NAME',
+  row('dev NAME', 1, 1, 'G', {
     help: 'Tunnel device name or prefix tun/tap/null; a bare prefix picks a free unit',
     apply: text('dev'),
-  },
-  {
-    name: 'dev-node',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'PATH',
+  }),
+  row('dev-node PATH', 1, 1, 'G', {
     help: 'Explicit device node; 2.7: unix:PATH starts a user-space tun program',
     apply: text('devNode'),
-  },
-  {
-    name: 'dev-type',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'TYPE',
-    help: 'Force device type tun or tap when the name does not say',
-    apply: text('devType'),
-  },
-  {
-    name: 'disable-dco',
-    min: 0,
-    max: MANY,
-    contexts: 'N',
-    supported: 'yes',
-    usage: '',
-    help: 'Never use kernel data-channel offload',
-    apply: flag('disableDco'),
-  },
-  {
-    name: 'ifconfig',
-    min: 2,
-    max: 2,
-    contexts: 'GPU',
-    supported: 'yes',
-    usage: 'LOCAL REMOTE',
+  }),
+  row('dev-type TYPE', 1, 1, 'G', 'Force device type tun or tap when the name does not say', text('devType')),
+  row('disable-dco', 0, MANY, 'N', 'Never use kernel data-channel offload', flag('disableDco')),
+  row('ifconfig LOCAL REMOTE', 2, 2, 'GPU', {
     help: 'Local VPN address and peer address (tun p2p/net30) or netmask (tap/subnet)',
     imports: 'up',
     apply: ([local = '', remoteNetmask = ''], options, context) => {
@@ -64,14 +28,8 @@ export const tunnelOptions: readonly OptionRow[] = [
       }
       options.ifconfig = { local, remoteNetmask };
     },
-  },
-  {
-    name: 'ifconfig-ipv6',
-    min: 2,
-    max: 2,
-    contexts: 'GPU',
-    supported: 'yes',
-    usage: 'LOCAL/BITS REMOTE',
+  }),
+  row('ifconfig-ipv6 LOCAL/BITS REMOTE', 2, 2, 'GPU', {
     help: 'Local VPN IPv6 address/bits (64..124) and remote address',
     imports: 'up',
     apply: ([local = '', remote = ''], options, context) => {
@@ -85,45 +43,19 @@ export const tunnelOptions: readonly OptionRow[] = [
       }
       options.ifconfigIpv6 = { local: prefix.address, netbits, remote };
     },
-  },
-  {
-    name: 'ifconfig-noexec',
-    min: 0,
-    max: 0,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('ifconfig-noexec', 0, 0, 'GP', {
     help: 'Do not configure the interface; only export values to scripts',
     imports: 'up',
     apply: flag('ifconfigNoexec'),
-  },
-  {
-    name: 'ifconfig-nowarn',
-    min: 0,
-    max: 0,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: '',
+  }),
+  row('ifconfig-nowarn', 0, 0, 'GP', {
     help: 'Suppress ifconfig consistency warnings versus the peer',
     imports: 'up',
     apply: flag('ifconfigNowarn'),
-  },
-  {
-    name: 'iproute',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'rejected',
-    usage: 'PROGRAM',
-    help: 'Path of the ip program to use',
-  },
-  {
-    name: 'lladdr',
-    min: 1,
-    max: 1,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: 'ADDRESS',
+  }),
+  rejected('iproute PROGRAM', 1, 1, 'G', 'Path of the ip program to use'),
+  row('lladdr ADDRESS', 1, 1, 'GP', {
     help: 'Set the MAC address of a tap device',
     imports: 'up',
     apply: ([address = ''], options, context) => {
@@ -132,25 +64,9 @@ export const tunnelOptions: readonly OptionRow[] = [
       }
       options.lladdr = address;
     },
-  },
-  {
-    name: 'persist-tun',
-    min: 0,
-    max: 0,
-    contexts: 'GP',
-    supported: 'yes',
-    usage: '',
-    help: 'Keep the device open across soft restarts',
-    imports: 'persist',
-    apply: flag('persistTun'),
-  },
-  {
-    name: 'topology',
-    min: 1,
-    max: 1,
-    contexts: 'GPU',
-    supported: 'yes',
-    usage: 'KIND',
+  }),
+  row('persist-tun', 0, 0, 'GP', 'Keep the device open across soft restarts', flag('persistTun'), 'persist'),
+  row('topology KIND', 1, 1, 'GPU', {
     help: 'tun addressing scheme: net30, p2p or subnet',
     imports: 'up',
     apply: ([kind = ''], options, context) => {
@@ -159,15 +75,6 @@ export const tunnelOptions: readonly OptionRow[] = [
       }
       options.topology = kind;
     },
-  },
-  {
-    name: 'txqueuelen',
-    min: 1,
-    max: 1,
-    contexts: 'G',
-    supported: 'yes',
-    usage: 'N',
-    help: 'Device transmit queue length',
-    apply: count('txqueuelen'),
-  },
+  }),
+  row('txqueuelen N', 1, 1, 'G', 'Device transmit queue length', count('txqueuelen')),
 ];
