@@ -6,8 +6,9 @@
 import { isDottedQuad, isIpOrName, isIpv6, isSpecialAddress } from './addresses.ts';
 import { logUnresolved, readIpv4, readIpv6Prefix } from './apply-address.ts';
 import { isDomain } from './dns-options.ts';
+import type { ClientNatOption, DnsOptions, DnsServer } from './network-options.ts';
 import { type Apply, type ApplyContext, atoi, positiveAtoi } from './option-row.ts';
-import type { ClientNatOption, DnsOptions, DnsServer, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 
 /** Most addresses of one DNS server; 2.x's limit. */
 const MAX_DNS_ADDRESSES = 8;

@@ -2,8 +2,10 @@
  * Actions of --http-proxy and its relatives (2.x options.c, proxy.c init_http_proxy_options_once()). The
  * options may come in any order: the first one makes the record, the others fill it.
  */
+
+import type { ConnectionEntry, HttpProxyOptions } from './connection-entry.ts';
 import { type Apply, fileOrInline } from './option-row.ts';
-import type { ConnectionEntry, HttpProxyOptions, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 
 /** 2.x's MAX_CUSTOM_HTTP_HEADER. */
 const MAX_CUSTOM_HEADERS = 10;

@@ -1,7 +1,8 @@
 /** Actions of TLS and data-channel options (2.x options.c; crypto.c ascii2keydirection()). */
 
+import type { KeyDirection } from './material.ts';
 import { type Apply, type ApplyContext, fileOrInline } from './option-row.ts';
-import type { KeyDirection, TlsVersion } from './option-types.ts';
+import type { TlsVersion } from './tls-options.ts';
 
 export const SHA256_BYTES = 32;
 const SHA1_BYTES = 20;

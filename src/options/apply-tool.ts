@@ -1,7 +1,7 @@
 /** Actions of tool modes and removed options (2.x options.c). */
 
+import type { ToolMode } from './generic-options.ts';
 import type { Apply } from './option-row.ts';
-import type { ToolMode } from './option-types.ts';
 
 export const applyGenkey: Apply = ([type = 'secret', file, extra], options, context) => {
   options.tool = 'genkey';

@@ -3,7 +3,7 @@
  * that wait until the log is up.
  */
 import { OpenVpnError, OptionsError } from '../base/base.ts';
-import type { ToolMode } from './option-types.ts';
+import type { ToolMode } from './generic-options.ts';
 
 /** A line to write once the log is up. `level` is a constant of errlevel.ts. */
 export interface LogLine {

@@ -2,7 +2,8 @@
  * --dns beside --dhcp-option (2.x dns.c dns_options_verify(), dns_options_preprocess_pull(),
  * dns_options_postprocess_pull(); options.c foreign_options_copy_dns()).
  */
-import type { DnsOptions, Options } from './option-types.ts';
+import type { DnsOptions } from './network-options.ts';
+import type { Options } from './option-types.ts';
 
 /**
  * Whether scripts, which may source what they are given, can't be made to run it: since CVE-2025-10680 2.x takes

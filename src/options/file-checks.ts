@@ -5,7 +5,8 @@
 import { M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import { type ConfigFileSystem, dirName, F_OK, type FileProblem, R_OK, W_OK, X_OK } from './config-files.ts';
-import type { FileOrInline, Options } from './option-types.ts';
+import type { FileOrInline } from './material.ts';
+import type { Options } from './option-types.ts';
 
 interface Check {
   readonly option: string;

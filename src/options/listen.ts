@@ -2,7 +2,8 @@
  * The sockets of a server (2.7 options.c options_postprocess_mutate_le()): one for each --local, which may
  * name a port and protocol of its own, or the one of 2.6.
  */
-import type { ConnectionEntry, Options } from './option-types.ts';
+import type { ConnectionEntry } from './connection-entry.ts';
+import type { Options } from './option-types.ts';
 import { isTcp, protoKind, withKind } from './proto.ts';
 
 /** One profile per socket to open, each with `local`, `lport` and `proto` of its own. At least one. */

@@ -3,7 +3,9 @@
  * (2.x options.c add_option()). Rows live in table-*.ts, one file per section of the manual.
  */
 import type { ConfigFileSystem } from './config-files.ts';
-import type { FileOrInline, Options, ToolMode } from './option-types.ts';
+import type { ToolMode } from './generic-options.ts';
+import type { FileOrInline } from './material.ts';
+import type { Options } from './option-types.ts';
 
 /** Where option text comes from: G config file or argv, C connection block, P pushed, D per client. */
 export type OptionContext = 'G' | 'C' | 'P' | 'D';

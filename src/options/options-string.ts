@@ -12,9 +12,9 @@ import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import { ipv4ToNumber } from './addresses.ts';
 import { compressionBytes } from './apply-compression.ts';
 import type { LogLine } from './config-error.ts';
+import { type ConnectionEntry, TUN_MTU_DEFAULT } from './connection-entry.ts';
 import { inList } from './data-ciphers.ts';
-import { TUN_MTU_DEFAULT } from './defaults.ts';
-import type { ConnectionEntry, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 import { devTypeOf, isTcp, isUdp, protoKind } from './proto.ts';
 
 /** Bytes that the SOCKS5 UDP header adds. */

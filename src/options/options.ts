@@ -15,43 +15,31 @@
 export { parseIpv6Prefix } from './addresses.ts';
 /** parseClientConfig(text, label, base): { options, messages }; the context-D options over a clone of `base`. */
 export { type ClientConfigResult, parseClientConfig } from './client-config.ts';
+export type { PullFilter } from './client-options.ts';
 export type { ConfigErrorKind } from './config-error.ts';
 export type { ConfigFileSystem, FileProblem, FileStat } from './config-files.ts';
 /** createConfigFilesMemory(contents): files that are texts in memory. */
 export { createConfigFilesMemory } from './config-files-memory.ts';
+export type { ConnectionEntry, HttpProxyOptions, Mssfix, ProtoName } from './connection-entry.ts';
 /** epochAllowed(options): whether the epoch data format may be announced and negotiated. */
 export { epochAllowed } from './data-ciphers.ts';
 /** cloneOptions(options): Options; a deep copy, one per client of a server. */
 export { cloneOptions, defaultOptions } from './defaults.ts';
+export type { GenkeyOptions, ToolMode } from './generic-options.ts';
 /** ifconfigAdvice(options): a warning about --ifconfig, or undefined. */
 export { ifconfigAdvice } from './ifconfig-advice.ts';
 export { type LexedLine, splitCommand } from './lexer.ts';
 export { listenEntries } from './listen.ts';
-export type { ImportKind } from './option-row.ts';
+export type { FileOrInline, KeyDirection } from './material.ts';
 export type {
-  ConnectionEntry,
-  DevType,
   DnsOptions,
   DnsServer,
-  FileOrInline,
-  GenkeyOptions,
-  HttpProxyOptions,
-  IfconfigIpv6,
-  IfconfigPair,
-  IrouteOption,
-  KeyDirection,
-  Mssfix,
-  Options,
-  PrePull,
-  ProtoName,
-  PullFilter,
   RedirectGateway,
   RouteIpv6Option,
   RouteOption,
-  TlsVersion,
-  ToolMode,
-  Topology,
-} from './option-types.ts';
+} from './network-options.ts';
+export type { ImportKind } from './option-row.ts';
+export type { Options, PrePull } from './option-types.ts';
 /**
  * optionsString({ options, ce, remote }): string; `remote: true` gives what the peer is expected to send.
  * optionsWarnings(expected, actual): LogLine[].
@@ -81,6 +69,9 @@ export {
  * IMPORT lines. restorePrePull(options), then useConnection(), before each new connection.
  */
 export { applyPulledOptions, finishPull, importLines, type PullResult, restorePrePull } from './pull.ts';
+export type { IrouteOption } from './server-options.ts';
+export type { TlsVersion } from './tls-options.ts';
+export type { DevType, IfconfigIpv6, IfconfigPair, Topology } from './tunnel-options.ts';
 /** applyPushUpdate(options, items): PullResult of a whole PUSH_UPDATE; finishPull() follows. */
 export { applyPushUpdate } from './update.ts';
 /** formatOptionsError(error): the lines 2.x prints; formatVersion(info), formatHelp(info): their texts. */

@@ -8,9 +8,10 @@ import { addOption, type Parser, type Place, report } from './add-option.ts';
 import { ConfigError, type LogLine, ToolStop } from './config-error.ts';
 import type { ConfigFileSystem } from './config-files.ts';
 import { defaultOptions } from './defaults.ts';
+import type { ToolMode } from './generic-options.ts';
 import { encodeText, MAX_PARMS } from './lexer.ts';
 import { fileLines } from './lines.ts';
-import type { Options, ToolMode } from './option-types.ts';
+import type { Options } from './option-types.ts';
 import { postprocess } from './postprocess.ts';
 import { createParser, readLines } from './read-config.ts';
 

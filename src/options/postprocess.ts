@@ -7,13 +7,19 @@ import { D_DCO, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressionProblem } from '../comp/comp.ts';
 import { completeCompression } from './apply-compression.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
+import {
+  type ConnectionEntry,
+  MSSFIX_DEFAULT,
+  TAP_MTU_EXTRA_DEFAULT,
+  TUN_MTU_DEFAULT,
+  TUN_MTU_MIN,
+} from './connection-entry.ts';
 import { compatBefore, completeCiphers, normaliseDataCiphers } from './data-ciphers.ts';
-import { MSSFIX_DEFAULT, TAP_MTU_EXTRA_DEFAULT, TUN_MTU_DEFAULT, TUN_MTU_MIN } from './defaults.ts';
 import { localDnsToDhcp } from './dns-options.ts';
 import { checkFiles } from './file-checks.ts';
 import { expandClientServer, expandKeepalive, expandTcpNodelay } from './helper.ts';
 import { listensOn } from './listen.ts';
-import type { ConnectionEntry, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 import { linkHeaderBytes } from './options-string.ts';
 import type { ParseEnvironment } from './parse.ts';
 import { devTypeOf, isUdp, protoFamily, protoKind, withKind } from './proto.ts';

@@ -2,7 +2,9 @@
  * Names of --proto and of devices (2.x socket.c proto_names[], ascii2proto(); tun.c dev_type_enum()).
  * `udp` and `tcp-client` without a digit leave the address family to name resolution.
  */
-import type { DevType, Options, ProtoName } from './option-types.ts';
+import type { ProtoName } from './connection-entry.ts';
+import type { Options } from './option-types.ts';
+import type { DevType } from './tunnel-options.ts';
 
 /** 2.x order, as listed in the text about a bad --proto. */
 export const PROTO_NAMES: readonly ProtoName[] = [

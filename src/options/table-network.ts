@@ -3,7 +3,7 @@
  * See option-row.ts for the columns; options of routes stand in table-route.ts.
  */
 import { applyDhcpOption, applyDns, applyLinkMtu } from './apply-network.ts';
-import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN, TUN_MTU_MIN } from './defaults.ts';
+import { TLS_CHANNEL_BUF_SIZE, TLS_CHANNEL_MTU_MIN, TUN_MTU_MIN } from './connection-entry.ts';
 import { atoi, count, flag, ignored, MANY, type OptionRow, positiveAtoi, row, text } from './option-row.ts';
 import { parseProto, protoList } from './proto.ts';
 import { routeOptions } from './table-route.ts';

@@ -10,7 +10,8 @@
 import { D_PUSH, D_PUSH_ERRORS, M_WARN } from '../base/errlevel.ts';
 import { addOption, type Parser, type Place, report } from './add-option.ts';
 import type { LogLine } from './config-error.ts';
-import { defaultOptions, TUN_MTU_DEFAULT } from './defaults.ts';
+import { TUN_MTU_DEFAULT } from './connection-entry.ts';
+import { defaultOptions } from './defaults.ts';
 import { decodeToken, encodeText, splitConfigLine } from './lexer.ts';
 import type { ImportKind } from './option-row.ts';
 import { findOption } from './option-table.ts';

@@ -3,9 +3,11 @@
  * options_postprocess_verify_ce()): the first that is broken is the one reported.
  */
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
+import type { ConnectionEntry, LocalOption } from './connection-entry.ts';
 import { listensOn } from './listen.ts';
-import type { ConnectionEntry, DevType, LocalOption, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 import { devTypeOf, isUdp, protoKind } from './proto.ts';
+import type { DevType } from './tunnel-options.ts';
 
 /** A rule that is `broken` refuses the configuration with this text; with a level the text is only logged. */
 export type Rule = readonly [broken: boolean, text: string, level?: number];

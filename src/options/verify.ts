@@ -4,8 +4,9 @@
  */
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
+import type { ConnectionEntry } from './connection-entry.ts';
 import { dnsProblem } from './dns-options.ts';
-import type { ConnectionEntry, Options } from './option-types.ts';
+import type { Options } from './option-types.ts';
 import { isUdp } from './proto.ts';
 import { rulesOf } from './verify-rules.ts';
 
