@@ -6,6 +6,7 @@
  *   [6] IPv6 scope id                    [7] --multihome: LinkAddress.via, 0 = unknown
  */
 import ipaddr from 'ipaddr.js';
+import { ipv4ToNumber } from './ipv4.ts';
 
 export type AddressFamily = 4 | 6;
 
@@ -24,33 +25,6 @@ export interface LinkAddress {
 
 /** Words per packet in `PacketBatch.addresses`. */
 export const ADDRESS_WORDS = 8;
-
-/** Unsigned 32-bit number of a dotted quad without leading zeros; undefined for anything else. Read by hand, for lists have thousands. */
-export function ipv4ToNumber(text: string): number | undefined {
-  let value = 0;
-  let octet = -1;
-  let dots = 0;
-  for (let at = 0; at < text.length; at++) {
-    const digit = text.charCodeAt(at) - 48;
-    if (digit >= 0 && digit <= 9) {
-      if (octet === 0) return undefined;
-      octet = octet < 0 ? digit : octet * 10 + digit;
-      if (octet > 255) return undefined;
-    } else {
-      if (digit !== DOT || octet < 0 || ++dots > 3) return undefined;
-      value = value * 256 + octet;
-      octet = -1;
-    }
-  }
-  return dots === 3 && octet >= 0 ? value * 256 + octet : undefined;
-}
-
-const DOT = '.'.charCodeAt(0) - 48;
-
-/** Dotted quad of an unsigned 32-bit number. */
-export function ipv4FromNumber(value: number): string {
-  return `${value >>> 24}.${(value >>> 16) & 0xff}.${(value >>> 8) & 0xff}.${value & 0xff}`;
-}
 
 /** Family and canonical text of an IP literal, or undefined. Strict: four decimal parts for IPv4. */
 export function parseIp(text: string): { family: AddressFamily; address: string } | undefined {

@@ -11,8 +11,6 @@ export {
   addressToWords,
   formatAddress,
   formatIp,
-  ipv4FromNumber,
-  ipv4ToNumber,
   type LinkAddress,
   parseIp,
   parseIpBytes,
@@ -37,6 +35,7 @@ export {
   TunError,
 } from './errors.ts';
 export { type FaultEntry, Faults } from './faults.ts';
+export { ipv4FromNumber, ipv4ToNumber, netmaskOfPrefix, prefixOfNetmask, sameNetwork } from './ipv4.ts';
 export { type Logger, MemoryLogger, nullLogger } from './log.ts';
 export { PACKET_HEADROOM, PACKET_TAILROOM, PacketBatch } from './packet-batch.ts';
 export { PeerAddress } from './peer-address.ts';

@@ -2,7 +2,7 @@
  * Which IPv4 networks this machine has routes to, so that quickstart takes none of them. Reads the text of
  * `ip -4 route show`; the default route counts as no network.
  */
-import { parseIpBytes } from '../base/base.ts';
+import { ipv4ToNumber } from '../base/base.ts';
 
 export interface Ipv4Network {
   /** Unsigned 32-bit. */
@@ -18,7 +18,7 @@ export function parseRoutes(text: string): Ipv4Network[] {
       /^(?:(?:unreachable|blackhole|prohibit|broadcast|local) )?(\d+\.\d+\.\d+\.\d+)(?:\/(\d+))?(?: |$)/.exec(
         line,
       );
-    const address = match && toNumber(match[1]!);
+    const address = match && ipv4ToNumber(match[1]!);
     if (match && address !== undefined && address !== null) {
       networks.push({ address, prefix: match[2] === undefined ? 32 : Number(match[2]) });
     }
@@ -28,16 +28,10 @@ export function parseRoutes(text: string): Ipv4Network[] {
 
 /** Whether `network/prefix` shares an address with one of them; halves of a redirected default don't count. */
 export function overlapsAny(network: string, prefix: number, taken: readonly Ipv4Network[]): boolean {
-  const own = toNumber(network) ?? 0;
+  const own = ipv4ToNumber(network) ?? 0;
   return taken.some((other) => {
     if (other.prefix <= 1) return false;
     const shared = Math.min(prefix, other.prefix);
     return (own ^ other.address) >>> (32 - shared) === 0;
   });
-}
-
-function toNumber(text: string): number | undefined {
-  const bytes = parseIpBytes(text);
-  if (bytes?.length !== 4) return undefined;
-  return ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) >>> 0;
 }

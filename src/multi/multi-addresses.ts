@@ -2,7 +2,7 @@
  * Which tunnel addresses a client gets (2.x multi_select_virtual_addr(), multi_add_iroutes()): from
  * ifconfig-push, else from the pool; and which virtual routes it owns.
  */
-import { formatIp, ipv4FromNumber, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, ipv4ToNumber, parseIpBytes } from '../base/base.ts';
 import { D_MULTI_ERRORS, D_MULTI_LOW, M_INFO } from '../base/errlevel.ts';
 import type { PoolPersistEntry } from '../manage/manage.ts';
 import { devTypeOf, type Options } from '../options/options.ts';
@@ -211,5 +211,5 @@ function createPool(options: Options): IfconfigPool | undefined {
 }
 
 function ipWord(text: string): number {
-  return addressWords(parseIpBytes(text) ?? new Uint8Array(4))[0] >>> 0;
+  return ipv4ToNumber(text) ?? 0;
 }

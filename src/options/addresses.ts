@@ -2,10 +2,10 @@
  * Address arguments of options (2.x socket.c ip_or_dns_addr_safe(), get_ipv6_addr(); route.c
  * netmask_to_netbits()). IPv4 is computed on as an unsigned 32-bit number, IPv6 as 16 bytes.
  */
-import { formatIp, ipv4FromNumber, parseIpBytes } from '../base/base.ts';
+import { formatIp, ipv4FromNumber, netmaskOfPrefix, parseIpBytes } from '../base/base.ts';
 
-/** Unsigned 32-bit value of a dotted quad, or undefined. */
-export function ipv4ToNumber(text: string): number | undefined {
+/** Unsigned 32-bit value of a dotted quad, or undefined. Unlike base/'s ipv4ToNumber() with leading zeros, which mean nothing. */
+export function dottedQuadToNumber(text: string): number | undefined {
   if (!isDottedQuad(text)) return undefined;
   return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
@@ -30,19 +30,9 @@ export function isSpecialAddress(text: string): boolean {
   return text === 'vpn_gateway' || text === 'net_gateway' || text === 'remote_host';
 }
 
-/** Prefix length of a contiguous netmask, or undefined. */
-export function netmaskToPrefix(netmask: number): number | undefined {
-  const inverse = ~netmask >>> 0;
-  return (inverse & (inverse + 1)) === 0 ? Math.clz32(inverse) : undefined;
-}
-
 /** `255.255.0.0 (/16)`, as 2.x writes netmasks in messages. */
 export function describeNetmask(prefix: number): string {
-  return `${ipv4FromNumber(prefixToNetmask(prefix))} (/${prefix})`;
-}
-
-export function prefixToNetmask(prefix: number): number {
-  return prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
+  return `${ipv4FromNumber(netmaskOfPrefix(prefix))} (/${prefix})`;
 }
 
 /** 2.x's prefix length of an IPv6 address without one (socket.c get_addr_generic()). */

@@ -4,12 +4,18 @@
  * looked up here: a name counts as unknown.
  */
 import { D_RESOLVE_ERRORS } from '../base/errlevel.ts';
-import { type Ipv6Prefix, ipv4ToNumber, ipv6PrefixBits, isDottedQuad, parseIpv6Prefix } from './addresses.ts';
+import {
+  dottedQuadToNumber,
+  type Ipv6Prefix,
+  ipv6PrefixBits,
+  isDottedQuad,
+  parseIpv6Prefix,
+} from './addresses.ts';
 import type { ApplyContext } from './option-row.ts';
 
 /** Unsigned 32-bit value, or undefined with a log line. `resolve`: 2.x would look a name up. */
 export function readIpv4(text: string, context: ApplyContext, resolve = false): number | undefined {
-  const value = ipv4ToNumber(text);
+  const value = dottedQuadToNumber(text);
   if (value === undefined) logUnresolved(text, context, resolve);
   return value;
 }

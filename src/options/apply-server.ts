@@ -1,6 +1,7 @@
 /** Actions of server options (2.x options.c, pool.c ifconfig_pool_verify_range()). */
 
-import { ipv4ToNumber, isDottedQuad, netmaskToPrefix } from './addresses.ts';
+import { prefixOfNetmask } from '../base/base.ts';
+import { dottedQuadToNumber, isDottedQuad } from './addresses.ts';
 import { readIpv4, readIpv6Prefix } from './apply-address.ts';
 import type { Apply } from './option-row.ts';
 
@@ -11,8 +12,8 @@ const IFCONFIG_POOL_MAX = 65536;
 
 /** Why a pool's range can't be used, or undefined. */
 export function poolRangeProblem(start: string, end: string): string | undefined {
-  const first = ipv4ToNumber(start) ?? 0;
-  const last = ipv4ToNumber(end) ?? 0;
+  const first = dottedQuadToNumber(start) ?? 0;
+  const last = dottedQuadToNumber(end) ?? 0;
   if (first > last) return `--ifconfig-pool start IP [${start}] is greater than end IP [${end}]`;
   if (last - first < IFCONFIG_POOL_MAX) return undefined;
   return `--ifconfig-pool address range is too large [${start} -> ${end}].  Current maximum is ${IFCONFIG_POOL_MAX} addresses, as defined by IFCONFIG_POOL_MAX variable.`;
@@ -44,8 +45,8 @@ export const applyIfconfigIpv6Push: Apply = ([local = '', remote], options, cont
 };
 
 export const applyIroute: Apply = ([network = '', netmask], options, context) => {
-  const mask = netmask === undefined ? 0xffffffff : ipv4ToNumber(netmask);
-  const prefix = mask === undefined ? undefined : netmaskToPrefix(mask);
+  const mask = netmask === undefined ? 0xffffffff : dottedQuadToNumber(netmask);
+  const prefix = prefixOfNetmask(mask);
   if (prefix === undefined) {
     return context.fail(`in --iroute ${network} ${netmask} : Bad network/subnet specification`);
   }

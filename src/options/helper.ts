@@ -2,9 +2,9 @@
  * Directives that stand for several others (2.x helper.c): client, server, server-ipv6,
  * server-bridge, keepalive, tcp-nodelay. Addresses: N is the network, B its last address.
  */
-import { ipv4FromNumber } from '../base/base.ts';
+import { ipv4FromNumber, prefixOfNetmask } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
-import { addToIpv6, describeNetmask, ipv4ToNumber, netmaskToPrefix, parseIpv6Prefix } from './addresses.ts';
+import { addToIpv6, describeNetmask, dottedQuadToNumber, parseIpv6Prefix } from './addresses.ts';
 import { poolRangeProblem } from './apply-server.ts';
 import { ConfigError, type LogLine } from './config-error.ts';
 import type { Options } from './option-types.ts';
@@ -77,8 +77,8 @@ function expandServer(options: Options, server: NonNullable<Options['server']>, 
   if (dev !== 'tun' && dev !== 'tap') {
     throw new ConfigError('--server directive only makes sense with --dev tun or --dev tap');
   }
-  const network = ipv4ToNumber(server.network) ?? 0;
-  const netmask = ipv4ToNumber(server.netmask) ?? 0;
+  const network = dottedQuadToNumber(server.network) ?? 0;
+  const netmask = dottedQuadToNumber(server.netmask) ?? 0;
   const prefix = checkServerNetwork(network, netmask, dev);
   options.mode = 'server';
   options.tlsServer = true;
@@ -117,7 +117,7 @@ function checkServer(options: Options, server: NonNullable<Options['server']>): 
 
 /** Prefix length of the network; throws when --server can't use it. */
 function checkServerNetwork(network: number, netmask: number, dev: 'tun' | 'tap'): number {
-  const prefix = netmaskToPrefix(netmask);
+  const prefix = prefixOfNetmask(netmask);
   if (prefix === undefined || (network & ~netmask) !== 0) {
     throw new ConfigError('--server directive network/netmask combination is invalid');
   }
@@ -199,12 +199,12 @@ function expandServerBridge(options: Options, bridge: NonNullable<Options['serve
   ] as const) {
     checkCommonSubnet(a, b, netmask);
   }
-  setPool(options, ipv4ToNumber(start) ?? 0, ipv4ToNumber(end) ?? 0, netmask);
+  setPool(options, dottedQuadToNumber(start) ?? 0, dottedQuadToNumber(end) ?? 0, netmask);
   options.push.push(`route-gateway ${ip}`);
 }
 
 function checkCommonSubnet(a: string, b: string, netmask: string): void {
-  const mask = ipv4ToNumber(netmask) ?? 0;
-  if ((((ipv4ToNumber(a) ?? 0) ^ (ipv4ToNumber(b) ?? 0)) & mask) === 0) return;
+  const mask = dottedQuadToNumber(netmask) ?? 0;
+  if ((((dottedQuadToNumber(a) ?? 0) ^ (dottedQuadToNumber(b) ?? 0)) & mask) === 0) return;
   throw new ConfigError(`--server-bridge IP addresses ${a} and ${b} are not in the same ${netmask} subnet`);
 }

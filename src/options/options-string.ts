@@ -9,7 +9,7 @@
 import { ipv4FromNumber } from '../base/base.ts';
 import { D_SHOW_OCC } from '../base/errlevel.ts';
 import { type CipherInfo, cipherInfo, digestInfo } from '../crypto/crypto.ts';
-import { ipv4ToNumber } from './addresses.ts';
+import { dottedQuadToNumber } from './addresses.ts';
 import { compressionBytes } from './apply-compression.ts';
 import type { LogLine } from './config-error.ts';
 import { type ConnectionEntry, TUN_MTU_DEFAULT } from './connection-entry.ts';
@@ -93,7 +93,7 @@ function ifconfigText({ ifconfig, dev, devType, topology }: Options, remote: boo
   const type = devTypeOf({ dev, devType });
   const { local, remoteNetmask } = ifconfig;
   if (type === 'tap' || (type === 'tun' && topology === 'subnet')) {
-    const network = (ipv4ToNumber(local) ?? 0) & (ipv4ToNumber(remoteNetmask) ?? 0);
+    const network = (dottedQuadToNumber(local) ?? 0) & (dottedQuadToNumber(remoteNetmask) ?? 0);
     return [`ifconfig ${ipv4FromNumber(network)} ${remoteNetmask}`];
   }
   if (type !== 'tun') return ['ifconfig [undef]'];

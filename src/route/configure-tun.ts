@@ -8,9 +8,8 @@
  * Each family sets MTU and link state first, as 2.x does.
  */
 import type { Logger } from '../base/base.ts';
-import { TunError } from '../base/base.ts';
+import { ipv4ToNumber, prefixOfNetmask, TunError } from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
-import { prefixOfNetmask } from './ipv4-math.ts';
 import type { EnvSink, NetworkConfig } from './route.ts';
 
 export interface TunSetup {
@@ -136,7 +135,7 @@ class TunAddresses implements ConfiguredTun {
       );
       return;
     }
-    const prefix = prefixOfNetmask(remoteNetmask);
+    const prefix = prefixOfNetmask(ipv4ToNumber(remoteNetmask));
     if (prefix === undefined)
       throw new TunError(`Linux can't add IP to interface ${dev}: netmask ${remoteNetmask}`);
     await this.#step(net.addAddress(dev, local, prefix), `Linux can't add IP to interface ${dev}`);

@@ -2,9 +2,8 @@
  * The machine's own way out (2.x get_default_gateway(), get_default_gateway_ipv6(),
  * print_default_gateway() of route.c, Linux parts).
  */
-import { ipv4FromNumber, ipv4ToNumber, type Logger } from '../base/base.ts';
+import { ipv4FromNumber, ipv4ToNumber, type Logger, netmaskOfPrefix, sameNetwork } from '../base/base.ts';
 import { D_ROUTE, M_WARN } from '../base/errlevel.ts';
-import { netmaskOfPrefix, sameNetwork } from './ipv4-math.ts';
 import type { Gateway, InterfaceAddress, NetworkConfig } from './route.ts';
 
 export interface Gateway4 {

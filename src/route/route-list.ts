@@ -7,10 +7,9 @@
  * A route of an option that was there before stays. Those of a redirection go even then, as in 2.x: what was
  * there is most often what a run left behind that was killed, and would keep the machine's traffic for good.
  */
-import { ipv4FromNumber, type Logger } from '../base/base.ts';
+import { ipv4FromNumber, type Logger, netmaskOfPrefix } from '../base/base.ts';
 import { D_ROUTE, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type Gateway4, isLocalHost } from './gateway.ts';
-import { netmaskOfPrefix } from './ipv4-math.ts';
 import type { EnvSink, NetworkConfig, RouteEntry } from './route.ts';
 import type { PlannedRoute4, PlannedRoute6 } from './route-options.ts';
 import {

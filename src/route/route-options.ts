@@ -6,11 +6,18 @@
  */
 
 import type { Logger } from '../base/base.ts';
-import { formatIp, ipv4FromNumber, ipv4ToNumber, parseIp, parseIpBytes } from '../base/base.ts';
+import {
+  formatIp,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  netmaskOfPrefix,
+  parseIp,
+  parseIpBytes,
+  prefixOfNetmask,
+} from '../base/base.ts';
 import { M_INFO, M_WARN } from '../base/errlevel.ts';
 import { parseIpv6Prefix, type RouteIpv6Option, type RouteOption } from '../options/options.ts';
 import type { Gateway4 } from './gateway.ts';
-import { netmaskOfPrefix, prefixOfNetmask } from './ipv4-math.ts';
 
 export interface PlannedRoute4 {
   readonly network: string;
@@ -50,7 +57,7 @@ export async function planRoute4(
   log: Logger,
 ): Promise<PlannedRoute4[] | undefined> {
   const networks = isDefined(option.network) ? await addressesOf(option.network, special, resolve, log) : [];
-  const prefix = isDefined(option.netmask) ? prefixOfNetmask(option.netmask) : 32;
+  const prefix = isDefined(option.netmask) ? prefixOfNetmask(ipv4ToNumber(option.netmask)) : 32;
   if (networks.length === 0 || prefix === undefined) return failed(option.network, log);
   let gateway = special.vpnGateway;
   if (isDefined(option.gateway)) {
