@@ -9,7 +9,7 @@
  * Steps that wait for a script give up when the instance was closed meanwhile, or when another TLS session
  * took the place of the one that they were for: that one starts over.
  */
-import { type FaultEntry, ipv4FromNumber } from '../base/base.ts';
+import type { FaultEntry } from '../base/base.ts';
 import {
   D_MULTI_ERRORS,
   D_MULTI_LOW,
@@ -20,8 +20,8 @@ import {
 } from '../base/errlevel.ts';
 import { compressionProblem, compressorFor, headerBytes } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
-import { cloneOptions, devTypeOf, type ImportKind, importLines, type Options } from '../options/options.ts';
-import { type addressChanges, buildPushReplies, PushList, pushReplyItems } from '../push/push.ts';
+import { cloneOptions, devTypeOf, type ImportKind, importLines } from '../options/options.ts';
+import { type addressChanges, buildPushReplies, pushReplyItems } from '../push/push.ts';
 import { EnvSet, setCertificate, setPeerAddress } from '../script/script.ts';
 import { setNoDelay } from '../socket/socket.ts';
 import {
@@ -308,13 +308,8 @@ export class ClientSetup {
   #sendPushReply(instance: MultiInstance, nowMs: number): void {
     const { options, addresses } = instance;
     const { tokens } = instance.session;
-    const list = new PushList(options.push);
-    if (options.pushIfconfigBlocked) list.remove('ifconfig');
-    if (options.pushIfconfigIpv6Blocked) list.remove('ifconfig-ipv6');
-    const own = new Set(ownRoutes(options));
-    list.removeWhere((option) => own.has(option.replace(/\s+/g, ' ').split(' ').slice(0, 3).join(' ')));
     const items = pushReplyItems(
-      list,
+      options,
       {
         ifconfig:
           addresses.local4 !== undefined && addresses.remoteNetmask4 !== undefined
@@ -510,16 +505,6 @@ function isCurrent(instance: MultiInstance, session: InstanceSession): boolean {
 }
 
 /** The client's own networks, as `route` options that need not be pushed to it. */
-function ownRoutes(options: Options): string[] {
-  const v4 = options.iroutes.map(({ network, prefix }) => `route ${network} ${netmask(prefix)}`);
-  const v6 = options.iroutesIpv6.map(({ network, prefix }) => `route-ipv6 ${network}/${prefix}`);
-  return [...v4, ...v6];
-}
-
-function netmask(prefix: number): string {
-  return ipv4FromNumber(prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0);
-}
-
 function irouteRefusal(instance: MultiInstance): string {
   return `MULTI: --iroute options rejected for ${instance.prefix} -- iroute only works with tun-style tunnels`;
 }

@@ -2,12 +2,11 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cipherInfo } from '../crypto/crypto.ts';
+import { defaultOptions } from '../options/options.ts';
 import { type DataChannelParams, NO_PEER_INFO, parsePeerInfo } from '../ssl/ssl.ts';
 import {
-  addressPushItems,
   buildPushReplies,
   PushCollector,
-  PushList,
   pushReplyItems,
   pushReplyParameters,
   readControlMessage,
@@ -75,7 +74,7 @@ describe('push items of a server', () => {
   const peerInfo = parsePeerInfo('IV_MTU=1600\nIV_NCP=2\nIV_CIPHERS=AES-256-GCM\nIV_PROTO=990\n');
 
   it('come in the order of 2.6', () => {
-    const list = new PushList(['route 10.0.0.0', 'tun-ipv6', 'ping 10']);
+    const list = { ...defaultOptions(), push: ['route 10.0.0.0', 'tun-ipv6', 'ping 10'] };
     expect(pushReplyItems(list, addresses, { params, peerInfo, tunMtu: 1500, authToken: 'T' })).toEqual([
       'route 10.0.0.0',
       'tun-ipv6',
@@ -103,25 +102,22 @@ describe('push items of a server', () => {
   });
 
   it('lack an address that push-remove blocked', () => {
-    const list = new PushList();
-    list.remove('ifconfig');
-    expect(addressPushItems(list, addresses)).toEqual(['ifconfig-ipv6 fd00::1000/64 fd00::1']);
-    const other = list.clone();
-    other.remove('ifconfig-ipv6');
-    expect(addressPushItems(other, addresses)).toEqual([]);
-    expect(list.ifconfigIpv6Blocked).toBe(false);
+    const old = { ...params, peerId: -1, tlsEkm: false, ccExit: false, dynTlsCrypt: false };
+    const input = { params: old, peerInfo: NO_PEER_INFO, tunMtu: 1500 };
+    const list = { ...defaultOptions(), pushIfconfigBlocked: true };
+    expect(pushReplyItems(list, addresses, input)).toEqual(['ifconfig-ipv6 fd00::1000/64 fd00::1']);
+    const other = { ...list, pushIfconfigIpv6Blocked: true };
+    expect(pushReplyItems(other, addresses, input)).toEqual([]);
   });
-});
 
-describe('PushList', () => {
-  it('removes by prefix, resets, and refuses commas', () => {
-    const list = new PushList(['route 10.0.0.0', 'route-gateway 10.0.0.1', 'ping 10']);
-    expect(list.add('a,b')).toBe(false);
-    const client = list.clone();
-    expect(client.remove('route 10.')).toEqual(['route 10.0.0.0']);
-    expect(client.options).toEqual(['route-gateway 10.0.0.1', 'ping 10']);
-    client.reset();
-    expect(client.options).toEqual([]);
-    expect(list.options).toHaveLength(3);
+  it("lack routes to the client's own networks", () => {
+    const list = {
+      ...defaultOptions(),
+      push: ['route  192.168.7.0 255.255.255.0 vpn_gateway', 'route 192.168.7.0', 'route-ipv6 fd00:7::/64'],
+      iroutes: [{ network: '192.168.7.0', prefix: 24 }],
+      iroutesIpv6: [{ network: 'fd00:7::', prefix: 64 }],
+    };
+    const items = pushReplyItems(list, addresses, { params, peerInfo, tunMtu: 1500 });
+    expect(items.filter((item) => item.startsWith('route'))).toEqual(['route 192.168.7.0']);
   });
 });

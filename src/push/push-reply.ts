@@ -7,14 +7,21 @@
  * A reply is at most 1023 bytes. All parts but the last end with `,push-continuation 2`, the last of
  * several with `,push-continuation 1`.
  */
+import { ipv4FromNumber, netmaskOfPrefix } from '../base/base.ts';
+import type { Options } from '../options/options.ts';
 import type { DataChannelParams, PeerInfo } from '../ssl/ssl.ts';
-import type { PushList } from './push-list.ts';
 
 const PUSH_REPLY = 'PUSH_REPLY';
 /** 2.x PUSH_BUNDLE_SIZE (1024) less 84 bytes for what may follow: a message takes no option beyond this. */
 const SPLIT_BYTES = 1024 - 84;
 /** Longest item made from numbers and addresses; 2.x's buffer is 256 with NUL. */
 const MAX_GENERATED_BYTES = 255;
+
+/** What a client's options say about its push list. */
+type PushList = Pick<
+  Options,
+  'push' | 'pushIfconfigBlocked' | 'pushIfconfigIpv6Blocked' | 'iroutes' | 'iroutesIpv6'
+>;
 
 /** The tunnel addresses of one client, in text form as they go into the reply. */
 export interface PushAddresses {
@@ -38,18 +45,7 @@ export interface PushReplyInput {
 
 /** All items of the reply in 2.x's order. */
 export function pushReplyItems(list: PushList, addresses: PushAddresses, input: PushReplyInput): string[] {
-  return [...list.options, ...addressPushItems(list, addresses), ...pushReplyParameters(input)];
-}
-
-/** `ifconfig-ipv6` and `ifconfig`, unless push-remove took them away. */
-export function addressPushItems(list: PushList, addresses: PushAddresses): string[] {
-  const items: string[] = [];
-  const { ifconfig, ifconfigIpv6 } = addresses;
-  if (ifconfigIpv6 && !list.ifconfigIpv6Blocked) {
-    items.push(`ifconfig-ipv6 ${ifconfigIpv6.local}/${ifconfigIpv6.bits} ${ifconfigIpv6.remote}`);
-  }
-  if (ifconfig && !list.ifconfigBlocked) items.push(`ifconfig ${ifconfig.local} ${ifconfig.remoteOrNetmask}`);
-  return items;
+  return [...listItems(list), ...addressItems(list, addresses), ...pushReplyParameters(input)];
 }
 
 /** What negotiation decided: peer-id, tokens, cipher, key derivation or protocol flags, tun-mtu. */
@@ -92,6 +88,27 @@ export function buildPushReplies(
   }
   done.push(done.length > 0 ? `${message},push-continuation 1` : message);
   return done;
+}
+
+/** The list without routes to the client's own networks (2.x push.c remove_iroutes_from_push_route_list()). */
+function listItems({ push, iroutes, iroutesIpv6 }: PushList): string[] {
+  const own = new Set([
+    ...iroutes.map(({ network, prefix }) => `route ${network} ${ipv4FromNumber(netmaskOfPrefix(prefix))}`),
+    ...iroutesIpv6.map(({ network, prefix }) => `route-ipv6 ${network}/${prefix}`),
+  ]);
+  return push.filter((item) => !own.has(item.replace(/\s+/g, ' ').split(' ').slice(0, 3).join(' ')));
+}
+
+/** `ifconfig-ipv6` and `ifconfig`, unless push-remove took them away. */
+function addressItems(list: PushList, { ifconfig, ifconfigIpv6 }: PushAddresses): string[] {
+  const items: string[] = [];
+  if (ifconfigIpv6 && !list.pushIfconfigIpv6Blocked) {
+    items.push(`ifconfig-ipv6 ${ifconfigIpv6.local}/${ifconfigIpv6.bits} ${ifconfigIpv6.remote}`);
+  }
+  if (ifconfig && !list.pushIfconfigBlocked) {
+    items.push(`ifconfig ${ifconfig.local} ${ifconfig.remoteOrNetmask}`);
+  }
+  return items;
 }
 
 /** A client without the cc-exit flag doesn't read tls-ekm here but from key-derivation. */

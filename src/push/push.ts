@@ -1,7 +1,7 @@
 /**
  * Header of push/ (2.x push.h, push_util.c): messages over the control channel after the handshake.
  *
- *   server: PushList + pushReplyParameters() -> buildPushReplies() -> TlsMulti.sendMessage()
+ *   server: the client's Options + what was negotiated -> pushReplyItems() -> buildPushReplies() -> TlsMulti.sendMessage()
  *           PushResponder says when
  *   client: PushRequester sends PUSH_REQUEST; readControlMessage() reads; PushCollector joins the parts
  *
@@ -21,11 +21,8 @@ export {
  * PushCollector.add(items): 'more' | 'done' | 'duplicate' | 'bad'; options then has all parts.
  */
 export { PushCollector, pulledOptionsDigest } from './push-collector.ts';
-/** The server's list of pushed options. */
-export { PushList } from './push-list.ts';
 /** buildPushReplies(items, limit?): string[] | undefined; undefined = one option is too long. */
 export {
-  addressPushItems,
   buildPushReplies,
   type PushAddresses,
   type PushReplyInput,
