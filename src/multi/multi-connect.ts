@@ -504,7 +504,6 @@ function isCurrent(instance: MultiInstance, session: InstanceSession): boolean {
   return instance.open && !session.over;
 }
 
-/** The client's own networks, as `route` options that need not be pushed to it. */
 function irouteRefusal(instance: MultiInstance): string {
   return `MULTI: --iroute options rejected for ${instance.prefix} -- iroute only works with tun-style tunnels`;
 }
