@@ -1,7 +1,6 @@
 /**
- * A server that checks names and passwords in TypeScript and prints who is connected. Hooks are replaced as a
- * whole: instead of starting programs, `scripts` answers them here, and may take its time, since a waiting
- * login holds up nobody else.
+ * A server that checks names and passwords in TypeScript and prints who is connected. The function may take its time,
+ * since a waiting login holds up nobody else.
  *
  *   node scripts/tools.mjs examples/server-with-logins.ts server.conf
  *
@@ -9,18 +8,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import {
-  createServer,
-  parseConfig,
-  type ScriptRunner,
-  type Tunnel,
-  type TunnelOptions,
-} from '../src/index.ts';
+import { createServer, parseConfig, type Tunnel, type TunnelOptions } from '../src/index.ts';
 
 const STATUS_MS = 5000;
-/** The command's name is never looked at; level 3 is needed for passwords in the environment. */
-const LOGIN_OPTIONS =
-  '\nscript-security 3\nauth-user-pass-verify built-in via-env\nusername-as-common-name\n';
 
 /** Says whether a login is good, now or later. */
 export type CheckLogin = (username: string, password: string) => boolean | Promise<boolean>;
@@ -32,9 +22,16 @@ export async function startServer(
   print: (line: string) => void,
   parts: TunnelOptions = {},
 ): Promise<Tunnel> {
-  const server = createServer(parseConfig(config + LOGIN_OPTIONS), {
+  const options = parseConfig(`${config}\nusername-as-common-name\n`, { judgesLogins: true });
+  const server = createServer(options, {
     ...parts,
-    scripts: runner(checkLogin, print),
+    hooks: {
+      async authUserPassVerify({ username, password }) {
+        const good = await checkLogin(username, password);
+        print(`login of ${username}: ${good ? 'accepted' : 'refused'}`);
+        return good;
+      },
+    },
   });
   const timer = setInterval(() => print(statusText(server)), STATUS_MS);
   server.on('end', (error) => {
@@ -53,19 +50,6 @@ export function statusText(server: Tunnel): string {
       `${commonName} at ${virtualAddress} (${bytesReceived} B in, ${bytesSent} B out)`,
   );
   return texts.length > 0 ? texts.join(', ') : 'nobody';
-}
-
-function runner(checkLogin: CheckLogin, print: (line: string) => void): ScriptRunner {
-  return {
-    name: 'logins',
-    async run(_command, _args, env) {
-      const { script_type, username = '', password = '' } = env;
-      if (script_type !== 'user-pass-verify') return { status: 0 };
-      const good = await checkLogin(username, password);
-      print(`login of ${username}: ${good ? 'accepted' : 'refused'}`);
-      return { status: good ? 0 : 1 };
-    },
-  };
 }
 
 const [, program = '', file = 'server.conf'] = process.argv;

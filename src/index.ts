@@ -58,7 +58,7 @@ export {
   parseConfig,
 } from './options/options.ts';
 export type { NetworkConfig } from './route/route.ts';
-export type { ScriptRunner } from './script/script.ts';
+export type { HookEvent, HookFunctions, LoginEvent, ScriptRunner } from './script/script.ts';
 export type { Link, SocketFactory } from './socket/socket.ts';
 export type { ExternalKey, SignRequest, SslBackend } from './ssl/ssl.ts';
 export type { TunDevice, TunFactory } from './tun/tun.ts';

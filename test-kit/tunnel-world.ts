@@ -83,7 +83,12 @@ export class Station {
     this.sockets = world.internet.host(parts.address ?? SERVER_ADDRESS, parts.address6 ?? '2001:db8::1');
     const create = kind === 'server' ? createServer : createClient;
     const held = parts.holdKey && takeKey(config, parts.holdKey);
-    this.config = parts.config ?? parseConfig(held?.config ?? config, { externalKey: held !== undefined });
+    this.config =
+      parts.config ??
+      parseConfig(held?.config ?? config, {
+        externalKey: held !== undefined,
+        judgesLogins: parts.library?.hooks?.authUserPassVerify !== undefined,
+      });
     this.tunnel = create(this.config, {
       ...held?.parts,
       log: this.log,

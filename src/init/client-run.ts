@@ -6,7 +6,7 @@ import type { OpenVpnError } from '../base/base.ts';
 import type { CompressionTotals } from '../comp/comp.ts';
 import type { LinkCounters } from '../forward/forward.ts';
 import type { Options } from '../options/options.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { EnvSet, Hooks } from '../script/script.ts';
 import type { ClientInfo, StateInfo } from './client-info.ts';
 import type { Providers, TunnelState } from './init.ts';
 import type { Passphrase } from './passphrase.ts';
@@ -16,7 +16,7 @@ export interface ClientRun {
   readonly options: Options;
   readonly providers: Providers;
   readonly signals: SignalState;
-  readonly hooks: ScriptHooks;
+  readonly hooks: Hooks;
   readonly env: EnvSet;
   /** Not the first run of this program: a pause comes before it. */
   readonly restarted?: boolean;

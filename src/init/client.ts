@@ -236,6 +236,7 @@ class Client implements ClientSessionHost, ClientTunnelHost {
       options,
       ce,
       providers: { ...providers, log: this.#trouble.watch(providers.log) },
+      hooks: this.#run.hooks,
       userPass: this.#userPass,
       materials: this.#materials,
       wrap: () => this.#wrap(ce),

@@ -3,15 +3,25 @@
  * context_init_1() of init.c).
  */
 import { type DnsServer, isTcp, type Options, portNumber } from '../options/options.ts';
-import { EnvSet, ScriptHooks, type ScriptLimits, type ScriptRunner } from '../script/script.ts';
+import {
+  chain,
+  EnvSet,
+  type HookFunctions,
+  type Hooks,
+  hooksOf,
+  ScriptHooks,
+  type ScriptLimits,
+  type ScriptRunner,
+} from '../script/script.ts';
 import type { Providers } from './init.ts';
 import { isRestart, type SignalState } from './sig.ts';
 
 /** How long scripts may hold up the end of a program, or a restart asked for from outside; 2.x waits for ever. */
 const STOP_LIMITS: ScriptLimits = { runningMs: 5_000, newMs: 20_000 };
 
-export function createHooks(options: Options, providers: Providers): ScriptHooks {
-  return new ScriptHooks({
+/** Scripts of the options, and before them, as plugins of 2.x are, the caller's functions. */
+export function createHooks(options: Options, providers: Providers, functions?: HookFunctions): Hooks {
+  const scripts = new ScriptHooks({
     runner: providers.scripts,
     log: providers.log,
     scriptSecurity: options.scriptSecurity,
@@ -32,6 +42,7 @@ export function createHooks(options: Options, providers: Providers): ScriptHooks
       authUserPassVerify: options.authUserPassVerify,
     },
   });
+  return functions ? chain(hooksOf(functions, providers.log), scripts) : scripts;
 }
 
 /** Once a program is told to end, scripts must end, too. Soft restarts wait for whatever script is at work. */

@@ -11,7 +11,7 @@ import { type LinkProfile, MultiServer, openPool, serverStatus } from '../multi/
 import { type ConnectionEntry, isTcp, listenEntries, type Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { warnOfCommonSubnets } from '../route/route.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { EnvSet, Hooks } from '../script/script.ts';
 import { isAborted, type PortShare } from '../socket/socket.ts';
 import { clientFiles } from './client-files.ts';
 import { restartPauseSec } from './connection-list.ts';
@@ -30,7 +30,7 @@ export interface ServerRun {
   readonly options: Options;
   readonly providers: Providers;
   readonly signals: SignalState;
-  readonly hooks: ScriptHooks;
+  readonly hooks: Hooks;
   readonly env: EnvSet;
   /** Of the private key. */
   readonly passphrase: Passphrase;
@@ -222,13 +222,13 @@ class Server implements ServerHandle {
   }
 
   #profile(ce: ConnectionEntry, materials: TlsMaterials, wrap: ControlWrap): LinkProfile {
-    const { options, providers } = this.#run;
+    const { options, providers, hooks } = this.#run;
     const family = bindFamily(ce, this.#log);
     return {
       link: isTcp(ce.proto) ? 'tcp' : 'udp',
       family,
       wrap,
-      tls: tlsMultiConfig({ options, ce, materials, wrap, family, providers }),
+      tls: tlsMultiConfig({ options, ce, materials, wrap, family, providers, hooks }),
       frame: frameOptions(options, ce, family),
     };
   }

@@ -9,6 +9,7 @@ import { type ConnectionEntry, type Options, optionsString, optionsWarnings } fr
 import { type CreateControl, tlsControl } from '../peer/peer.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
 import { defaultHardwareAddress } from '../route/route.ts';
+import type { Hooks } from '../script/script.ts';
 import type { ClientSessionConfig } from './client-session.ts';
 import type { UserPass } from './credentials.ts';
 import { frameOptions, innerOptions, maxPacketBytes } from './frame-setup.ts';
@@ -25,6 +26,7 @@ export interface ControlParts {
   readonly options: Options;
   readonly ce: ConnectionEntry;
   readonly providers: Providers;
+  readonly hooks: Hooks;
   readonly userPass: UserPass;
   /** Undefined without TLS. */
   readonly materials: TlsMaterials | undefined;
@@ -34,7 +36,7 @@ export interface ControlParts {
 
 /** Reads wrap keys or static keys. Rejects with CryptoError or OptionsError when they can't be used. */
 export async function prepareControl(parts: ControlParts): Promise<PreparedControl> {
-  const { options, ce, providers, userPass, materials, keysWithoutTls } = parts;
+  const { options, ce, providers, hooks, userPass, materials, keysWithoutTls } = parts;
   if (!materials) {
     const control = keysWithoutTls.createControl();
     return () => () => control;
@@ -51,6 +53,7 @@ export async function prepareControl(parts: ControlParts): Promise<PreparedContr
         wrap,
         family,
         providers,
+        hooks,
         env,
         hardwareAddress,
         credentials: () => userPass.current(),

@@ -35,6 +35,7 @@ import {
   TlsCryptV2ServerKey,
   withClientKeys,
 } from '../reliable/reliable.ts';
+import type { Hooks } from '../script/script.ts';
 import { type Credentials, defaultPeerInfo, type TlsMultiConfig, type VerifyPolicy } from '../ssl/ssl.ts';
 import { readText } from './file-text.ts';
 import type { Providers } from './init.ts';
@@ -131,10 +132,10 @@ function withStaticKey(
   }
 }
 
-function verifyPolicy(options: Options, materials: TlsMaterials): VerifyPolicy {
+function verifyPolicy(options: Options, materials: TlsMaterials, hooks: Hooks): VerifyPolicy {
   return {
     chain: options.ca !== undefined || options.capath !== undefined || options.pkcs12 !== undefined,
-    verifyScript: options.tlsVerify !== undefined,
+    verifyScript: hooks.handles('tlsVerify'),
     clientCert: options.tlsServer ? options.verifyClientCert : 'require',
     x509UsernameField: options.x509UsernameField,
     ...(options.remoteCertKu && { remoteCertKu: options.remoteCertKu }),
@@ -155,6 +156,7 @@ export interface TlsSetup {
   /** Family of the link's addresses. */
   readonly family: 4 | 6;
   readonly providers: Providers;
+  readonly hooks: Hooks;
   readonly credentials?: () => Credentials | 'pending' | undefined;
   /** `NAME=value` lines of the environment, for IV_GUI_VER and UV_*. */
   readonly env?: readonly string[];
@@ -164,7 +166,7 @@ export interface TlsSetup {
 
 /** All of a control channel's configuration but what belongs to one peer. */
 export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'address' | 'log' | 'wake'> {
-  const { options, ce, materials, wrap, family, providers, credentials } = setup;
+  const { options, ce, materials, wrap, family, providers, hooks, credentials } = setup;
   const server = options.mode === 'server';
   return {
     role: options.tlsServer ? 'server' : 'client',
@@ -172,19 +174,19 @@ export function tlsMultiConfig(setup: TlsSetup): Omit<TlsMultiConfig, 'address' 
     crypto: providers.crypto,
     ssl: materials.context,
     wrap,
-    verify: verifyPolicy(options, materials),
+    verify: verifyPolicy(options, materials, hooks),
     localOptions: optionsString({ options, ce, remote: false }),
     remoteOptions: optionsString({ options, ce, remote: true }),
     compressMigrate: server && options.compress.migrate,
     occ: options.occ,
     peerInfo: server ? () => '' : () => peerInfoText(setup),
     ...(credentials && { credentials }),
-    needCredentials: options.authUserPassVerify !== undefined && !options.authUserPassOptional,
-    deferAuth: options.authUserPassVerify !== undefined,
+    needCredentials: hooks.handles('authUserPassVerify') && !options.authUserPassOptional,
+    deferAuth: hooks.handles('authUserPassVerify'),
     optVerify: options.optVerify,
     usernameAsCommonName: options.usernameAsCommonName,
-    deferVerify: options.tlsVerify !== undefined || options.tlsExportCert !== undefined,
-    deferClientKey: options.tlsCryptV2Verify !== undefined,
+    deferVerify: hooks.handles('tlsVerify') || options.tlsExportCert !== undefined,
+    deferClientKey: hooks.handles('tlsCryptV2Verify'),
     clientKeyMaxDays: options.tlsCryptV2MaxAge,
     // 0 would mean to send again and again without a pause.
     tlsTimeoutMs: Math.max(1, options.tlsTimeout) * 1000,

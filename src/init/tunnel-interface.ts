@@ -19,7 +19,7 @@ import {
   type RouteListInput,
   type TunSetup,
 } from '../route/route.ts';
-import type { EnvSet, ScriptHooks, UpDownContext } from '../script/script.ts';
+import type { EnvSet, Hooks, UpDownContext } from '../script/script.ts';
 import type { TunDevice } from '../tun/tun.ts';
 import type { Providers } from './init.ts';
 import type { SignalState } from './sig.ts';
@@ -27,7 +27,7 @@ import type { SignalState } from './sig.ts';
 /** The parts of a client's or server's run that it needs. */
 export interface TunnelInterfaceParts {
   readonly providers: Pick<Providers, 'tun' | 'network' | 'log'>;
-  readonly hooks: ScriptHooks;
+  readonly hooks: Hooks;
   readonly env: EnvSet;
   readonly signals: SignalState;
 }

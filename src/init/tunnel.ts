@@ -7,6 +7,7 @@ import { ApiMisuseError, nullLogger, OpenVpnError } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import type { ServerStatus } from '../manage/manage.ts';
 import { cloneOptions, optionWarnings, type ParseResult } from '../options/options.ts';
+import type { HookFunctions } from '../script/script.ts';
 import { runClient } from './client.ts';
 import type { ClientInfo, StateInfo } from './client-info.ts';
 import type { ClientHandle, ClientRun } from './client-run.ts';
@@ -24,6 +25,11 @@ import { SignalState } from './sig.ts';
 export interface TunnelOptions extends Partial<Providers> {
   /** Name that status files show. */
   readonly title?: string;
+  /**
+   * Functions that decide or are told, before scripts of the configuration. A server whose logins they alone judge is
+   * parsed with `judgesLogins`.
+   */
+  readonly hooks?: HookFunctions;
 }
 
 export interface TunnelEventMap {
@@ -167,14 +173,14 @@ class TunnelObject extends EventEmitter<TunnelEventMap> implements Tunnel {
     // A library has no files to read again: SIGHUP is a restart with the same configuration.
     for (let restarted = false; end === 'reload'; restarted = true) {
       const own = cloneOptions(options);
-      const hooks = createHooks(own, providers);
+      const hooks = createHooks(own, providers, this.#parts.hooks);
       const common = { options: own, providers, signals, hooks, env, passphrase, restarted };
       end = options.mode === 'server' ? await this.#serve(common, onUp) : await this.#connect(common, onUp);
     }
   }
 
   #createProviders(): Providers {
-    const { title: _title, log: given = nullLogger, tun, scripts, ...others } = this.#parts;
+    const { title: _title, hooks: _hooks, log: given = nullLogger, tun, scripts, ...others } = this.#parts;
     const thrown = (what: string, cause: unknown): void => this.#endFor(callbackError(what, cause));
     const log = guardLog(given, thrown);
     return createProviders(

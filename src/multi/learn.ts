@@ -14,7 +14,7 @@
  */
 import type { Logger } from '../base/base.ts';
 import { D_MULTI_DEBUG, D_MULTI_LOW, D_ROUTE_QUOTA } from '../base/errlevel.ts';
-import { EnvSet, type ScriptHooks } from '../script/script.ts';
+import { EnvSet, type Hooks } from '../script/script.ts';
 import {
   type RouteKey,
   routeText,
@@ -38,7 +38,7 @@ const HELD_MAX = 256;
 
 export interface LearnerConfig<C extends RoutedClient> {
   readonly routes: VirtualTable<C>;
-  readonly hooks: ScriptHooks;
+  readonly hooks: Hooks;
   readonly log: Logger;
   readonly staleRoutesCheck: { readonly ageSec: number; readonly intervalSec: number } | undefined;
   /** The server's own tunnel address, which nobody learns. */
@@ -187,7 +187,7 @@ export class AddressLearner<C extends RoutedClient> {
   }
 
   get #hasScript(): boolean {
-    return this.#config.hooks.commands.learnAddress !== undefined;
+    return this.#config.hooks.handles('learnAddress');
   }
 
   /** Only what traffic made goes stale: a client's own addresses and networks stay as long as the client. */

@@ -378,7 +378,7 @@ export class ClientSetup {
     session: InstanceSession,
     imports: Set<ImportKind>,
   ): Promise<boolean> {
-    if (this.#hooks.commands.clientConnect === undefined) return true;
+    if (!this.#hooks.handles('clientConnect')) return true;
     const answer = await this.#hooks.clientConnect(session.env, {
       deadlineMs: instance.bound.profile.tls.handWindowMs,
       signal: session.signal,

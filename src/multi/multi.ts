@@ -15,7 +15,7 @@ import type { FrameOptions } from '../forward/forward.ts';
 import type { PoolPersistLine } from '../manage/manage.ts';
 import type { Options } from '../options/options.ts';
 import type { ControlWrap } from '../reliable/reliable.ts';
-import type { EnvSet, ScriptHooks } from '../script/script.ts';
+import type { EnvSet, Hooks } from '../script/script.ts';
 import type { Link } from '../socket/socket.ts';
 import type { AuthTokens, TlsMultiConfig } from '../ssl/ssl.ts';
 import type { TunDevice } from '../tun/tun.ts';
@@ -45,7 +45,7 @@ export interface MultiConfig {
   readonly comp: CompressionLibrary;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly hooks: ScriptHooks;
+  readonly hooks: Hooks;
   /** Base of every client's environment. */
   readonly env: EnvSet;
   readonly clientFiles: ClientFiles;

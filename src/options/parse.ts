@@ -40,6 +40,8 @@ export interface ParseEnvironment {
   readonly loadProvider?: (name: string) => readonly string[] | undefined;
   /** The private key lives elsewhere and is given with the providers: --key isn't demanded beside --cert. */
   readonly externalKey?: boolean;
+  /** Logins are judged by functions of the caller (TunnelOptions.hooks), which then stand for --auth-user-pass-verify. */
+  readonly judgesLogins?: boolean;
   /** For tools and tests: take options whose feature isn't wired up as if it were. */
   readonly allowUnsupported?: boolean;
 }

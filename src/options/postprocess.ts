@@ -51,7 +51,7 @@ export function postprocess(options: Options, messages: LogLine[], environment: 
   adviseMigration(options, messages);
   if (!options.pull) localDnsToDhcp(options);
   savePrePull(options);
-  verifyOptions(options, messages, environment.externalKey ?? false);
+  verifyOptions(options, messages, environment);
   if (environment.files !== undefined) checkFiles(options, environment.files, messages);
 }
 

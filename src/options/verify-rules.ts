@@ -12,16 +12,22 @@ import type { DevType } from './tunnel-options.ts';
 /** A rule that is `broken` refuses the configuration with this text; with a level the text is only logged. */
 export type Rule = readonly [broken: boolean, text: string, level?: number];
 
-/** All rules for the profile `entry`; with `externalKey` a certificate goes without --key. */
-export function rulesOf(options: Options, entry: ConnectionEntry, externalKey: boolean): Rule[] {
+/** What the caller brings along in place of options: see ParseEnvironment. */
+export interface Brought {
+  readonly externalKey?: boolean;
+  readonly judgesLogins?: boolean;
+}
+
+/** All rules for the profile `entry`. */
+export function rulesOf(options: Options, entry: ConnectionEntry, brought: Brought): Rule[] {
   const usesTls = options.tlsServer || options.tlsClient;
   return [
     ...deviceRules(options, entry),
     ...addressRules(options, entry),
     ...proxyRules(options, entry),
-    ...(options.mode === 'server' ? serverRules(options, entry) : notServerRules(options)),
+    ...(options.mode === 'server' ? serverRules(options, entry, brought) : notServerRules(options)),
     ...tlsRoleRules(options),
-    ...(usesTls ? tlsRules(options, entry, externalKey) : noTlsRules(options)),
+    ...(usesTls ? tlsRules(options, entry, brought) : noTlsRules(options)),
     [options.authUserPass !== undefined && !options.pull, '--auth-user-pass requires --pull'],
   ];
 }
@@ -80,7 +86,7 @@ function proxyRules(o: Options, { proto, remote, fragment, httpProxy, socksProxy
   ];
 }
 
-function serverRules(o: Options, entry: ConnectionEntry): Rule[] {
+function serverRules(o: Options, entry: ConnectionEntry, brought: Brought): Rule[] {
   const dev = devTypeOf(o);
   const kind = protoKind(entry.proto);
   const notForServer = (given: boolean, option: string): Rule => [
@@ -113,7 +119,7 @@ function serverRules(o: Options, entry: ConnectionEntry): Rule[] {
     ],
     ...poolRules(o, dev),
     notForServer(o.allowRecursiveRouting, 'allow-recursive-routing'),
-    ...serverAuthRules(o),
+    ...serverAuthRules(o, brought),
     ...vlanRules(o, dev),
   ];
 }
@@ -142,10 +148,10 @@ function poolRules(o: Options, dev: DevType | undefined): Rule[] {
   ];
 }
 
-function serverAuthRules(o: Options): Rule[] {
+function serverAuthRules(o: Options, { judgesLogins = false }: Brought): Rule[] {
   const { authGenToken, renegSec, handWindow } = o;
   const renewalSec = authGenToken ? authGenToken.renewalSec || renegSec : 0;
-  const noLogin = o.authUserPassVerify === undefined;
+  const noLogin = o.authUserPassVerify === undefined && !judgesLogins;
   const postfix = 'must be used with --management-client-auth, an --auth-user-pass-verify script, or plugin';
   return [
     [
@@ -234,17 +240,13 @@ function tlsRoleRules(o: Options): Rule[] {
   ];
 }
 
-function tlsRules(
-  o: Options,
-  { tlsAuth, tlsCrypt, tlsCryptV2 }: ConnectionEntry,
-  externalKey: boolean,
-): Rule[] {
+function tlsRules(o: Options, { tlsAuth, tlsCrypt, tlsCryptV2 }: ConnectionEntry, brought: Brought): Rule[] {
   return [
     [
       !o.verifyHashNoCa && o.pkcs12 === undefined && o.ca === undefined && o.capath === undefined,
       'You must define CA file (--ca) or CA path (--capath) and/or peer fingerprint verification (--peer-fingerprint)',
     ],
-    ...(o.pkcs12 !== undefined ? bundleRules(o) : certificateRules(o, externalKey)),
+    ...(o.pkcs12 !== undefined ? bundleRules(o) : certificateRules(o, brought)),
     [tlsAuth !== undefined && tlsCrypt !== undefined, '--tls-auth and --tls-crypt are mutually exclusive'],
     [
       o.tlsClient && tlsCryptV2 !== undefined && (tlsAuth !== undefined || tlsCrypt !== undefined),
@@ -265,9 +267,9 @@ function bundleRules(o: Options): Rule[] {
   ];
 }
 
-function certificateRules({ cert, key, pull, authUserPass }: Options, externalKey: boolean): Rule[] {
+function certificateRules({ cert, key, pull, authUserPass }: Options, brought: Brought): Rule[] {
   const noCert = cert === undefined;
-  const noKey = key === undefined && !externalKey;
+  const noKey = key === undefined && !brought.externalKey;
   if (!pull) {
     return [
       [noCert, 'You must define certificate file (--cert) or PKCS#12 file (--pkcs12)'],

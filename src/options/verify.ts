@@ -8,15 +8,15 @@ import type { ConnectionEntry } from './connection-entry.ts';
 import { dnsProblem } from './dns-options.ts';
 import type { Options } from './option-types.ts';
 import { isUdp } from './proto.ts';
-import { rulesOf } from './verify-rules.ts';
+import { type Brought, rulesOf } from './verify-rules.ts';
 
 /**
- * Checks every profile against the rest; with `externalKey` a certificate goes without --key. Throws ConfigError;
+ * Checks every profile against the rest; `brought` stands for options. Throws ConfigError;
  * warnings go to `messages`.
  */
-export function verifyOptions(options: Options, messages: LogLine[], externalKey: boolean): void {
+export function verifyOptions(options: Options, messages: LogLine[], brought: Brought): void {
   for (const entry of options.connectionList) {
-    for (const [broken, text, level] of rulesOf(options, entry, externalKey)) {
+    for (const [broken, text, level] of rulesOf(options, entry, brought)) {
       if (!broken) continue;
       if (level === undefined) throw new ConfigError(text);
       messages.push({ level, text });

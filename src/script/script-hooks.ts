@@ -12,6 +12,14 @@ import { splitCommand } from '../options/options.ts';
 import { AuthControlFiles, readFirstCharacter, watchAnswer } from './deferred-files.ts';
 import type { EnvSet } from './env-set.ts';
 import type {
+  AddressOperation,
+  ClientKeyMetadata,
+  HookName,
+  Hooks,
+  Login,
+  VerifiedCertificate,
+} from './hooks.ts';
+import type {
   AuthDeferOptions,
   AuthScriptAnswer,
   ClientConnectAnswer,
@@ -42,7 +50,7 @@ const DEFAULT_POLL_MS = 250;
 const SECURITY_WARNING =
   "WARNING: External program may not be called unless '--script-security 2' or higher is enabled. See --help text or man page for detailed info.";
 
-export class ScriptHooks {
+export class ScriptHooks implements Hooks {
   readonly #options: HookOptions;
   #securityWarned = false;
 
@@ -50,43 +58,43 @@ export class ScriptHooks {
     this.#options = options;
   }
 
-  get commands(): HookCommands {
+  handles(hook: HookName): boolean {
+    return this.#commands[hook] !== undefined;
+  }
+
+  get #commands(): HookCommands {
     return this.#options.commands;
   }
 
   /** False means fatal in 2.x (exit status 1), with the failure logged. */
   up(env: EnvSet, context: UpDownContext): Promise<boolean> {
-    return this.#upDown('up', this.commands.up, env, context);
+    return this.#upDown('up', this.#commands.up, env, context);
   }
 
   /** False means fatal in 2.x. */
   down(env: EnvSet, context: UpDownContext): Promise<boolean> {
-    return this.#upDown('down', this.commands.down, env, context);
+    return this.#upDown('down', this.#commands.down, env, context);
   }
 
   /** False means fatal in 2.x. */
   routePreDown(env: EnvSet, context: UpDownContext): Promise<boolean> {
-    return this.#upDown('route-pre-down', this.commands.routePreDown, env, context);
+    return this.#upDown('route-pre-down', this.#commands.routePreDown, env, context);
   }
 
   /** Failures are only logged. */
   async routeUp(env: EnvSet): Promise<boolean> {
-    return this.#simple('route-up', '--route-up', this.commands.routeUp, [], env);
+    return this.#simple('route-up', '--route-up', this.#commands.routeUp, [], env);
   }
 
   /** Client and p2p, after each successful authentication. Failures are only logged. */
   async ipchange(env: EnvSet, from: LinkAddress): Promise<boolean> {
     const family = from.family === 4 ? '[AF_INET]' : '[AF_INET6]';
     const argument = `${family}${from.address} ${from.port}`;
-    return this.#simple('ipchange', '--ipchange', this.commands.ipchange, [argument], env);
+    return this.#simple('ipchange', '--ipchange', this.#commands.ipchange, [argument], env);
   }
 
   /** True accepts the certificate. `subject` is one word, however many spaces it has. */
-  async tlsVerify(
-    env: EnvSet,
-    certificate: { readonly depth: number; readonly subject: string; readonly der: Uint8Array },
-    signal?: AbortSignal,
-  ): Promise<boolean> {
+  async tlsVerify(env: EnvSet, certificate: VerifiedCertificate, signal?: AbortSignal): Promise<boolean> {
     const { exportCertDir, log } = this.#options;
     const { depth, subject, der } = certificate;
     const file = exportCertDir && (await createTempFile(exportCertDir, 'pef', pemText(der), log));
@@ -97,20 +105,15 @@ export class ScriptHooks {
     }
     env.set('peer_cert', file);
     const args = [String(depth), subject];
-    const { tlsVerify } = this.commands;
+    const { tlsVerify } = this.#commands;
     const ok = await this.#simple('tls-verify', '--tls-verify script', tlsVerify, args, env, signal);
     env.delete('peer_cert');
     if (file !== undefined) await removeFile(file);
     return ok;
   }
 
-  /** `metadata` is what the wrapped client key carries; type 0 user data, 1 timestamp. */
-  async tlsCryptV2Verify(
-    env: EnvSet,
-    metadata: { type: number; data: Uint8Array },
-    signal?: AbortSignal,
-  ): Promise<boolean> {
-    const command = this.commands.tlsCryptV2Verify;
+  async tlsCryptV2Verify(env: EnvSet, metadata: ClientKeyMetadata, signal?: AbortSignal): Promise<boolean> {
+    const command = this.#commands.tlsCryptV2Verify;
     if (command === undefined) return true;
     const { log } = this.#options;
     const file = await this.#tempFile('tls_crypt_v2_metadata_', metadata.data);
@@ -129,12 +132,8 @@ export class ScriptHooks {
    * `password` for the time of the call (visible only at script-security 3). Status 0 accepts, 2 waits
    * for auth_control_file, anything else rejects.
    */
-  async authUserPassVerify(
-    env: EnvSet,
-    login: { readonly username: string; readonly password: string },
-    defer: AuthDeferOptions,
-  ): Promise<AuthScriptAnswer> {
-    const config = this.commands.authUserPassVerify;
+  async authUserPassVerify(env: EnvSet, login: Login, defer: AuthDeferOptions): Promise<AuthScriptAnswer> {
+    const config = this.#commands.authUserPassVerify;
     if (config === undefined) return { ok: true };
     const { log, tmpDir } = this.#options;
     const loginFile = config.viaFile
@@ -172,7 +171,7 @@ export class ScriptHooks {
 
   /** Client-side challenge answer on a server; false deauthenticates the client. */
   async clientCrresponse(env: EnvSet, responseBase64: string): Promise<boolean> {
-    const command = this.commands.clientCrresponse;
+    const command = this.#commands.clientCrresponse;
     if (command === undefined) return true;
     const file = await this.#tempFile('cr', `${responseBase64}\n`);
     if (file === undefined) return false;
@@ -181,9 +180,8 @@ export class ScriptHooks {
     return ok;
   }
 
-  /** Server, after authentication. `config` has options with context letter D. */
   async clientConnect(env: EnvSet, defer: DeferOptions): Promise<ClientConnectAnswer> {
-    const command = this.commands.clientConnect;
+    const command = this.#commands.clientConnect;
     if (command === undefined) return { ok: true, config: '' };
     const configFile = await this.#tempFile('cc', '');
     const deferredFile = await this.#tempFile('ccr', '');
@@ -206,21 +204,17 @@ export class ScriptHooks {
 
   /** The exit status is ignored, a failure logged. */
   async clientDisconnect(env: EnvSet): Promise<void> {
-    await this.#simple('client-disconnect', '--client-disconnect', this.commands.clientDisconnect, [], env);
+    await this.#simple('client-disconnect', '--client-disconnect', this.#commands.clientDisconnect, [], env);
   }
 
-  /**
-   * `address` as 2.x prints it: `10.8.0.2`, `192.168.77.0/24`, a MAC. `commonName` is absent for delete,
-   * for which 2.x passes an empty set. False for add or update rejects the address.
-   */
   async learnAddress(
     env: EnvSet,
-    operation: 'add' | 'update' | 'delete',
+    operation: AddressOperation,
     address: string,
     commonName?: string,
   ): Promise<boolean> {
     const args = commonName === undefined ? [operation, address] : [operation, address, commonName];
-    return this.#simple('learn-address', '--learn-address', this.commands.learnAddress, args, env);
+    return this.#simple('learn-address', '--learn-address', this.#commands.learnAddress, args, env);
   }
 
   async #upDown(

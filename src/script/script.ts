@@ -121,5 +121,9 @@ export {
   type TrackedAttribute,
 } from './certificate-env.ts';
 export { EnvSet } from './env-set.ts';
+/** hooksOf(functions, log): hooks in TypeScript. */
+export { type HookEvent, type HookFunctions, hooksOf, type LoginEvent } from './hook-functions.ts';
+/** chain(...hooks): all of them, in their order. */
+export { chain, type HookName, type Hooks } from './hooks.ts';
 export { inheritedDescriptors } from './inherited-fds.ts';
 export { type HookOptions, ScriptHooks } from './script-hooks.ts';
