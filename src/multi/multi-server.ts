@@ -8,8 +8,6 @@
  */
 import {
   ADDRESS_WORDS,
-  AddressMap,
-  addressToWords,
   type FaultEntry,
   Faults,
   formatAddress,
@@ -40,8 +38,8 @@ import { addressChanges, authFailedMessage, buildPushUpdates, type ControlMessag
 import { ConnectRateLimit, InitialRateLimit } from '../reliable/reliable.ts';
 import type { Link } from '../socket/socket.ts';
 import { IV_PROTO_PUSH_UPDATE } from '../ssl/ssl.ts';
+import { ClientTable } from './client-table.ts';
 import { AddressLearner } from './learn.ts';
-import { LowestFree } from './lowest-free.ts';
 import { addressWords, type RouteKey, VirtualTable } from './mroute.ts';
 import type { BoundLink, MultiConfig } from './multi.ts';
 import { AddressPlan } from './multi-addresses.ts';
@@ -74,16 +72,10 @@ export class MultiServer implements InstanceHost {
   readonly connectRate: ConnectRateLimit;
   readonly faults: Faults;
   readonly driver: Driver;
-  readonly #byPeerId: (MultiInstance | undefined)[] = [];
-  readonly #peerIds = new LowestFree();
-  /** Per link: instances by source address. TCP links have one. */
-  readonly #byAddress = new Map<Link, AddressMap<MultiInstance>>();
-  readonly #hashSeed: number;
+  readonly #clients: ClientTable;
   readonly #setup: ClientSetup;
   readonly #service: PacketBatch;
-  readonly #words = new Int32Array(ADDRESS_WORDS);
   #nextClientId = 0;
-  #count = 0;
   #shuttingDown = false;
   readonly #ticker: NodeJS.Timeout;
   #closed = false;
@@ -94,8 +86,7 @@ export class MultiServer implements InstanceHost {
     this.driver = new Driver(config.clock);
     checkTableSizes(config.options);
     this.plan = new AddressPlan(config);
-    const seed = config.crypto.randomBytes(4);
-    this.#hashSeed = new DataView(seed.buffer, seed.byteOffset).getInt32(0);
+    this.#clients = new ClientTable(config.crypto.randomBytes(4));
     const { connectFreqInitial, connectFreq } = config.options;
     this.initialRate = new InitialRateLimit(connectFreqInitial.max, connectFreqInitial.perSec, config.log);
     this.connectRate = new ConnectRateLimit(connectFreq.max, connectFreq.perSec);
@@ -128,8 +119,8 @@ export class MultiServer implements InstanceHost {
     if (instance) this.closeInstance(instance);
   }
 
-  *instances(): Iterable<MultiInstance> {
-    for (const instance of this.#byPeerId) if (instance) yield instance;
+  instances(): Iterable<MultiInstance> {
+    return this.#clients;
   }
 
   /** Clients were told to reconnect: no new one is taken, since it would come back too early. */
@@ -138,41 +129,38 @@ export class MultiServer implements InstanceHost {
   }
 
   addLink(bound: BoundLink): void {
-    this.#byAddress.set(bound.link, new AddressMap(this.#hashSeed));
+    this.#clients.addLink(bound.link);
     bound.link.onWritable = () => this.io.handleWritable(bound.link);
   }
 
   removeLink(link: Link): void {
-    this.#byAddress.delete(link);
+    this.#clients.removeLink(link);
     this.io.handleLinkClosed(link);
   }
 
   byPeerId(peerId: number): MultiInstance | undefined {
-    return this.#byPeerId[peerId];
+    return this.#clients.byPeerId(peerId);
   }
 
   /** The instance that owns the source address in `words[slot]` on this link. */
   byWords(link: Link, words: Int32Array, slot: number): MultiInstance | undefined {
-    return this.#byAddress.get(link)?.get(words, slot);
+    return this.#clients.byWords(link, words, slot);
   }
 
   /** A new client whose address is proven (UDP) or connected (TCP); undefined when the server is full. */
   createInstance(bound: BoundLink, remote: LinkAddress): MultiInstance | undefined {
     const { log, options, clock } = this.config;
     if (this.#closed) return undefined;
-    if (this.#count >= options.maxClients) {
+    if (this.#clients.count >= options.maxClients) {
       log.log(
         D_MULTI_ERRORS | M_STRANGER,
         `MULTI: new incoming connection would exceed maximum number of clients (${options.maxClients})`,
       );
       return undefined;
     }
-    const peerId = this.#peerIds.find((id) => this.#byPeerId[id] !== undefined);
-    const ids = { peerId, clientId: this.#nextClientId++ };
+    const ids = { peerId: this.#clients.freePeerId(), clientId: this.#nextClientId++ };
     const instance = new MultiInstance(this, ids, bound, remote, clock.nowMs());
-    this.#byPeerId[peerId] = instance;
-    this.#byAddress.get(bound.link)!.set(instance.remoteWords, 0, instance);
-    this.#count++;
+    this.#clients.add(instance);
     log.log(D_MULTI_MEDIUM, 'MULTI: multi_create_instance called');
     return instance;
   }
@@ -193,8 +181,7 @@ export class MultiServer implements InstanceHost {
 
   /** The client's packets come from a new address and authenticated there (2.x multi_process_float). */
   float(instance: MultiInstance, bound: BoundLink, remote: LinkAddress): boolean {
-    addressToWords(remote, this.#words, 0);
-    const taken = this.#byAddress.get(bound.link)?.get(this.#words, 0);
+    const taken = this.#clients.byAddress(bound.link, remote);
     if (taken && taken !== instance) {
       if (!sameIdentity(taken, instance)) {
         instance.log.log(
@@ -211,9 +198,7 @@ export class MultiServer implements InstanceHost {
       D_MULTI_MEDIUM,
       `peer ${instance.peerId} (${instance.commonName}) floated from ${from} to ${formatAddress(remote)}`,
     );
-    this.#forgetAddress(instance);
-    instance.moveTo(bound, remote);
-    this.#byAddress.get(bound.link)!.set(instance.remoteWords, 0, instance);
+    this.#clients.move(instance, bound, remote);
     return true;
   }
 
@@ -244,10 +229,7 @@ export class MultiServer implements InstanceHost {
     if (instance.state === 'closed') return;
     instance.state = 'closed';
     instance.endSessions();
-    this.#byPeerId[instance.peerId] = undefined;
-    this.#peerIds.release(instance.peerId);
-    this.#forgetAddress(instance);
-    this.#count--;
+    this.#clients.remove(instance);
     this.#endStep(instance, () => this.#setup.handleClosed(instance));
     this.#endStep(instance, () => instance.peer.close());
     const { link } = instance.bound;
@@ -440,11 +422,6 @@ export class MultiServer implements InstanceHost {
     } catch (error) {
       this.handleFault('timer', error);
     }
-  }
-
-  #forgetAddress(instance: MultiInstance): void {
-    const map = this.#byAddress.get(instance.bound.link);
-    if (map?.get(instance.remoteWords, 0) === instance) map.delete(instance.remoteWords, 0);
   }
 }
 
