@@ -2,7 +2,7 @@
  * Rules of the house that no ready-made tool knows, one function each; every function returns the broken
  * cases as texts.
  *
- *   sizes    no file of src/ or native/ over 700 lines
+ *   sizes    no source over 400 lines but those that are named here, no test over 700
  *   headers  every source file but a unit test opens with a comment that says what it is
  *   portMap  docs/port-map.md has one row per C file of OpenVPN 2.x, and its places exist
  *   lockFile every package of package-lock.json has a hash, and none an address of a registry
@@ -11,7 +11,23 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './setup.mjs';
 
-const LINE_LIMIT = 700;
+const LINE_LIMIT = 400;
+const TEST_LINE_LIMIT = 700;
+const TEST = /[.-](test|conformance)\.ts$/;
+/** Sources that are longer, with the lines that they may have: nobody may be added, and what shrinks stays so. */
+const LONGER = new Map([
+  ['compat-tests/bed.ts', 410],
+  ['native/tls_session.cc', 590],
+  ['native/udp.cc', 660],
+  ['src/forward/data-channel.ts', 530],
+  ['src/init/client.ts', 580],
+  ['src/multi/multi-connect.ts', 510],
+  ['src/multi/multi-server.ts', 450],
+  ['src/native/native.ts', 410],
+  ['src/ssl/key-state.ts', 520],
+  ['src/ssl/tls-multi.ts', 560],
+  ['src/ssl/x509-der.ts', 430],
+]);
 const CODE = /\.(ts|mjs|cjs|cc|h)$/;
 const HEADED_FOLDERS = ['src', 'native', 'test-kit', 'compat-tests', 'bench', 'fuzz', 'scripts', 'examples'];
 
@@ -34,9 +50,10 @@ ssl_verify_openssl status tls_crypt tun tun_afunix vlan win32 win32-util xkey_he
 export const rules = { sizes, headers, portMap, lockFile };
 
 function sizes() {
-  return filesIn(['src', 'native']).flatMap((path) => {
+  return filesIn(HEADED_FOLDERS).flatMap((path) => {
     const lines = readFileSync(join(root, path), 'utf8').split('\n').length - 1;
-    return lines > LINE_LIMIT ? [`${path}: ${lines} lines, ${LINE_LIMIT} are allowed`] : [];
+    const limit = TEST.test(path) ? TEST_LINE_LIMIT : (LONGER.get(path) ?? LINE_LIMIT);
+    return lines > limit ? [`${path}: ${lines} lines, ${limit} are allowed`] : [];
   });
 }
 
