@@ -14,7 +14,7 @@ import {
   newLinkCounters,
 } from '../src/forward/forward.ts';
 import { OFF_TIMERS } from '../src/forward/ping.ts';
-import { type Alarm, Driver, Peer, type PeerEvent, type PeerOwner } from '../src/peer/peer.ts';
+import { Driver, Peer, type PeerEvent, type PeerOwner } from '../src/peer/peer.ts';
 import { type ControlWrap, createNoWrap } from '../src/reliable/reliable.ts';
 import {
   createTlsMulti,
@@ -24,6 +24,7 @@ import {
 } from '../src/ssl/ssl.ts';
 import { FirstPackets } from './first-packets.ts';
 import { LossyWire, type LossyWireOptions } from './lossy-wire.ts';
+import { ManualAlarm } from './manual-alarm.ts';
 import { ScriptedSsl, type ScriptedSslOptions } from './scripted-ssl.ts';
 
 const CLIENT: LinkAddress = { family: 4, address: '192.0.2.7', port: 40000 };
@@ -375,36 +376,6 @@ export class TlsPair {
       this.#pushEndMs = undefined;
       side.peer?.generateDataKeys(this.#params, this.nowMs);
     }
-  }
-}
-
-/** Wakes when the pair lets it. */
-class ManualAlarm implements Alarm {
-  atMs: number | undefined;
-  #due: () => void = () => undefined;
-  #soon: (() => void)[] = [];
-
-  soon(run: () => void): void {
-    this.#soon.push(run);
-  }
-
-  at(atMs: number | undefined, run: () => void): void {
-    this.atMs = atMs;
-    this.#due = run;
-  }
-
-  /** Whether there was anything to run. */
-  runSoon(): boolean {
-    const soon = this.#soon;
-    this.#soon = [];
-    for (const run of soon) run();
-    return soon.length > 0;
-  }
-
-  ring(nowMs: number): void {
-    if (this.atMs === undefined || this.atMs > nowMs) return;
-    this.atMs = undefined;
-    this.#due();
   }
 }
 

@@ -6,8 +6,7 @@
  *   | headroom (PACKET_HEADROOM) | packet ................ | tailroom |
  *   ^ i*slotSize                 ^ offsets[i]              ^ offsets[i]+lengths[i]
  *
- * A length of 0 means "dropped": later stages pass over the slot. `segmentSizes[i]` > 0 marks a slot
- * that carries several equal segments (kernel offload); 0 is a single packet.
+ * A length of 0 means "dropped": later stages pass over the slot.
  */
 import { ADDRESS_WORDS } from './address.ts';
 
@@ -23,8 +22,6 @@ export class PacketBatch {
   /** Absolute position in `slab` of each packet's first byte. */
   readonly offsets: Int32Array;
   readonly lengths: Int32Array;
-  /** Segment size of an offloaded super-packet; 0 for a plain packet. */
-  readonly segmentSizes: Int32Array;
   /** Result of the last stage per packet: 0 is good, else the stage's drop code. */
   readonly status: Int32Array;
   /** --passtos: type of service that the packet inside asks for, -1 for none; written by seal(). */
@@ -44,7 +41,6 @@ export class PacketBatch {
     this.slab = Buffer.alloc(capacity * this.slotSize);
     this.offsets = new Int32Array(capacity);
     this.lengths = new Int32Array(capacity);
-    this.segmentSizes = new Int32Array(capacity);
     this.status = new Int32Array(capacity);
     this.tos = new Int16Array(capacity).fill(-1);
     this.packetIds = new Uint32Array(capacity);
@@ -73,7 +69,6 @@ export class PacketBatch {
     this.slab.set(packet, offset);
     this.offsets[slot] = offset;
     this.lengths[slot] = packet.length;
-    this.segmentSizes[slot] = 0;
     this.status[slot] = 0;
     return slot;
   }
@@ -86,7 +81,6 @@ export class PacketBatch {
     source.copy(this.slab, offset, start, start + length);
     this.offsets[slot] = offset;
     this.lengths[slot] = length;
-    this.segmentSizes[slot] = 0;
     this.status[slot] = 0;
     return slot;
   }
@@ -106,7 +100,6 @@ export class PacketBatch {
     from.slab.copy(this.slab, offset, from.offsets[slot]!, from.offsets[slot]! + length);
     this.offsets[own] = offset;
     this.lengths[own] = length;
-    this.segmentSizes[own] = from.segmentSizes[slot]!;
     this.status[own] = 0;
     const words = ADDRESS_WORDS;
     for (let w = 0; w < words; w++) this.addresses[own * words + w] = from.addresses[slot * words + w]!;

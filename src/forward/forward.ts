@@ -36,7 +36,7 @@ export interface FrameOptions {
   readonly family: 4 | 6;
   /** UDP through a SOCKS proxy: 10 bytes more. */
   readonly socks: boolean;
-  /** Undefined = no mssfix. See defaultMssfix(). */
+  /** Undefined = no mssfix. */
   readonly mssfix: MssfixOptions | undefined;
   /** --fragment; undefined = off. `encap` is its word `mtu`. */
   readonly fragment: { readonly bytes: number; readonly encap: boolean } | undefined;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { TUN_FRAME } from '../../test-kit/frames.ts';
 import { cipherInfo, digestInfo } from '../crypto/crypto.ts';
 import type { FrameCrypto, FrameOptions, MssfixOptions } from './forward.ts';
-import { defaultMssfix, fragmentSize, frameText, linkMtu, mssfixTarget } from './mtu.ts';
+import { fragmentSize, frameText, linkMtu, mssfixTarget } from './mtu.ts';
 
 interface MssCase {
   config_text: string;
@@ -45,14 +45,6 @@ describe('mssfixTarget and fragmentSize', () => {
 
   it('count IPv6 below the link', () => {
     expect(mssfixTarget({ ...TUN_FRAME, family: 6 }, cryptoOf('AES-256-GCM', '-'))).toBe(1380);
-  });
-});
-
-describe('defaultMssfix', () => {
-  it('is 2.6: 1492 mtu, the fragment size, or the tun mtu', () => {
-    expect(defaultMssfix(1500, undefined)).toEqual({ bytes: 1492, mode: 'mtu' });
-    expect(defaultMssfix(1500, { bytes: 1200, encap: false })).toEqual({ bytes: 1200, mode: 'mtu' });
-    expect(defaultMssfix(1400, undefined)).toEqual({ bytes: 1400, mode: 'fixed' });
   });
 });
 
@@ -106,7 +98,7 @@ function frameOf(vector: MssCase): FrameOptions {
   const mssfix: MssfixOptions =
     option === '--mssfix'
       ? { bytes: Number(number), mode: mode === 'fixed' || mode === 'mtu' ? mode : undefined }
-      : defaultMssfix(1500, fragment);
+      : { bytes: fragment?.bytes ?? 1492, mode: 'mtu' };
   const compBytes = option === '--compress' ? 1 : 0;
   return {
     ...TUN_FRAME,

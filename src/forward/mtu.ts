@@ -7,11 +7,8 @@
  *
  * All numbers are bytes. Vectors: test-kit/vectors.json `mss`, `options_strings`.
  */
-import type { FrameCrypto, FrameOptions, MssfixOptions } from './forward.ts';
+import type { FrameCrypto, FrameOptions } from './forward.ts';
 
-const TUN_MTU_DEFAULT = 1500;
-/** 2.x MSSFIX_DEFAULT. */
-const MSSFIX_DEFAULT = 1492;
 const SOCKS_BYTES = 10;
 const TCP_LENGTH_BYTES = 2;
 const FRAGMENT_HEADER_BYTES = 4;
@@ -19,13 +16,6 @@ const PACKET_ID_BYTES = 4;
 const PACKET_ID_LONG_BYTES = 8;
 /** IPv4 and TCP header of the packet inside. */
 const INNER_HEADERS_BYTES = 40;
-
-/** What --mssfix without a number, or no --mssfix at all, means in 2.6. */
-export function defaultMssfix(tunMtu: number, fragment: FrameOptions['fragment']): MssfixOptions {
-  if (fragment) return { bytes: fragment.bytes, mode: 'mtu' };
-  if (tunMtu === TUN_MTU_DEFAULT) return { bytes: MSSFIX_DEFAULT, mode: 'mtu' };
-  return { bytes: tunMtu, mode: 'fixed' };
-}
 
 /** Largest MSS for TCP over IPv4 inside the tunnel; 0 = leave packets as they are. */
 export function mssfixTarget(frame: FrameOptions, crypto: FrameCrypto): number {

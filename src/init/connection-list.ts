@@ -41,16 +41,6 @@ export class ConnectionList {
     this.#retryMax = options.connectRetryMax;
   }
 
-  /** Profiles that may be used. */
-  get size(): number {
-    return this.#entries.filter((entry) => !entry.disabled).length;
-  }
-
-  /** Attempts since the last completed initialisation. */
-  get attempts(): number {
-    return this.#attempts;
-  }
-
   /** Whether what next() gave goes beyond --connect-retry-max rounds without success. */
   get exhausted(): boolean {
     return this.#retryMax > 0 && this.#attempts > this.#retryMax * this.#entries.length;

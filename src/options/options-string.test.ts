@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { optionsString, optionsStringCipher, optionsStringValue, optionsWarnings } from './options-string.ts';
+import { optionsString, optionsStringValue, optionsWarnings } from './options-string.ts';
 import { parseArgv } from './parse.ts';
 
 interface Vector {
@@ -37,9 +37,6 @@ const SERVERS = VECTORS.flatMap(({ name, version, args_text, server_text }) => {
   const more = args_text?.replace(/--push .*/, '') ?? SERVER_ARGS[name.replace('server on the wire: ', '')];
   return [{ name, more, server_text }];
 });
-const LOGGED = VECTORS.flatMap(({ name, version, local_text }) =>
-  local_text === undefined ? [] : [{ name, version, text: local_text }],
-);
 
 function optionsOf(argsText: string) {
   const words = argsText.split(' ').filter((word) => word !== '');
@@ -75,16 +72,7 @@ describe('optionsString', () => {
   });
 });
 
-describe('optionsStringCipher', () => {
-  it.each(LOGGED)('reads the cipher of "$name" ($version)', ({ text }) => {
-    const expected = /,cipher ([^,]+)/.exec(text)?.[1];
-    expect(optionsStringCipher(text)).toBe(expected === '[null-cipher]' ? 'none' : expected);
-  });
-
-  it('translates the null cipher', () => {
-    expect(optionsStringCipher('V4,cipher [null-cipher],auth SHA1')).toBe('none');
-  });
-
+describe('optionsStringValue', () => {
   it('needs a value', () => {
     expect(optionsStringValue('V4,cipher ,auth SHA1', 'cipher')).toBeUndefined();
   });

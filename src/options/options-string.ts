@@ -57,13 +57,6 @@ export function optionsStringValue(text: string, name: string): string | undefin
   return part?.slice(name.length + 1);
 }
 
-/** The peer's data cipher: canonical name, `none`, or undefined when its string has none. */
-export function optionsStringCipher(text: string): string | undefined {
-  const cipher = optionsStringValue(text, 'cipher');
-  if (cipher === undefined) return undefined;
-  return cipher === '[null-cipher]' ? 'none' : (cipherInfo(cipher)?.name ?? cipher);
-}
-
 /**
  * Differences between what the peer should send and what it sent, as 2.x words them. Empty when
  * nothing that matters differs.

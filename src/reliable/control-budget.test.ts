@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { controlPayloadBytes, DEFAULT_TLS_MTU } from './reliable.ts';
+import { controlPayloadBytes } from './reliable.ts';
 
 describe('room for TLS bytes', () => {
   it('makes the 1206-byte datagrams that 2.6 sends with tls-crypt over IPv4', () => {
     const acks = 2;
-    const payload = controlPayloadBytes(DEFAULT_TLS_MTU, 28, 56, acks);
+    const payload = controlPayloadBytes(1250, 28, 56, acks);
     const onTheWire = 9 + 40 + (1 + 4 * acks + 8) + 4 + payload;
     expect(onTheWire).toBe(1206);
   });

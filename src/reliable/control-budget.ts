@@ -5,8 +5,6 @@
 import { ackBlockBytes, PREFIX_BYTES } from './control-packet.ts';
 import { PIGGYBACK_ACKS } from './reliable-window.ts';
 
-/** Default of --max-packet-size (2.x TLS_MTU_DEFAULT), IP and UDP headers included. */
-export const DEFAULT_TLS_MTU = 1250;
 /** Least room for TLS bytes; below it 2.x sends a packet longer than configured. */
 export const MIN_CONTROL_PAYLOAD = 16;
 

@@ -99,7 +99,7 @@ export interface WrapSession {
 }
 
 export { ConnectRateLimit, InitialRateLimit } from './connect-rate.ts';
-export { controlPayloadBytes, DEFAULT_TLS_MTU } from './control-budget.ts';
+export { controlPayloadBytes } from './control-budget.ts';
 export {
   PREFIX_BYTES,
   readControlPacket,

@@ -27,11 +27,6 @@ export class EnvSet {
     this.#values.set(key, cleanValue(String(value)));
   }
 
-  /** `setenv-safe NAME VALUE`: the name gets the prefix `OPENVPN_`. */
-  setSafe(name: string, value: string): void {
-    this.set(`OPENVPN_${name}`, value);
-  }
-
   /** Becomes a copy of `other`: what was set since is gone. */
   reset(other: EnvSet): void {
     this.#values.clear();

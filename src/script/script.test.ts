@@ -60,12 +60,6 @@ describe('EnvSet', () => {
     env.deletePrefix('common');
     expect(env.has('common_name')).toBe(false);
   });
-
-  it('prefixes safe names', () => {
-    const env = new EnvSet();
-    env.setSafe('NAME', 'v');
-    expect([...env.entries()]).toEqual([['OPENVPN_NAME', 'v']]);
-  });
 });
 
 describe('inherited descriptors', () => {

@@ -73,7 +73,6 @@ export class TcpFrameReader {
       this.#take(batch.slab, offset, length);
       batch.offsets[slot] = offset;
       batch.lengths[slot] = length;
-      batch.segmentSizes[slot] = 0;
       batch.status[slot] = 0;
     }
     return batch.count;

@@ -141,7 +141,6 @@ class UdpNativeLink implements Link {
       addresses,
       limit,
     );
-    batch.segmentSizes.fill(0, 0, count);
     batch.status.fill(0, 0, count);
     batch.count = count;
     if (this.#errors[0] !== 0) this.#report();

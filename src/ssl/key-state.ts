@@ -171,12 +171,6 @@ export class KeyState {
     return this.#state === S_GENERATED_KEYS && this.#auth === 'KS_AUTH_TRUE' && this.#data !== undefined;
   }
 
-  /** Whether everything given to TLS has arrived at the peer. */
-  get allAcked(): boolean {
-    const waiting = this.#pendingMessages.length + this.#pendingLogin.length;
-    return this.#ssl.idle && this.#output.pendingBytes === 0 && waiting === 0 && this.send.empty;
-  }
-
   /** Runs as far as it gets. Afterwards state is S_ERROR when it failed; that was logged. */
   advance(nowMs: number): void {
     for (let changed = true; changed && this.#state !== S_ERROR; ) changed = this.#step(nowMs);

@@ -3,13 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultPeerInfo, IV_PROTO_PUSH_UPDATE, ivProto, parsePeerInfo } from './peer-info.ts';
-import {
-  negotiateP2p,
-  negotiateServerCipher,
-  optionsCipher,
-  peerTakesCipher,
-  pickClientCipher,
-} from './ssl-ncp.ts';
+import { negotiateP2p, negotiateServerCipher, optionsCipher, pickClientCipher } from './ssl-ncp.ts';
 
 const vectors = JSON.parse(readFileSync(new URL('../../test-kit/vectors.json', import.meta.url), 'utf8')) as {
   readonly peer_info: Readonly<Record<string, readonly string[]>>;
@@ -119,12 +113,6 @@ describe('server choice', () => {
     expect(choose('', 'V4', 'AES-256-CBC').cipher).toBe('AES-256-CBC');
     expect(choose('', 'V4,cipher BF-CBC', 'AES-256-CBC').cipher).toBeUndefined();
     expect(choose('', '').cipher).toBeUndefined();
-  });
-
-  it('is pushed only to clients that negotiate', () => {
-    expect(peerTakesCipher(parsePeerInfo('IV_NCP=2'))).toBe(true);
-    expect(peerTakesCipher(parsePeerInfo('IV_CIPHERS=x'))).toBe(true);
-    expect(peerTakesCipher(nothing)).toBe(false);
   });
 });
 

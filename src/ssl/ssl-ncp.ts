@@ -48,11 +48,6 @@ export function peerCiphers(info: PeerInfo): readonly string[] {
   return info.ncp >= 2 ? ['AES-256-GCM', 'AES-128-GCM'] : [];
 }
 
-/** Whether the server should push `cipher`: only clients that announce negotiation take it. */
-export function peerTakesCipher(info: PeerInfo): boolean {
-  return info.ncp >= 2 || info.ciphers !== undefined;
-}
-
 /** P2MP server: the first own cipher that the client can use. */
 export function negotiateServerCipher(inputs: CipherInputs & { readonly peerInfo: PeerInfo }): CipherChoice {
   const { dataCiphers, peerInfo, fallback } = inputs;

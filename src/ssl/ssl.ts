@@ -276,8 +276,6 @@ export interface TlsMulti {
   /** Whether the newest key of the peer's session has data keys and its login was accepted. */
   readonly authenticated: boolean;
   readonly params: DataChannelParams | undefined;
-  /** Whether all reliable messages sent so far were acknowledged (exit notification waits for it). */
-  readonly allAcked: boolean;
   /** RFC 5705 export from the newest active key's TLS session (P2P peer id); undefined while none is active. */
   exportKeyingMaterial(label: string, lengthBytes: number): Uint8Array | undefined;
   /** Drops by reason, for counters and tests. */

@@ -71,7 +71,6 @@ class StaticControl implements TlsMulti {
   readonly identity = undefined;
   readonly authenticated = true;
   readonly params: DataChannelParams;
-  readonly allAcked = true;
   readonly drops: ReadonlyMap<string, number> = new Map();
   readonly #keys: DataKeys;
   #closed = false;

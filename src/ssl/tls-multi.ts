@@ -82,10 +82,6 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     return this.#intake.drops;
   }
 
-  get allAcked(): boolean {
-    return this.sessions.active?.primary.allAcked ?? true;
-  }
-
   start(nowMs: number): void {
     if (this.#closed || this.sessions.initial || this.sessions.active) {
       throw new ApiMisuseError('this control channel was started already');

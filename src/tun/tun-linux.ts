@@ -128,7 +128,6 @@ class LinuxTun implements TunDevice {
       lengths,
       limit,
     );
-    batch.segmentSizes.fill(0, 0, count);
     batch.status.fill(0, 0, count);
     batch.count = count;
     if (this.#errors[0] !== 0) this.#report();

@@ -111,7 +111,6 @@ class MemoryTun implements TunDevice {
       const slot = batch.count++;
       batch.offsets[slot] = slot * batch.slotSize + PACKET_HEADROOM;
       batch.lengths[slot] = packet.length;
-      batch.segmentSizes[slot] = 0;
       batch.status[slot] = 0;
       batch.slab.set(packet, batch.offsets[slot]);
     }
