@@ -98,13 +98,27 @@ describe('a packet of a stranger', () => {
   }
 });
 
+describe('a flood', () => {
+  it.each([
+    [3, 3],
+    [0, 16],
+  ])('gives others their turn: batches of %i ms, %i at a time', async (batchMs, batches) => {
+    const world = createWorld(createNoWrap(), nullLogger, batchMs);
+    expect(world.arriveTogether(20 * BATCH)).toBe((20 - batches) * BATCH);
+    // What is left needs nobody to say that it is there.
+    await vi.waitFor(() => expect(world.left()).toBe(0));
+    expect(world.receiver.drops.data + world.receiver.drops.control).toBe(20 * BATCH);
+  });
+});
+
 function key2(): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, i) => i);
 }
 
 /** A receiver whose link gives packets of strangers, and a server without clients. */
-function createWorld(wrap: ControlWrap, log: typeof nullLogger) {
+function createWorld(wrap: ControlWrap, log: typeof nullLogger, batchMs = 0) {
   let left = 0;
+  const clock = new ManualClock();
   const link = {
     transport: 'udp' as const,
     batchSize: BATCH,
@@ -114,6 +128,7 @@ function createWorld(wrap: ControlWrap, log: typeof nullLogger) {
       for (let slot = 0; slot < count; slot++) fillSlot(batch, slot, left - slot);
       left -= count;
       batch.count = count;
+      clock.advance(batchMs);
       return count;
     },
     send: () => true,
@@ -124,7 +139,7 @@ function createWorld(wrap: ControlWrap, log: typeof nullLogger) {
       options: { handWindow: 60 },
       crypto: node,
       log,
-      clock: new ManualClock(),
+      clock,
       tun: { writeBatch: () => 0 },
     },
     initialRate: new InitialRateLimit(0, 10, nullLogger),
@@ -143,7 +158,13 @@ function createWorld(wrap: ControlWrap, log: typeof nullLogger) {
     left = count;
     while (left > 0) link.onReadable();
   };
-  return { receiver, arrive };
+  /** All at once; what is left after the first turn. */
+  const arriveTogether = (count: number) => {
+    left = count;
+    link.onReadable();
+    return left;
+  };
+  return { receiver, arrive, arriveTogether, left: () => left };
 }
 
 function fillSlot(batch: PacketBatch, slot: number, seed: number): void {

@@ -9,8 +9,10 @@ import { type BoundLink, type MultiInstance, type MultiServer, realAddressText }
 import { CookieHandshake, op } from '../reliable/reliable.ts';
 import { logFirstPacket } from './first-packet-text.ts';
 
-/** Batches taken from the socket before other events get their turn. */
+/** Batches taken from the socket before other events get their turn, */
 const BATCHES_PER_TURN = 16;
+/** and how long that may take: a batch of first packets with a client's key (tls-crypt-v2) alone takes 4 ms. */
+const TURN_MS = 8;
 /** Place of LinkAddress.via in an address. */
 const VIA_WORD = 7;
 /** peer-id that means "look me up by address". */
@@ -21,6 +23,8 @@ export class UdpReceiver {
   readonly #bound: BoundLink;
   readonly #batch: PacketBatch;
   readonly #cookies: CookieHandshake;
+  /** Whether the next turn of a busy socket is on its way. */
+  #continues = false;
   /** Packets that belong to nobody, by what they were. */
   readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
 
@@ -48,15 +52,28 @@ export class UdpReceiver {
   }
 
   #handleReadable(): void {
+    const { clock } = this.#server.config;
+    const endMs = clock.nowMs() + TURN_MS;
     try {
-      for (let turn = 0; turn < BATCHES_PER_TURN; turn++) {
+      for (let turn = 0; turn < BATCHES_PER_TURN && clock.nowMs() < endMs; turn++) {
         const count = this.#bound.link.recvBatch(this.#batch);
         if (count === 0) return;
         this.#handleBatch(count);
       }
+      this.#continueLater();
     } catch (error) {
       this.#server.handleFault('link', error);
     }
+  }
+
+  /** What still waits has its turn after the others'. */
+  #continueLater(): void {
+    if (this.#continues) return;
+    this.#continues = true;
+    setImmediate(() => {
+      this.#continues = false;
+      this.#handleReadable();
+    });
   }
 
   #handleBatch(count: number): void {
