@@ -101,7 +101,7 @@ export function receivedAddress(words: Int32Array, slot: number): LinkAddress {
 }
 
 class ReceivedAddress implements LinkAddress {
-  readonly words = new Int32Array(ADDRESS_WORDS);
+  readonly words: Int32Array = new Int32Array(ADDRESS_WORDS);
   readonly family: AddressFamily;
   readonly port: number;
   readonly scopeId?: number;

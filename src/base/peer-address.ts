@@ -6,7 +6,7 @@ import { ADDRESS_WORDS, addressToWords, type LinkAddress, sameAddressWords } fro
 
 export class PeerAddress {
   /** The same for comparing and filling in slots; zero as long as nobody has shown up. */
-  readonly words = new Int32Array(ADDRESS_WORDS);
+  readonly words: Int32Array = new Int32Array(ADDRESS_WORDS);
   #current: LinkAddress | undefined;
 
   constructor(address?: LinkAddress) {
