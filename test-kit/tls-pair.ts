@@ -10,7 +10,6 @@ import {
   createDataChannel,
   type DataChannel,
   type DataKeySource,
-  type FrameOptions,
   newLinkCounters,
 } from '../src/forward/forward.ts';
 import { OFF_TIMERS } from '../src/forward/ping.ts';
@@ -23,6 +22,7 @@ import {
   type TlsMultiConfig,
 } from '../src/ssl/ssl.ts';
 import { FirstPackets } from './first-packets.ts';
+import { TUN_FRAME } from './frames.ts';
 import { LossyWire, type LossyWireOptions } from './lossy-wire.ts';
 import { ManualAlarm } from './manual-alarm.ts';
 import { ScriptedSsl, type ScriptedSslOptions } from './scripted-ssl.ts';
@@ -34,17 +34,6 @@ const PUSH_REQUEST_MS = 5000;
 /** As --ping-restart has it, and a client that waits for PUSH_REPLY (push/push-requester.ts). */
 const SILENCE_MS = 60_000;
 const MAX_STEPS = 200_000;
-const PLAIN_FRAME: FrameOptions = {
-  dev: 'tun',
-  tunMtu: 1500,
-  tunMtuExtra: 0,
-  transport: 'udp',
-  family: 4,
-  socks: false,
-  mssfix: undefined,
-  fragment: undefined,
-  compBytes: 0,
-};
 const crypto = createNodeCrypto();
 
 export interface TlsPairOptions extends LossyWireOptions {
@@ -384,7 +373,7 @@ function silentData(keys: DataKeySource, nowMs: number): DataChannel {
   return createDataChannel(
     {
       keys,
-      frame: PLAIN_FRAME,
+      frame: TUN_FRAME,
       timers: OFF_TIMERS,
       occ: { localOptions: undefined, mtuTest: false, randomBytes: (length) => new Uint8Array(length) },
       log: nullLogger,

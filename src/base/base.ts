@@ -27,6 +27,7 @@ export {
   ApiMisuseError,
   AuthFailedError,
   CryptoError,
+  errorMessage,
   LinkError,
   ManagementError,
   OpenVpnError,

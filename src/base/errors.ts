@@ -76,3 +76,8 @@ export class ApiMisuseError extends OpenVpnError {
     super(message, 'ERR_OVPN_API_MISUSE', options);
   }
 }
+
+/** What was thrown, in words: an error's message, or whatever else it was. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

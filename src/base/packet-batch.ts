@@ -91,6 +91,15 @@ export class PacketBatch {
     return this.slab.subarray(offset, offset + this.lengths[slot]!);
   }
 
+  /** Slots first..end-1 go to, or come from, the address in `words`. */
+  setAddress(words: Int32Array, first: number, end: number): void {
+    const { addresses } = this;
+    for (let slot = first; slot < end; slot++) {
+      const base = slot * ADDRESS_WORDS;
+      for (let w = 0; w < ADDRESS_WORDS; w++) addresses[base + w] = words[w]!;
+    }
+  }
+
   /** Copies packet `slot` of `from`, with its address, into the next free slot. Returns the slot or -1. */
   pushFrom(from: PacketBatch, slot: number): number {
     const length = from.lengths[slot]!;

@@ -10,7 +10,6 @@
  * without TLS by a packet that authenticates.
  */
 import {
-  ADDRESS_WORDS,
   type Clock,
   type FaultEntry,
   formatAddress,
@@ -30,7 +29,7 @@ import {
   Shaper,
 } from '../forward/forward.ts';
 import { op } from '../reliable/reliable.ts';
-import { type Link, sendByTos } from '../socket/socket.ts';
+import { createNextTurn, type Link, sendByTos } from '../socket/socket.ts';
 import type { TunDevice } from '../tun/tun.ts';
 
 /** Batches taken from one side before other events get their turn. */
@@ -89,8 +88,8 @@ export class ClientIo {
   #pending: Pending | undefined;
   /** Without TLS: a packet has authenticated. */
   #established = false;
-  /** Whether the next turn of a busy TCP link is on its way. */
-  #linkQueued = false;
+  /** Of a busy TCP link. */
+  readonly #continueLater = createNextTurn(() => this.readLink());
   #closed = false;
 
   constructor(config: ClientIoConfig, data: DataChannel, address: PeerAddress, host: ClientIoHost) {
@@ -136,7 +135,7 @@ export class ClientIo {
     const batch = this.#service;
     batch.clear();
     while (this.#data.pollTransmit(batch, nowMs) > 0) {
-      this.#addressSlots(batch, 0, batch.count);
+      batch.setAddress(this.#address.words, 0, batch.count);
       this.#config.link.sendBatch(batch, 0, batch.count);
       batch.clear();
     }
@@ -163,12 +162,7 @@ export class ClientIo {
       if (count === 0) return;
       this.#handleRx(count);
     }
-    if (this.#closed || this.#config.link.transport !== 'tcp' || this.#linkQueued) return;
-    this.#linkQueued = true;
-    setImmediate(() => {
-      this.#linkQueued = false;
-      this.readLink();
-    });
+    if (!this.#closed && this.#config.link.transport === 'tcp') this.#continueLater();
   }
 
   #handleRx(count: number): void {
@@ -300,7 +294,7 @@ export class ClientIo {
     if (this.#data.splits) {
       this.#forwardPieces(first, end);
     } else if (this.#data.seal(this.#tx, first, end, this.#config.clock.nowMs()) > 0) {
-      this.#addressSlots(this.#tx, first, end);
+      this.#tx.setAddress(this.#address.words, first, end);
       this.#send(this.#tx, first, end, end);
     }
   }
@@ -315,7 +309,7 @@ export class ClientIo {
     while (next < end && !this.#pending) {
       out.clear();
       next = this.#data.sealSplit(this.#tx, next, end, out, this.#config.clock.nowMs());
-      this.#addressSlots(out, 0, out.count);
+      out.setAddress(this.#address.words, 0, out.count);
       this.#send(out, 0, out.count, next);
     }
   }
@@ -347,15 +341,6 @@ export class ClientIo {
       this.#host.handleFault('link', error);
     }
     if (!this.#pending) this.#tun?.resume();
-  }
-
-  #addressSlots(batch: PacketBatch, first: number, end: number): void {
-    const { addresses } = batch;
-    const { words } = this.#address;
-    for (let slot = first; slot < end; slot++) {
-      const base = slot * ADDRESS_WORDS;
-      for (let w = 0; w < ADDRESS_WORDS; w++) addresses[base + w] = words[w]!;
-    }
   }
 }
 

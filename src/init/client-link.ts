@@ -3,7 +3,7 @@
  * of socket.c): resolving with retries, binding, connecting, with 2.x's log lines.
  */
 import { isIP } from 'node:net';
-import { formatAddress, type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
+import { errorMessage, formatAddress, type LinkAddress, type Logger, OpenVpnError } from '../base/base.ts';
 import { D_RESOLVE_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { type ConnectionEntry, isTcp, type Options, protoFamily } from '../options/options.ts';
 import type { Link, SocketFactory, UdpBind } from '../socket/socket.ts';
@@ -115,7 +115,7 @@ async function lookUp(
     return `RESOLVE: Cannot resolve host address: ${host}:${port} (Address family for hostname not supported)`;
   } catch (error) {
     if (signals.pending) return [];
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorMessage(error);
     return text.replace(`: ${name} (`, `: ${name}:${port} (`);
   }
 }

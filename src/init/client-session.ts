@@ -77,7 +77,6 @@ export class ClientSession implements PeerOwner, ClientIoHost {
   #notifier: ExitNotifier | undefined;
   #heard = false;
   #pollDeadlineMs: number;
-  #closed = false;
 
   constructor(config: ClientSessionConfig, host: ClientSessionHost) {
     this.#config = config;
@@ -114,7 +113,7 @@ export class ClientSession implements PeerOwner, ClientIoHost {
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.peer.closed;
   }
 
   /** Sends the first packet if there is somebody to send it to; what was received meanwhile is read. */
@@ -177,8 +176,7 @@ export class ClientSession implements PeerOwner, ClientIoHost {
 
   /** Ends everything but the tun device. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
     this.#driver.close();
     this.#io.close();
     this.peer.close();
@@ -322,7 +320,7 @@ export class ClientSession implements PeerOwner, ClientIoHost {
   }
 
   #handleLinkClosed(error: NodeJS.ErrnoException | undefined): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     if (error) {
       this.#config.log.log(D_STREAM_ERRORS, error.message);
       this.#host.handleLinkError(error);

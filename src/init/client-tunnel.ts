@@ -6,7 +6,7 @@
  * before the link, and the peer's first sign of life completes the rest (p2p.ts). A session that is closed
  * meanwhile ends the work at its next step; what is made by then stays for close() to take away.
  */
-import { type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
+import { errorMessage, type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
 import { D_PUSH, D_PUSH_ERRORS, M_INFO, M_WARN } from '../base/errlevel.ts';
 import { compressorFor } from '../comp/comp.ts';
 import { timerOptions } from '../forward/forward.ts';
@@ -158,7 +158,7 @@ export class ClientTunnel {
   #work(work: () => Promise<void>): void {
     this.#working = this.#working.then(work).catch((error: unknown) => {
       const known = error instanceof OpenVpnError;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorMessage(error);
       this.#host.handleFatal(
         known ? error : new OpenVpnError(text, 'ERR_OVPN', { cause: error }),
         'process-push-msg-failed',

@@ -7,7 +7,14 @@
  *   dynamic challenge : CRV1::state id::answer, under the name that came with the challenge
  */
 import { readFileSync } from 'node:fs';
-import { bytesOfText, errnoLine, type Logger, OpenVpnError, textOfBytes } from '../base/base.ts';
+import {
+  bytesOfText,
+  errnoLine,
+  errorMessage,
+  type Logger,
+  OpenVpnError,
+  textOfBytes,
+} from '../base/base.ts';
 import type { Options } from '../options/options.ts';
 import type { Credentials } from '../ssl/ssl.ts';
 import { warnOfCache } from './cache-warning.ts';
@@ -218,5 +225,5 @@ function failure(text: string, cause?: unknown): OpenVpnError {
 
 function asOpenVpnError(error: unknown): OpenVpnError {
   if (error instanceof OpenVpnError) return error;
-  return failure(error instanceof Error ? error.message : String(error), error);
+  return failure(errorMessage(error), error);
 }

@@ -4,7 +4,7 @@
  * is caught at the edge: a device or log that throws ends its own tunnel, in order and with the error; a
  * script runner that throws is a script that failed.
  */
-import { type Logger, nullLogger, OpenVpnError, type PacketBatch } from '../base/base.ts';
+import { errorMessage, type Logger, nullLogger, OpenVpnError, type PacketBatch } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import type { ScriptRunner } from '../script/script.ts';
 import type { TunDevice, TunFactory } from '../tun/tun.ts';
@@ -14,7 +14,7 @@ export type OnThrown = (what: string, cause: unknown) => void;
 
 /** The error that a tunnel ends with. */
 export function callbackError(what: string, cause: unknown): OpenVpnError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = errorMessage(cause);
   return new OpenVpnError(`${what} threw: ${why}`, 'ERR_OVPN_CALLBACK', { cause });
 }
 
@@ -53,7 +53,7 @@ export function guardScripts(scripts: ScriptRunner, log: Logger): ScriptRunner {
       try {
         return await scripts.run(command, args, env, signal);
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorMessage(error);
         log.log(M_WARN, `WARNING: the script runner ${scripts.name} threw: ${why}`);
         return { status: undefined, failure: 'fork' };
       }

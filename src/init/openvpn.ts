@@ -2,7 +2,7 @@
  * The program without its process (2.x openvpn.c openvpn_main()): from words to exit status, over and
  * over with SIGHUP. The process hands in signals and a log; nothing here calls process.exit().
  */
-import { OpenVpnError, OptionsError, TunError } from '../base/base.ts';
+import { errorMessage, OpenVpnError, OptionsError, TunError } from '../base/base.ts';
 import { M_FATAL, M_INFO, M_NONFATAL, M_NOPREFIX, M_WARN } from '../base/errlevel.ts';
 import { createLog, type RealLogger } from '../base/log-node.ts';
 import { type CryptoBackend, usableCipher } from '../crypto/crypto.ts';
@@ -219,7 +219,7 @@ function causesOf(error: unknown): string[] {
 }
 
 function logFatal(log: RealLogger, error: unknown): void {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   if (!wasLogged(error)) for (const cause of causesOf(error)) log.log(M_WARN, cause);
   if (!(error instanceof OpenVpnError) && error instanceof Error && error.stack)
     log.log(M_NONFATAL, error.stack);

@@ -6,7 +6,7 @@
  * A question lasts until it is answered or the next signal comes, whichever is first: the prompter is told by its
  * AbortSignal, and an answer that comes afterwards is dropped.
  */
-import { OpenVpnError } from '../base/base.ts';
+import { errorMessage, OpenVpnError } from '../base/base.ts';
 import { askOnTerminal } from './console.ts';
 import type { SignalState } from './sig.ts';
 
@@ -78,7 +78,7 @@ async function answerTo(prompter: Prompter, question: Question, signal: AbortSig
     answer = await prompter.ask(question, signal);
   } catch (cause) {
     if (cause instanceof OpenVpnError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorMessage(cause);
     throw new OpenVpnError(`can't ask for '${question.text}': ${why}`, 'ERR_OVPN_CREDENTIALS', { cause });
   }
   if (typeof answer === 'string') return answer;

@@ -4,7 +4,7 @@
  * before every handshake.
  */
 import { X509Certificate } from 'node:crypto';
-import { CryptoError, errnoText, type Logger, OptionsError, TlsError } from '../base/base.ts';
+import { CryptoError, errnoText, errorMessage, type Logger, OptionsError, TlsError } from '../base/base.ts';
 import { D_TLS_DEBUG_LOW, M_WARN } from '../base/errlevel.ts';
 import { BF_CBC, keyTypeWarnings, unusableCipher, usableCipher } from '../crypto/crypto.ts';
 import type { FileOrInline, Options } from '../options/options.ts';
@@ -195,7 +195,7 @@ class DirectoryContext implements SslContext {
       }
     } catch (error) {
       // What was good before goes on being used.
-      this.#log.log(M_WARN, `WARNING: --capath: ${error instanceof Error ? error.message : String(error)}`);
+      this.#log.log(M_WARN, `WARNING: --capath: ${errorMessage(error)}`);
     }
     return this.#context.createSession(wake);
   }

@@ -110,7 +110,7 @@ describe('messages of the server', () => {
     const [instance] = server.instances();
     const say = (text: string): void => {
       instance!.peer.sendMessage(text, world.nowMs);
-      server.drive(instance!, world.nowMs);
+      instance!.peer.drive(world.nowMs);
     };
     return { alice, say };
   }

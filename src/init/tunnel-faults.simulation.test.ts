@@ -193,7 +193,7 @@ describe('an exception of a hook or of what its answer leads to', () => {
       id: 1,
       certificate: all.instance.identity!.chain[0]!,
     });
-    all.multi.drive(all.instance, world.nowMs);
+    all.instance.peer.drive(world.nowMs);
     await expectAlive(all, 'answer');
     expect(all.instance.state).toBe('closed');
   });

@@ -58,7 +58,7 @@ export class TcpAcceptor {
     link.onReadable = () => this.#handleReadable(instance);
     link.onError = (error) => instance.log.log(D_STREAM_ERRORS, error.message);
     link.onClose = (error) => this.#handleClose(instance, error);
-    this.#server.drive(instance, clock.nowMs());
+    instance.peer.drive(clock.nowMs());
     this.#handleReadable(instance);
   }
 
@@ -107,7 +107,7 @@ export class TcpAcceptor {
     }
     this.#server.config.tun.writeBatch(batch, 0, count);
     this.#server.io.flush();
-    this.#server.drive(instance, this.#server.config.clock.nowMs());
+    instance.peer.drive(this.#server.config.clock.nowMs());
   }
 
   #handleClose(instance: MultiInstance, error: NodeJS.ErrnoException | undefined): void {

@@ -150,7 +150,6 @@ function createWorld(wrap: ControlWrap, log: typeof nullLogger, batchMs = 0) {
     byPeerId: () => undefined,
     byWords: () => undefined,
     io: { flush: () => undefined },
-    drive: () => undefined,
   };
   const bound = { link, profile: { wrap } };
   const receiver = new UdpReceiver(server as unknown as MultiServer, bound as unknown as BoundLink, 1600);

@@ -7,6 +7,7 @@ import { ADDRESS_WORDS, PacketBatch, receivedAddress, sameAddressWords } from '.
 import { D_LINK_ERRORS, D_MULTI_ERRORS, M_STRANGER } from '../base/errlevel.ts';
 import { type BoundLink, type MultiInstance, type MultiServer, realAddressText } from '../multi/multi.ts';
 import { CookieHandshake, op } from '../reliable/reliable.ts';
+import { createNextTurn } from '../socket/socket.ts';
 import { logFirstPacket } from './first-packet-text.ts';
 
 /** Batches taken from the socket before other events get their turn, */
@@ -23,8 +24,7 @@ export class UdpReceiver {
   readonly #bound: BoundLink;
   readonly #batch: PacketBatch;
   readonly #cookies: CookieHandshake;
-  /** Whether the next turn of a busy socket is on its way. */
-  #continues = false;
+  readonly #continueLater = createNextTurn(() => this.#handleReadable());
   /** Packets that belong to nobody, by what they were. */
   readonly drops = { data: 0, control: 0, short: 0, disallowedFloat: 0 };
 
@@ -66,16 +66,6 @@ export class UdpReceiver {
     }
   }
 
-  /** What still waits has its turn after the others'. */
-  #continueLater(): void {
-    if (this.#continues) return;
-    this.#continues = true;
-    setImmediate(() => {
-      this.#continues = false;
-      this.#handleReadable();
-    });
-  }
-
   #handleBatch(count: number): void {
     const { lengths } = this.#batch;
     for (let first = 0, end = 0; first < count; first = end) {
@@ -92,7 +82,7 @@ export class UdpReceiver {
         end++;
       if (atHome) this.#server.io.handleRun(instance, this.#batch, first, end);
       else this.#handleFloat(instance, first);
-      this.#server.drive(instance, this.#server.config.clock.nowMs());
+      instance.peer.drive(this.#server.config.clock.nowMs());
     }
     this.#server.config.tun.writeBatch(this.#batch, 0, count);
     this.#server.io.flush();
@@ -208,7 +198,7 @@ export class UdpReceiver {
     } catch (error) {
       this.#server.handleFault('control packet', error, instance);
     }
-    this.#server.drive(instance, nowMs);
+    instance.peer.drive(nowMs);
   }
 
   #realAddress(slot: number): string {

@@ -25,7 +25,6 @@ const COMMON_NAME_MAX = 64;
 
 export interface LoginHost {
   readonly config: MultiConfig;
-  drive(instance: MultiInstance, nowMs: number): void;
 }
 
 /** A login in question: whose, and in which of its sessions. */
@@ -187,7 +186,7 @@ export class ClientLogin {
     instance.handshakeUntilMs = Math.max(instance.handshakeUntilMs, nowMs + timeoutMs);
     for (const text of messages) instance.peer.sendLoginMessage(text, nowMs);
     session.setChallenge(true);
-    this.#host.drive(instance, nowMs);
+    instance.peer.drive(nowMs);
     return timeoutMs;
   }
 

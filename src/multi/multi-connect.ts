@@ -50,7 +50,6 @@ export interface SetupHost {
   readonly plan: AddressPlan;
   readonly learner: AddressLearner<MultiInstance>;
   instances(): Iterable<MultiInstance>;
-  drive(instance: MultiInstance, nowMs: number): void;
   failAuth(instance: MultiInstance, reason: string | undefined, nowMs: number): void;
   closeInstance(instance: MultiInstance): void;
   handleFault(entry: FaultEntry, error: unknown, instance: MultiInstance): void;
@@ -263,7 +262,7 @@ export class ClientSetup {
     if (peerInfoOf(instance).proto & IV_PROTO_REQUEST_PUSH) responder.setRequestPush();
     if (responder.handleReady(nowMs)) this.#sendPushReply(instance, nowMs);
     logClientTunnel(instance);
-    this.#host.drive(instance, nowMs);
+    instance.peer.drive(nowMs);
   }
 
   /** The client's compression framing, which client options may have set. */
@@ -297,7 +296,7 @@ export class ClientSetup {
 
   #refuse(instance: MultiInstance, reason: string | undefined, nowMs: number): undefined {
     this.#host.failAuth(instance, reason, nowMs);
-    this.#host.drive(instance, nowMs);
+    instance.peer.drive(nowMs);
     return undefined;
   }
 

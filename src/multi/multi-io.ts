@@ -10,7 +10,7 @@
  * can stall the others. Nothing is sealed while a socket is full: packets leave in the order of their ids.
  */
 
-import { ADDRESS_WORDS, type FaultEntry, type Logger, PacketBatch } from '../base/base.ts';
+import { type FaultEntry, type Logger, PacketBatch } from '../base/base.ts';
 import { D_MULTI_DROPPED } from '../base/errlevel.ts';
 import { MAX_FRAGS } from '../forward/forward.ts';
 import { type Link, sendByTos } from '../socket/socket.ts';
@@ -280,7 +280,7 @@ export class MultiIo {
 
   #sealRun(owner: MultiInstance, batch: PacketBatch, first: number, end: number, nowMs: number): void {
     try {
-      if (owner.data.seal(batch, first, end, nowMs) > 0) addressRun(batch, first, end, owner.remoteWords);
+      if (owner.data.seal(batch, first, end, nowMs) > 0) batch.setAddress(owner.remoteWords, first, end);
     } catch (error) {
       this.#dropRun(owner, error, batch, first, end);
     }
@@ -294,7 +294,7 @@ export class MultiIo {
     for (let next = first; next < end; ) {
       out.clear();
       next = owner.data.sealSplit(lane.batch, next, end, out, nowMs());
-      addressRun(out, 0, out.count, owner.remoteWords);
+      out.setAddress(owner.remoteWords, 0, out.count);
       if (!this.#sendRange(lane, owner.bound.link, out, 0, out.count, next)) return false;
     }
     return true;
@@ -339,12 +339,4 @@ export class MultiIo {
 
 function createLane(slots: number, maxPacketBytes: number): Lane {
   return { batch: new PacketBatch(slots, maxPacketBytes), owners: [], pieces: undefined, rest: 0 };
-}
-
-function addressRun(batch: PacketBatch, first: number, end: number, words: Int32Array): void {
-  const { addresses } = batch;
-  for (let slot = first; slot < end; slot++) {
-    const base = slot * ADDRESS_WORDS;
-    for (let w = 0; w < ADDRESS_WORDS; w++) addresses[base + w] = words[w]!;
-  }
 }

@@ -7,7 +7,6 @@
  * it happened with and no other: handleFault().
  */
 import {
-  ADDRESS_WORDS,
   type FaultEntry,
   Faults,
   formatAddress,
@@ -175,7 +174,7 @@ export class MultiServer implements InstanceHost {
       this.handleFault('control packet', error, instance);
     }
     // What was dropped has changed nothing, but for TCP, where it may end the connection.
-    if (taken || instance.bound.link.transport === 'tcp') this.drive(instance, nowMs);
+    if (taken || instance.bound.link.transport === 'tcp') instance.peer.drive(nowMs);
     return taken && instance.open;
   }
 
@@ -200,11 +199,6 @@ export class MultiServer implements InstanceHost {
     );
     this.#clients.move(instance, bound, remote);
     return true;
-  }
-
-  /** Sends what the instance has to send, handles its events, notes its deadline. */
-  drive(instance: MultiInstance, nowMs: number): void {
-    instance.peer.drive(nowMs);
   }
 
   /** Queues AUTH_FAILED and closes the instance after 2.x's five seconds. */
@@ -263,7 +257,7 @@ export class MultiServer implements InstanceHost {
       if (!messages.every((message) => instance.peer.sendMessage(message, nowMs))) continue;
       told++;
       if (changes.v4 || changes.v6) this.#setup.handleAddressChanges(instance, changes);
-      this.drive(instance, nowMs);
+      instance.peer.drive(nowMs);
     }
     return told;
   }
@@ -276,7 +270,7 @@ export class MultiServer implements InstanceHost {
     for (const instance of this.instances()) {
       if (instance.bound.link.transport !== 'udp' || instance.state !== 'connected') continue;
       if (instance.peer.sendMessage(restartMessage(advance ? 2 : 1), nowMs)) told++;
-      this.drive(instance, nowMs);
+      instance.peer.drive(nowMs);
     }
     return told;
   }
@@ -392,9 +386,7 @@ export class MultiServer implements InstanceHost {
     const batch = this.#service;
     batch.clear();
     while (instance.data.pollTransmit(batch, nowMs) > 0) {
-      for (let slot = 0; slot < batch.count; slot++) {
-        batch.addresses.set(instance.remoteWords, slot * ADDRESS_WORDS);
-      }
+      batch.setAddress(instance.remoteWords, 0, batch.count);
       link.sendBatch(batch, 0, batch.count);
       batch.clear();
     }

@@ -10,7 +10,14 @@ import type { FaultEntry, LinkAddress, Logger, PeerAddress } from '../base/base.
 import { D_PUSH } from '../base/errlevel.ts';
 import type { DataChannel, DataChannelEvent, DataKeySource } from '../forward/forward.ts';
 import { type ControlMessage, readControlMessage, sanitizeControlMessage } from '../push/push.ts';
-import type { DataChannelParams, PacketVerdict, PeerIdentity, TlsEvent, TlsMulti } from '../ssl/ssl.ts';
+import type {
+  DataChannelParams,
+  PacketVerdict,
+  PeerIdentity,
+  ProvenIds,
+  TlsEvent,
+  TlsMulti,
+} from '../ssl/ssl.ts';
 import type { CreateControl } from './controls.ts';
 import type { Driven, Driver } from './driver.ts';
 
@@ -109,11 +116,6 @@ export class Peer implements Driven {
     return this.#control.exportKeyingMaterial(label, lengthBytes);
   }
 
-  /** Control packets that were dropped, by reason. */
-  get drops(): ReadonlyMap<string, number> {
-    return this.#control.drops;
-  }
-
   /** Sends the first packet. */
   start(nowMs: number): void {
     this.#control.start(nowMs);
@@ -127,12 +129,7 @@ export class Peer implements Driven {
   }
 
   /** The packet that proved its sender's address by a cookie; `ids` are those of the two resets before. */
-  startFromCookie(
-    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
-    packet: Uint8Array,
-    from: LinkAddress,
-    nowMs: number,
-  ): void {
+  startFromCookie(ids: ProvenIds, packet: Uint8Array, from: LinkAddress, nowMs: number): void {
     this.#control.startFromCookie(ids, packet, from, nowMs);
     this.data.noteControlReceived(packet.length, nowMs);
   }
@@ -213,12 +210,18 @@ export class Peer implements Driven {
     } finally {
       this.#driving = false;
     }
-    this.#noteDeadline();
+    this.noteDeadline();
   }
 
-  /** The owner waits for something else than when the peer was driven last. */
+  /** The owner waits for something else than when the peer was driven last; a drive that goes on notes it at its end. */
   noteDeadline(): void {
-    if (!this.#driving) this.#noteDeadline();
+    if (this.#driving || this.#closed) return;
+    this.deadlineMs = Math.min(
+      this.#control.nextTimeout() ?? Number.POSITIVE_INFINITY,
+      this.data.nextTimeout() ?? Number.POSITIVE_INFINITY,
+      this.#owner.nextTimeout(),
+    );
+    this.#driver.update(this);
   }
 
   /** Zeroes keys, ends the control channel. */
@@ -279,15 +282,5 @@ export class Peer implements Driven {
       this.data.noteControlSent(out.packet.length, nowMs);
     }
     this.#owner.sendService(nowMs);
-  }
-
-  #noteDeadline(): void {
-    if (this.#closed) return;
-    this.deadlineMs = Math.min(
-      this.#control.nextTimeout() ?? Number.POSITIVE_INFINITY,
-      this.data.nextTimeout() ?? Number.POSITIVE_INFINITY,
-      this.#owner.nextTimeout(),
-    );
-    this.#driver.update(this);
   }
 }

@@ -2,7 +2,7 @@
  * Hooks in TypeScript: an object with a function for each hook that it has something to say to. A function answers at
  * once or later; one that throws is a hook that failed, and logged.
  */
-import type { LinkAddress, Logger } from '../base/base.ts';
+import { errorMessage, type LinkAddress, type Logger } from '../base/base.ts';
 import { M_WARN } from '../base/errlevel.ts';
 import type { EnvSet } from './env-set.ts';
 import type {
@@ -175,7 +175,7 @@ class FunctionHooks implements Hooks {
     try {
       return await call();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       this.#log.log(M_WARN, `WARNING: the hook ${hook} threw: ${why}`);
       return undefined;
     }

@@ -151,6 +151,8 @@ export interface SocketFactory {
 export { isAborted, orAborted } from './abort.ts';
 export type { ProxyCredentials } from './http-auth.ts';
 export { type HttpProxyAuth, withHttpProxy } from './http-proxy.ts';
+/** createNextTurn(run): asks for a call of `run` behind the events that wait. */
+export { createNextTurn } from './next-turn.ts';
 export { setNoDelay } from './no-delay.ts';
 export { PortShare } from './port-share.ts';
 export { ProxyError } from './proxy-stream.ts';

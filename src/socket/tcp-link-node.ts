@@ -97,7 +97,7 @@ export class TcpNodeLink implements Link {
     }
     this.#maxFrameBytes = batch.maxPacketBytes;
     const count = this.#frames.read(batch);
-    for (let slot = 0; slot < count; slot++) batch.addresses.set(this.#remoteWords, slot * ADDRESS_WORDS);
+    batch.setAddress(this.#remoteWords, 0, count);
     if (this.#frames.error !== undefined && this.#error === undefined) this.#failFraming(this.#frames.error);
     if (this.#paused && this.#frames.bufferedBytes < READ_LIMIT / 2) {
       this.#paused = false;

@@ -27,7 +27,7 @@ import {
   stripClientKey,
 } from '../reliable/reliable.ts';
 import { clientKeyTexts, replayText, unwrapTexts } from './drop-text.ts';
-import type { PacketVerdict, TlsMultiConfig } from './ssl.ts';
+import type { PacketVerdict, ProvenIds, TlsMultiConfig } from './ssl.ts';
 import { S_GENERATED_KEYS } from './states.ts';
 import type { TlsSession } from './tls-session.ts';
 
@@ -42,8 +42,8 @@ export interface Sessions {
 export interface Newcomer {
   readonly opened: OpenedClientKey;
   readonly from: LinkAddress;
-  /** Session ids of a cookie handshake, which has proven the address. */
-  readonly ids?: { readonly own: Uint8Array; readonly peer: Uint8Array };
+  /** Where a cookie handshake came before. */
+  readonly ids?: ProvenIds;
 }
 
 export interface IntakeHost {

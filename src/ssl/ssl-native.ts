@@ -8,7 +8,7 @@
  * The peer's chain never ends the handshake. OpenSSL's verification callback notes the first problem with
  * its depth, and the verdict is read after the handshake, so that 2.x's checks and texts apply.
  */
-import { ApiMisuseError, TlsError } from '../base/base.ts';
+import { ApiMisuseError, errorMessage, TlsError } from '../base/base.ts';
 import {
   NATIVE_TLS_DONE,
   NATIVE_TLS_FAILED,
@@ -179,7 +179,7 @@ class NativeSslSession implements SslSession {
       if (!(signature instanceof Uint8Array)) throw new TlsError('it gave none');
       if (!this.#closed) this.#take(this.#native.provideSignature(signature));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       if (!this.#closed) this.#take(this.#native.refuseSignature(reason.replaceAll('\0', ' ')));
     }
   }

@@ -5,7 +5,7 @@
  */
 import { constants, X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
-import { TlsError } from '../base/base.ts';
+import { errorMessage, TlsError } from '../base/base.ts';
 import {
   authoritiesProblem,
   certificateProblem,
@@ -140,7 +140,7 @@ function contextProblem(config: TlsEngineConfig, cause: unknown): string {
   if (config.groups !== undefined && !loads({ ecdhCurve: config.groups })) {
     return `Failed to set allowed TLS group list: ${config.groups}`;
   }
-  return cause instanceof Error ? cause.message : String(cause);
+  return errorMessage(cause);
 }
 
 function loads(options: tls.SecureContextOptions): boolean {

@@ -219,6 +219,12 @@ export type TlsEvent =
   /** The session can't go on (handshake failed or timed out): a client restarts, a server drops the instance. */
   | { readonly type: 'error'; readonly reason: 'tls-error'; readonly text: string };
 
+/** Session ids of the two resets of a cookie handshake, which has proven the peer's address. */
+export interface ProvenIds {
+  readonly own: Uint8Array;
+  readonly peer: Uint8Array;
+}
+
 /** What became of a control packet. What is taken was the peer's, be it a repetition. */
 export type PacketVerdict = 'taken' | DropReason;
 
@@ -230,12 +236,7 @@ export interface TlsMulti {
    * Server after a cookie handshake: continues with both resets done, then handles `packet`, the one
    * that proved the address. `wrap` has sent replay id 1 already.
    */
-  startFromCookie(
-    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
-    packet: Uint8Array,
-    from: LinkAddress,
-    nowMs: number,
-  ): void;
+  startFromCookie(ids: ProvenIds, packet: Uint8Array, from: LinkAddress, nowMs: number): void;
   /** One control packet (opcode other than P_DATA_*). Copies what it keeps. */
   handlePacket(packet: Uint8Array, from: LinkAddress, nowMs: number): PacketVerdict;
   /** Due timers: retransmission, handshake window, renegotiation, lame-duck expiry. Extra calls are harmless. */

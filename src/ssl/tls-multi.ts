@@ -26,6 +26,7 @@ import type {
   DataKeys,
   PacketVerdict,
   PeerIdentity,
+  ProvenIds,
   TlsEvent,
   TlsMulti,
   TlsMultiConfig,
@@ -90,12 +91,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
     this.#process(nowMs);
   }
 
-  startFromCookie(
-    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
-    packet: Uint8Array,
-    from: LinkAddress,
-    nowMs: number,
-  ): void {
+  startFromCookie(ids: ProvenIds, packet: Uint8Array, from: LinkAddress, nowMs: number): void {
     if (!op.carriesClientKey(op.readOpcode(packet))) {
       this.#startProven(ids, undefined, from, nowMs);
       this.handlePacket(packet, from, nowMs);
@@ -312,7 +308,7 @@ class TlsMultiMachine implements TlsMulti, KeyHost, IntakeHost {
 
   /** A session whose resets are exchanged: the peer has proven its address with a cookie. */
   #startProven(
-    ids: { readonly own: Uint8Array; readonly peer: Uint8Array },
+    ids: ProvenIds,
     clientWrap: ControlWrap | undefined,
     from: LinkAddress,
     nowMs: number,
